@@ -1,0 +1,61 @@
+"""Time the audit of a finished run of ten sites and twenty rounds, on Anvil and Kubo.
+
+The auditor is an outsider with an empty disk: every record, state and update
+comes to it over the private swarm, is hashed, judged and combined again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.e2e.fleet import Fleet, assert_audit_passes, running_fleet
+
+SITES = 10
+ROUNDS = 20
+ELEMENTS = 100_000
+LIMIT_SECONDS = 10.0
+
+
+def main() -> int:
+    """Print one row of JSON."""
+    with tempfile.TemporaryDirectory(prefix="fednet-bench-") as name:
+        seconds = measure(Path(name))
+    row = {
+        "benchmark": "audit",
+        "figure": f"{SITES} sites, {ROUNDS} rounds, 0.4 MB model, from an empty disk",
+        "value": round(seconds, 2),
+        "unit": "s",
+        "limit": LIMIT_SECONDS,
+        "load": round(os.getloadavg()[0], 1),
+    }
+    print(json.dumps(row), flush=True)
+    return 0
+
+
+def measure(folder: Path) -> float:
+    """Let a run finish, then audit it while its sites serve their blobs."""
+    with running_fleet(folder, SITES, ROUNDS, "anvil", ELEMENTS) as (fleet, _, run):
+        for site in fleet.consortium.sites:
+            fleet.start(site)
+        fleet.finish(run)
+        _settle(fleet)
+        began = time.perf_counter()
+        assert_audit_passes(fleet, run)
+        seconds = time.perf_counter() - began
+        fleet.stop()
+    return seconds
+
+
+def _settle(fleet: Fleet) -> None:
+    """Give the nodes time to preserve the last rounds, which is not the auditor's work."""
+    time.sleep(5.0)
+    fleet.look_after()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Roles} from "../Roles.sol";
+import {IRounds} from "../interfaces/IRounds.sol";
+import {Consents} from "./Consents.sol";
+import {Membership} from "./Membership.sol";
+import {Place} from "./Place.sol";
+
+/// @title Conditions of acts in a round
+/// @notice Refuses an act of the wrong site, at the wrong place, too late or out of bounds.
+abstract contract Guards is Consents {
+    /// @dev Checks and notes a submission by a member of the cohort.
+    function _admitUpdate(uint64 run, uint32 site, uint40 attemptKey, uint64 weight)
+        internal
+        returns (Place place)
+    {
+        _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
+        Record storage record = _records[run];
+        place = record.place;
+        _requirePhase(run, place, Phase.Collecting);
+        if (place.attemptKey() != attemptKey) _revertPlace(run, place);
+        _requireInTime(run, place);
+        Membership member = record.members[site];
+        if (!member.consenting()) revert ConsentMissing(run, site);
+        if (member.position() >= place.rosterLength()) revert SiteNotInCohort(run, site);
+        if (block.timestamp >= member.expiry()) revert ConsentExpired(run, site, member.expiry());
+        if (member.submittedKey() == attemptKey) revert AlreadySubmitted(run, place.round(), site);
+        if (weight == 0 || weight > member.maximumExamples()) revert WeightInvalid(weight, member.maximumExamples());
+        record.members[site] = member.withSubmitted(attemptKey);
+    }
+
+    /// @dev Checks and notes an attestation or objection, to the proposal at hand or to the last that
+    /// became final. Keys only grow, so a site that went back to an older one could not vote twice.
+    function _admitVote(uint64 run, uint32 site, uint48 key) internal returns (Place place, bool current) {
+        _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
+        Record storage record = _records[run];
+        place = record.place;
+        current = place.proposalKey() == key && place.phase() == Phase.Attesting;
+        uint16 rosterLength = place.rosterLength();
+        if (current) {
+            _requireInTime(run, place);
+        } else {
+            if (key != record.tally.lastKey) {
+                _requirePhase(run, place, Phase.Attesting);
+                _revertPlace(run, place);
+            }
+            rosterLength = record.tally.lastRosterLength;
+        }
+        Membership member = record.members[site];
+        if (!member.tookPart(rosterLength, uint40(key >> 8))) revert SiteNotInCohort(run, site);
+        if (member.attestedKey() >= key) revert AlreadyAttested(run, uint32(key >> 16), site);
+        record.members[site] = member.withAttested(key);
+    }
+
+    /// @dev The turn goes round the roster: position (round + attempt + proposal) modulo its length,
+    /// until the reveal and a grace period are over. Then it is anybody's of the cohort.
+    function _requireTurn(uint64 run, uint32 site, Place place, bool allRevealed) internal view {
+        Record storage record = _records[run];
+        Membership member = record.members[site];
+        uint256 rosterLength = place.rosterLength();
+        if (!member.tookPart(uint16(rosterLength), place.attemptKey())) revert SiteNotInCohort(run, site);
+        uint40 revealEnd = place.deadline() - record.pace.proposeSeconds;
+        if (!allRevealed && block.timestamp < revealEnd) revert RevealUnfinished(run, revealEnd);
+        uint256 turn = (uint256(place.round()) + place.attempt() + place.proposal()) % rosterLength;
+        if (member.position() != turn && block.timestamp < revealEnd + record.pace.graceSeconds) {
+            revert TurnOfAnother(run, site, uint16(turn));
+        }
+    }
+
+    function _requireCounts(uint64 run, uint256 included, uint256 invalid, uint256 unavailable) internal view {
+        Record storage record = _records[run];
+        uint16 submitted = record.progress.submitted();
+        uint256 counted = included + invalid + unavailable;
+        if (counted != submitted || included < record.pace.minimumUpdates) {
+            revert CountsInvalid(run, submitted, counted);
+        }
+    }
+
+    /// @dev Returns what the proposal would grant.
+    function _requireCredits(uint64 run, Place place, uint64 total) internal view returns (uint256) {
+        uint64 granted = place.granted();
+        uint64 maximum = granted + _records[run].pace.creditsPerRound;
+        if (total < granted || total > maximum) revert CreditsOutOfBounds(run, total, maximum);
+        return total - granted;
+    }
+
+    function _requireLeader(uint64 run) internal view {
+        if (!_isLeader(run)) revert CallerNotMember(run, msg.sender);
+    }
+
+    function _requireMember(uint64 run) internal view {
+        if (_isLeader(run)) return;
+        (uint32 site,) = _REGISTRY.accountOf(msg.sender);
+        if (!_records[run].members[site].known()) revert CallerNotMember(run, msg.sender);
+        _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
+    }
+
+    function _requireRunning(uint64 run, Phase phase) internal pure {
+        if (phase == Phase.None || phase == Phase.Completed || phase == Phase.Aborted) revert PhaseWrong(run, phase);
+    }
+
+    function _requirePhase(uint64 run, Place place, Phase needed) internal pure {
+        Phase actual = place.phase();
+        if (actual != needed) revert PhaseWrong(run, actual);
+    }
+
+    function _requirePlace(uint64 run, Place place, uint48 key) internal pure {
+        if (place.proposalKey() != key) _revertPlace(run, place);
+    }
+
+    function _requireInTime(uint64 run, Place place) internal view {
+        uint40 deadline = place.deadline();
+        if (block.timestamp > deadline) revert DeadlinePassed(run, deadline);
+    }
+
+    function _keyOf(uint32 round, uint8 attempt, uint8 proposal) internal pure returns (uint48) {
+        return uint48(round) << 16 | uint48(attempt) << 8 | proposal;
+    }
+
+    /// @dev The run's researcher or an operator; their standing and role are asked for now.
+    function _isLeader(uint64 run) private view returns (bool) {
+        (, uint8 roles) = _REGISTRY.accountOf(msg.sender);
+        if (roles & Roles.OPERATOR != 0) {
+            _REGISTRY.requireRole(msg.sender, Roles.OPERATOR);
+            return true;
+        }
+        if (_RUNS.runOf(run).researcher != msg.sender || roles & Roles.RESEARCHER == 0) return false;
+        _REGISTRY.requireRole(msg.sender, Roles.RESEARCHER);
+        return true;
+    }
+
+    function _revertPlace(uint64 run, Place place) private pure {
+        revert PlaceWrong(run, place.round(), place.attempt(), place.proposal());
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IDataAccess} from "../interfaces/IDataAccess.sol";
+import {IRounds} from "../interfaces/IRounds.sol";
+import {IRuns} from "../interfaces/IRuns.sol";
+import {ISiteRegistry} from "../interfaces/ISiteRegistry.sol";
+import {Membership} from "./Membership.sol";
+import {Place} from "./Place.sol";
+import {Progress} from "./Progress.sol";
+
+/// @title What a rounds module keeps of its runs, and its views
+/// @notice Holds the state of runs; decides nothing.
+abstract contract RoundsStore is IRounds {
+    /// @dev Frozen at the start; what every proposal needs, in one slot. Times in seconds.
+    struct Pace {
+        uint32 collectSeconds;
+        uint32 revealSeconds;
+        uint32 graceSeconds;
+        uint32 proposeSeconds;
+        uint32 attestSeconds;
+        uint64 creditsPerRound;
+        uint16 minimumUpdates;
+        uint8 maxProposals;
+        uint8 maxAttempts;
+    }
+
+    /// @dev Frozen at the start; what only consents and new rounds need, in one slot.
+    struct Bounds {
+        uint32 rounds;
+        uint32 consentSeconds;
+        uint16 quorumBasisPoints;
+        uint16 minimumSites;
+        uint16 targetSites;
+        uint16 maximumSites;
+        uint64 maximumExamples;
+    }
+
+    /// @dev What outlives attempts, in one slot. `last...` describe the last final proposal.
+    struct Tally {
+        uint16 consenting;
+        uint16 rosterCount;
+        uint48 lastKey;
+        uint16 lastRosterLength;
+    }
+
+    struct Record {
+        Place place;
+        Progress progress;
+        Tally tally;
+        Pace pace;
+        Bounds bounds;
+        mapping(uint32 site => Membership) members;
+        mapping(uint32 round => bytes32 settlement) settlements;
+    }
+
+    ISiteRegistry internal immutable _REGISTRY;
+    IDataAccess internal immutable _DATA_ACCESS;
+    IRuns internal immutable _RUNS;
+
+    mapping(uint64 run => Record) internal _records;
+
+    /// @notice Tie the module to the register, the data-access ledger and the catalogue of runs.
+    constructor(ISiteRegistry registry, IDataAccess dataAccess, IRuns runs) {
+        _REGISTRY = registry;
+        _DATA_ACCESS = dataAccess;
+        _RUNS = runs;
+    }
+
+    /// @inheritdoc IRounds
+    function stateOf(uint64 run) external view returns (State memory state) {
+        Record storage record = _records[run];
+        Place place = record.place;
+        Progress progress = record.progress;
+        state.phase = place.phase();
+        state.round = place.round();
+        state.attempt = place.attempt();
+        state.proposal = place.proposal();
+        state.since = _since(record, place);
+        state.deadline = place.deadline();
+        state.cohort = place.cohort();
+        state.rosterLength = place.rosterLength();
+        state.expected = place.expected();
+        state.submitted = progress.submitted();
+        state.attested = progress.attested();
+        state.objected = progress.objected();
+        state.quorum = place.quorum();
+        state.finalRounds = _finalRounds(place);
+        state.creditsGranted = place.granted();
+        state.consenting = record.tally.consenting;
+    }
+
+    /// @inheritdoc IRounds
+    function parametersOf(uint64 run) external view returns (Parameters memory parameters) {
+        Pace memory pace = _records[run].pace;
+        Bounds memory bounds = _records[run].bounds;
+        parameters.rounds = bounds.rounds;
+        parameters.consentSeconds = bounds.consentSeconds;
+        parameters.collectSeconds = pace.collectSeconds;
+        parameters.revealSeconds = pace.revealSeconds;
+        parameters.graceSeconds = pace.graceSeconds;
+        parameters.proposeSeconds = pace.proposeSeconds;
+        parameters.attestSeconds = pace.attestSeconds;
+        parameters.maxProposals = pace.maxProposals;
+        parameters.maxAttempts = pace.maxAttempts;
+        parameters.quorumBasisPoints = bounds.quorumBasisPoints;
+        parameters.minimumSites = bounds.minimumSites;
+        parameters.targetSites = bounds.targetSites;
+        parameters.maximumSites = bounds.maximumSites;
+        parameters.minimumUpdates = pace.minimumUpdates;
+        parameters.maximumExamples = bounds.maximumExamples;
+        parameters.creditsPerRound = pace.creditsPerRound;
+    }
+
+    /// @inheritdoc IRounds
+    function memberOf(uint64 run, uint32 site) external view returns (Member memory member) {
+        Membership held = _records[run].members[site];
+        member.position = held.position();
+        member.consenting = held.consenting();
+        member.maximumExamples = held.maximumExamples();
+        member.expiry = held.expiry();
+        member.grant = held.grant();
+        member.submittedRound = uint32(held.submittedKey() >> 8);
+        member.submittedAttempt = uint8(held.submittedKey());
+        member.attestedRound = uint32(held.attestedKey() >> 16);
+        member.attestedAttempt = uint8(held.attestedKey() >> 8);
+        member.attestedProposal = uint8(held.attestedKey());
+    }
+
+    /// @inheritdoc IRounds
+    function runningHashOf(uint64 run) external view returns (bytes32) {
+        return _records[run].progress.head();
+    }
+
+    /// @inheritdoc IRounds
+    function settlementOf(uint64 run, uint32 round) external view returns (bytes32) {
+        Record storage record = _records[run];
+        return round <= _finalRounds(record.place) ? record.settlements[round] : bytes32(0);
+    }
+
+    /// @dev The start of a phase follows from its end, which saves the slot 40 bits.
+    function _since(Record storage record, Place place) internal view returns (uint40) {
+        Phase phase = place.phase();
+        if (phase == Phase.Gathering) return place.deadline() - record.bounds.consentSeconds;
+        if (phase == Phase.Collecting) return place.deadline() - record.pace.collectSeconds;
+        if (phase == Phase.Proposing) {
+            // Bytes are revealed once, before an attempt's first proposal.
+            uint40 reveal = place.proposal() == 1 ? record.pace.revealSeconds : 0;
+            return place.deadline() - record.pace.proposeSeconds - reveal;
+        }
+        if (phase == Phase.Attesting) return place.deadline() - record.pace.attestSeconds;
+        return place.deadline();
+    }
+
+    function _finalRounds(Place place) internal pure returns (uint32) {
+        if (place.phase() == Phase.Completed) return place.round();
+        return place.round() == 0 ? 0 : place.round() - 1;
+    }
+}

@@ -1,0 +1,22 @@
+"""Rules that combine updates into the next state: pure, streaming, bit for bit the same.
+
+The bytes that come out depend on the base state and on the included updates
+alone; not on the machine, the number of threads, the order of arrival, or on
+whether numba is installed. Nothing here decides who is included.
+"""
+
+from fednet.aggregation.digest import recomputation_digest
+from fednet.aggregation.output import WrittenState
+from fednet.aggregation.rule import RULES, Rule, aggregate, rule_of
+from fednet.aggregation.vector import Contribution, Vector
+
+__all__ = [
+    "RULES",
+    "Contribution",
+    "Rule",
+    "Vector",
+    "WrittenState",
+    "aggregate",
+    "recomputation_digest",
+    "rule_of",
+]

@@ -1,0 +1,39 @@
+"""Run a rule over disjoint chunks on several threads.
+
+Each thread owns its buffers and takes every n-th chunk. A chunk's bytes depend
+on that chunk's inputs alone, so the number of threads cannot change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from fednet.aggregation.vector import CHUNK_ELEMENTS
+
+Worker = Callable[[int, int], None]
+"""Combines the elements from a start up to an end."""
+
+
+def for_each_chunk(element_count: int, threads: int, make_worker: Callable[[], Worker]) -> None:
+    """Call workers until every chunk of a vector is done.
+
+    Args:
+        element_count: Elements of the vector.
+        threads: At least 1; more than there are chunks are not started.
+        make_worker: Makes one thread's worker with buffers of its own.
+    """
+    starts = range(0, element_count, CHUNK_ELEMENTS)
+
+    def work(first: int) -> None:
+        worker = make_worker()
+        for start in starts[first::count]:
+            worker(start, min(start + CHUNK_ELEMENTS, element_count))
+
+    count = max(1, min(threads, len(starts)))
+    if count == 1:
+        work(0)
+        return
+    with ThreadPoolExecutor(count, thread_name_prefix="aggregate") as pool:
+        for done in [pool.submit(work, first) for first in range(count)]:
+            done.result()

@@ -1,0 +1,108 @@
+"""The arithmetic of a weighted mean over one chunk: NumPy is normative, numba quicker.
+
+Both do the same IEEE 754 operations in the same order: widen to float64,
+multiply by the weight, add; at the end divide, add the base, round once to
+float32. numba compiles without fused or reordered arithmetic, and a test
+compares the bytes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fednet.domain.tensors import FloatArray
+from fednet.errors import AggregationError
+
+DoubleArray = npt.NDArray[np.float64]
+
+GROUP_SIZE = 4
+"""Updates that are added in one pass, so that the sums are loaded and stored less often."""
+_WORTH_COMPILING = 1 << 27
+"""Elements read in all, from which loading numba pays for itself."""
+
+
+class Kernel(Protocol):
+    """Combine one chunk; an instance belongs to one thread."""
+
+    def add(
+        self, total: DoubleArray, group: Sequence[FloatArray], weights: Sequence[float]
+    ) -> None:
+        """Do ``total += weight * values`` for each of at most ``GROUP_SIZE``, in turn."""
+        ...
+
+    def finish(self, out: FloatArray, base: FloatArray, total: DoubleArray, weights: float) -> None:
+        """Do ``out = float32(base + total / weights)``."""
+        ...
+
+
+class NumpyKernel:
+    """The normative form."""
+
+    def __init__(self, size: int) -> None:
+        self._wide = np.empty(size, np.float64)
+
+    def add(
+        self, total: DoubleArray, group: Sequence[FloatArray], weights: Sequence[float]
+    ) -> None:
+        wide = self._wide[: total.size]
+        for values, weight in zip(group, weights, strict=True):
+            np.copyto(wide, values)
+            np.multiply(wide, weight, out=wide)
+            np.add(total, wide, out=total)
+
+    def finish(self, out: FloatArray, base: FloatArray, total: DoubleArray, weights: float) -> None:
+        np.divide(total, weights, out=total)
+        wide = self._wide[: base.size]
+        np.copyto(wide, base)
+        np.add(wide, total, out=total)
+        with np.errstate(over="ignore"):
+            np.copyto(out, total, casting="same_kind")
+
+
+def make_kernel(size: int, name: str) -> Kernel:
+    """Make one thread's kernel for chunks of at most ``size`` elements."""
+    if name == "numba":
+        compiled = importlib.import_module("fednet.aggregation.compiled")
+        kernel: Kernel = compiled.NumbaKernel()
+        return kernel
+    return NumpyKernel(size)
+
+
+def choose_kernel(element_count: int, updates: int) -> str:
+    """Pick the quicker kernel for an amount of work; the bytes are the same."""
+    return "numba" if element_count * updates >= _WORTH_COMPILING and _has_numba() else "numpy"
+
+
+def require_subnormals() -> None:
+    """Refuse to combine where small numbers are flushed to zero.
+
+    A library built for speed over accuracy can switch the processor to that
+    mode for the whole process; members would then get different bytes.
+
+    Raises:
+        AggregationError: This process flushes small numbers.
+    """
+    smallest = np.array([np.finfo(np.float32).smallest_subnormal], np.float32)
+    halves = np.array([np.finfo(np.float64).tiny], np.float64) * 0.5
+    if not (smallest.astype(np.float64)[0] > 0 and halves[0] > 0):
+        raise AggregationError(
+            "this process flushes small numbers to zero",
+            expected="IEEE 754 subnormal numbers",
+            hint="a library switched the processor to flush-to-zero; restart without it",
+        )
+
+
+@cache
+def _has_numba() -> bool:
+    try:
+        importlib.import_module("fednet.aggregation.compiled")
+    except (ImportError, RuntimeError):
+        # numba raises RuntimeError where it finds no folder for its compiled code.
+        return False
+    return True

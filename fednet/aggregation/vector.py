@@ -1,0 +1,36 @@
+"""What a rule reads: flat float32 vectors in chunks, each with the site that made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from fednet.domain.identity import SiteId
+from fednet.domain.tensors import FloatArray
+
+CHUNK_ELEMENTS = 1 << 15
+"""Elements combined at a time: with two float64 twins they fit a core's own cache."""
+
+
+class Vector(Protocol):
+    """A flat float32 vector that several threads may read in chunks."""
+
+    @property
+    def element_count(self) -> int:
+        """Count the elements."""
+        ...
+
+    def read_into(self, start: int, out: FloatArray) -> None:
+        """Fill a contiguous buffer with the elements from ``start`` on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One included update."""
+
+    site: SiteId
+    weight: int
+    """Examples; at least 1."""
+    values: Vector
+    """The difference from the base state."""

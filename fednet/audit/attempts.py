@@ -1,0 +1,206 @@
+"""Judge the proposals of one attempt by recomputing them from the submitted bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain, combinations
+from pathlib import Path
+
+from fednet.audit.checks import INCLUSION, RECORD
+from fednet.audit.cohorts import Cohort
+from fednet.audit.evidence import Blob, Evidence, report_blob
+from fednet.audit.findings import Findings, Severity
+from fednet.audit.proposals import (
+    Judged,
+    check_attestations,
+    check_objections,
+    check_record,
+    check_settlement,
+    report_unavailable,
+)
+from fednet.audit.recomputation import (
+    Combined,
+    Locate,
+    PreviousRound,
+    RoundInputs,
+    combine,
+    settle,
+)
+from fednet.codec import update_size_limit_bytes
+from fednet.domain.events import RoundProposed, UpdateSubmitted
+from fednet.domain.history import AttemptHistory, ProposalHistory
+from fednet.domain.identity import Address, Commitment, SiteId
+from fednet.domain.ledger import Inclusion, unpack_inclusion
+from fednet.domain.plan import Plan
+from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
+from fednet.domain.update import Place
+from fednet.errors import AggregationError, MalformedBlobError
+
+_MOST_ALTERNATIVES = 16
+"""Recomputations spent on objections to one proposal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What an audit works with."""
+
+    evidence: Evidence
+    locate: Locate
+    work_dir: Path
+    """Folder of the audit's own, for recomputed states."""
+    findings: Findings
+    threads: int
+    credits_contract: Address
+
+
+@dataclass(slots=True)
+class AttemptAudit:
+    """Recompute the proposals of one attempt, each set of available updates once."""
+
+    tools: Tools
+    plan: Plan
+    place: Place
+    history: AttemptHistory
+    cohort: Cohort
+    previous: PreviousRound
+    _combined: dict[frozenset[SiteId], Combined] = field(default_factory=dict)
+
+    def judge(self, said: ProposalHistory, is_final: bool) -> Judged | None:
+        """Check one proposal and every vote on it; None if evidence is missing."""
+        proposed = said.proposed
+        unavailable = self._unavailable(proposed)
+        if unavailable is None or not self._require_blobs(proposed, unavailable, is_final):
+            return None
+        try:
+            combined = self._combine(unavailable)
+        except AggregationError as exc:
+            self._accuse(proposed, "proposal-impossible", str(exc))
+            return None
+        recomputed = settle(combined, proposed.proposal, proposed.site)
+        inclusion = recomputed.inclusion(self.cohort.positions, self.cohort.roster_length)
+        right = recomputed.commitment == proposed.record
+        needed = is_final or not right
+        record = fetch_record(self.tools, proposed, is_final) if needed else recomputed.record
+        judged = Judged(said, recomputed, record, self.tools.findings, inclusion)
+        check_record(judged)
+        check_settlement(judged)
+        check_attestations(judged)
+        report_unavailable(judged, [site for site in unavailable if self._blob(site).path])
+        if said.objections:
+            check_objections(judged, self._alternatives(judged, unavailable))
+        return judged
+
+    def _unavailable(self, proposed: RoundProposed) -> frozenset[SiteId] | None:
+        """Read from the ledger whose bytes the proposer could not get."""
+        by_position = unpack_inclusion(proposed.inclusion, self.cohort.roster_length)
+        if by_position is None:
+            self._accuse(proposed, "inclusion-malformed", "its bitmap does not fit the roster")
+            return None
+        said = {
+            site
+            for site, position in self.cohort.positions.items()
+            if by_position.get(position) is Inclusion.UNAVAILABLE
+        }
+        return frozenset(said & self.history.submissions.keys())
+
+    def _require_blobs(
+        self, proposed: RoundProposed, unavailable: frozenset[SiteId], is_final: bool
+    ) -> bool:
+        complete = True
+        for site, submission in sorted(self.history.submissions.items()):
+            if site not in self.cohort.members:
+                self._accuse(proposed, "proposal-impossible", f"site {site} is not in the cohort")
+                return False
+            if site not in unavailable:
+                subject = f"update of site {site} in round {submission.round}"
+                complete &= report_blob(
+                    self.tools.findings,
+                    self._blob(site),
+                    subject,
+                    f"site {site}, and every member that pinned it",
+                    submission.round,
+                    None if is_final else Severity.NOTICE,
+                )
+        return complete
+
+    def _combine(self, unavailable: frozenset[SiteId]) -> Combined:
+        if unavailable not in self._combined:
+            submissions = self.history.submissions
+            paths = {
+                site: None if site in unavailable else self._blob(site).path for site in submissions
+            }
+            inputs = RoundInputs(
+                plan=self.plan,
+                place=self.place,
+                previous=self.previous,
+                submissions=tuple(submissions.values()),
+                paths=paths,
+                credits_contract=self.tools.credits_contract,
+            )
+            self._combined[unavailable] = combine(
+                inputs, self.tools.locate, self.tools.work_dir, self.tools.threads
+            )
+        return self._combined[unavailable]
+
+    def _alternatives(self, judged: Judged, unavailable: frozenset[SiteId]) -> Iterator[Commitment]:
+        """Give the records that follow if some unavailable updates had been at hand."""
+        had = [site for site in sorted(unavailable) if self._blob(site).path is not None]
+        sets = chain.from_iterable(combinations(had, count) for count in range(len(had), 0, -1))
+        proposed = judged.said.proposed
+        for _, found in zip(range(_MOST_ALTERNATIVES), sets, strict=False):
+            try:
+                combined = self._combine(unavailable - set(found))
+            except AggregationError:
+                continue
+            yield settle(combined, proposed.proposal, proposed.site).commitment
+
+    def _blob(self, site: SiteId) -> Blob:
+        return fetch_update(self.tools, self.plan, self.history.submissions[site])
+
+    def _accuse(self, proposed: RoundProposed, code: str, message: str) -> None:
+        self.tools.findings.add(
+            INCLUSION,
+            code,
+            f"proposal {proposed.proposal} of round {proposed.round}, attempt {proposed.attempt}",
+            message,
+            round_number=proposed.round,
+            accused=proposed.site,
+            actual=proposed.inclusion.hex(),
+        )
+
+
+def fetch_update(tools: Tools, plan: Plan, submission: UpdateSubmitted) -> Blob:
+    """Get the bytes of one submission."""
+    return tools.evidence.get(
+        submission.commitment, submission.locator, update_size_limit_bytes(plan)
+    )
+
+
+def fetch_record(tools: Tools, proposed: RoundProposed, is_final: bool) -> RoundRecord | None:
+    """Get a proposed record; that of a proposal that failed need not be served any more."""
+    subject = f"record of round {proposed.round}, proposal {proposed.proposal}"
+    blob = tools.evidence.get(proposed.record, proposed.record_locator, MAX_RECORD_SIZE_BYTES)
+    severity = None if is_final else Severity.NOTICE
+    if not report_blob(
+        tools.findings, blob, subject, holder(proposed.site), proposed.round, severity
+    ):
+        return None
+    assert blob.path is not None
+    try:
+        return RoundRecord.from_bytes(blob.path.read_bytes(), subject)
+    except MalformedBlobError as exc:
+        tools.findings.add(
+            RECORD,
+            "record-malformed",
+            subject,
+            str(exc),
+            round_number=proposed.round,
+            accused=proposed.site,
+        )
+        return None
+
+
+def holder(site: SiteId) -> str:
+    """Name who has to serve what a proposal names."""
+    return f"site {site}, which proposed it, and every member that pinned it"

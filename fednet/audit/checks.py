@@ -1,0 +1,151 @@
+"""The numbered questions that an audit asks, as data; the protocol's document is generated from it.
+
+Every finding carries the number of its check. Numbers are never reused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question."""
+
+    number: int
+    title: str
+    proves: str
+    """What holds if nothing is found."""
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        1,
+        "Deployment",
+        "The chain, its first block and the code of every contract are the deployment's, and the"
+        " run is led by a rounds module that an operator had approved when the run was opened.",
+    ),
+    Check(
+        2,
+        "Running hash",
+        "Folding keccak256(head, topics, data), cut to 26 bytes, over every event of the run gives"
+        " the hash that the rounds module stores: no event is missing, added, altered or out of"
+        " order.",
+    ),
+    Check(
+        3,
+        "State of the run",
+        "Phase, round, final rounds and granted credits that the contract holds are what the"
+        " events add up to.",
+    ),
+    Check(
+        4,
+        "Plan",
+        "The plan's bytes hash to the commitment that opened the run; the contract's parameters,"
+        " the initial model and the transferability of credits are the plan's.",
+    ),
+    Check(
+        5,
+        "Initial model",
+        "The initial model's bytes hash to their commitment, are a canonical, finite state, and"
+        " have the size that the plan says.",
+    ),
+    Check(
+        6,
+        "Consents",
+        "Every site consented under a grant to this run's researcher for a dataset of its own,"
+        " given before and not yet revoked; the bound on examples and the expiry are the"
+        " grant's.",
+    ),
+    Check(
+        7,
+        "Cohort and quorum",
+        "Each attempt's cohort is everybody who consented at its start; its quorum is above the"
+        " plan's share of it and never falls within a round.",
+    ),
+    Check(
+        8,
+        "Submissions",
+        "Each update was submitted by a member of the cohort, once, while its consent stood, with"
+        " a weight within its bound.",
+    ),
+    Check(
+        9,
+        "Blobs",
+        "Every blob that a final round names is served, and its bytes hash to the commitment on"
+        " the ledger. Missing is never called altered.",
+    ),
+    Check(
+        10,
+        "Inclusion",
+        "Every update called invalid fails the intake for the stated reason, every update called"
+        " included passes it, and none is left out; unavailable ones are listed and accuse nobody.",
+    ),
+    Check(
+        11,
+        "Aggregate",
+        "Combining the included updates again gives the bytes of the next state, bit for bit.",
+    ),
+    Check(
+        12,
+        "Round record",
+        "The proposed record is byte for byte the one that plan, previous record and updates"
+        " lead to.",
+    ),
+    Check(
+        13,
+        "Settlement",
+        "The state, the credits and the inclusion that the proposal told the contract are the"
+        " record's, and the stored settlement is the hash of them.",
+    ),
+    Check(
+        14,
+        "Credits",
+        "Each round shares out exactly the plan's credits among the included sites, by their"
+        " examples; cumulative credits fold to the settled root.",
+    ),
+    Check(
+        15,
+        "Attestations",
+        "Every attestor vouched for a right record and held the bytes: its witness can only be"
+        " computed from all included updates and the next state.",
+    ),
+    Check(
+        16,
+        "Objections",
+        "Every objector named a record that recomputation gives; whoever did not, disturbed.",
+    ),
+    Check(
+        17,
+        "Finality",
+        "Each final round had a quorum of attestations by members of its cohort, and rounds became"
+        " final one after the other.",
+    ),
+    Check(
+        18,
+        "Claims",
+        "Nobody claimed more than was earned, nobody claimed twice, and claims and transfers add"
+        " up to the balances that the contract holds.",
+    ),
+)
+
+(
+    DEPLOYMENT,
+    RUNNING_HASH,
+    STATE,
+    PLAN,
+    INITIAL_MODEL,
+    CONSENTS,
+    COHORT,
+    SUBMISSIONS,
+    BLOBS,
+    INCLUSION,
+    AGGREGATE,
+    RECORD,
+    SETTLEMENT,
+    CREDITS,
+    ATTESTATIONS,
+    OBJECTIONS,
+    FINALITY,
+    CLAIMS,
+) = CHECKS

@@ -1,0 +1,321 @@
+"""Recompute a round: the one function that aggregator, attestor and audit share.
+
+`combine` does the work that depends on the submissions and on whose bytes are
+available; `settle` puts the cheap round record around it, which also names the
+proposer and the number of the proposal. A second proposal over the same bytes
+needs `settle` only. Nothing here asks a ledger or a store: inputs are values
+and files that were verified against their commitments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+from fednet.aggregation import Contribution, aggregate, recomputation_digest, rule_of
+from fednet.aggregation.rule import DEFAULT_THREADS
+from fednet.codec import Expected, Reason, TensorFile, Verdict, codec_of, judge_update
+from fednet.codec.update import update_size_limit_bytes
+from fednet.credits import CreditLedger, accumulate, credit_rule_of
+from fednet.domain.events import RoundProposed, UpdateSubmitted
+from fednet.domain.identity import Address, Commitment, Digest, Locator, SiteId
+from fednet.domain.ledger import Inclusion, Settlement, pack_inclusion
+from fednet.domain.plan import Plan
+from fednet.domain.record import (
+    RECORD_FORMAT,
+    VERDICT_NAMES,
+    CreditEntry,
+    RoundRecord,
+    UpdateEntry,
+    witness,
+)
+from fednet.domain.update import STATE_METADATA, Place
+from fednet.errors import MalformedBlobError, QuorumError
+
+Locate = Callable[[Path], Locator]
+
+_MOST_OPEN = 256
+"""Updates kept open while combining; further ones are opened for each read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousRound:
+    """What a round starts from: the last final round, or the plan and initial model."""
+
+    record: Commitment
+    """Commitment of the previous round's record; in round 1, of the plan."""
+    state: Commitment
+    state_path: Path
+    """Verified local copy of the state."""
+    earned: Mapping[SiteId, int]
+    """Cumulative credits before this round; empty in round 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundInputs:
+    """Everything that a round follows from, except who proposes it."""
+
+    plan: Plan
+    place: Place
+    previous: PreviousRound
+    submissions: Sequence[UpdateSubmitted]
+    """The attempt's submissions, in any order."""
+    paths: Mapping[SiteId, Path | None]
+    """Verified local copy of each submission's bytes; None or absent if unavailable."""
+    credits_contract: Address
+    """Address of the deployment's Credits contract, to which credit leaves are bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """A round's verdicts and next state."""
+
+    inputs: RoundInputs
+    verdicts: Mapping[SiteId, Verdict]
+    """One per submission, by site."""
+    outcome: dict[str, str | int | list[int]]
+    state: Commitment
+    state_path: Path
+    """Named by its commitment, in the output folder."""
+    state_size_bytes: int
+    state_locator: Locator
+    digest: Digest
+    """What a witness hashes; see ``fednet.domain.record.witness``. Never publish it."""
+
+    def included(self) -> list[UpdateSubmitted]:
+        """List the included submissions in ascending order of site."""
+        return _included(self.inputs.submissions, self.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """A complete round as it must be recorded."""
+
+    record: RoundRecord
+    record_bytes: bytes
+    state_path: Path
+    digest: Digest
+    """What a witness hashes. Never publish it."""
+    verdicts: Mapping[SiteId, Verdict]
+    place: Place
+    proposal: int
+
+    @property
+    def commitment(self) -> Commitment:
+        """Commit to the record's bytes."""
+        return Commitment.of(self.record_bytes)
+
+    @property
+    def settlement(self) -> Settlement:
+        """Return what the chain settles if this becomes final."""
+        return self.record.settlement
+
+    def count(self, inclusion: Inclusion) -> int:
+        """Count the submissions with a verdict."""
+        return sum(verdict.inclusion is inclusion for verdict in self.verdicts.values())
+
+    def inclusion(self, positions: Mapping[SiteId, int], roster_length: int) -> bytes:
+        """Pack the verdicts as the proposal carries them.
+
+        Args:
+            positions: Roster position of each site in the attempt's cohort.
+            roster_length: The attempt's roster length.
+        """
+        by_position = {
+            positions[site]: verdict.inclusion for site, verdict in self.verdicts.items()
+        }
+        return pack_inclusion(by_position, roster_length)
+
+    def agrees_with(self, proposed: RoundProposed, inclusion: bytes) -> bool:
+        """Tell whether a proposal says on the ledger what was recomputed: the ground to attest.
+
+        Args:
+            proposed: The proposal.
+            inclusion: The recomputed verdicts, packed by `inclusion`.
+        """
+        return settlement_of(proposed) == self.settlement and proposed.inclusion == inclusion
+
+    def witness(self, attestor: SiteId) -> Digest:
+        """Return what a site sends to attest this very record."""
+        return witness(self.place, self.proposal, self.commitment, attestor, self.digest)
+
+
+def settlement_of(proposed: RoundProposed) -> Settlement:
+    """Return what a proposal settles if it becomes final."""
+    return Settlement(
+        record=proposed.record,
+        state=proposed.state,
+        credits_root=proposed.credits_root,
+        credits_total=proposed.credits_total,
+    )
+
+
+def recompute(
+    inputs: RoundInputs,
+    proposal: int,
+    proposer: SiteId,
+    locate: Locate,
+    out_dir: Path,
+    threads: int = DEFAULT_THREADS,
+) -> Recomputed:
+    """Recompute a round from its inputs: `combine`, then `settle`.
+
+    Args:
+        inputs: What the round follows from.
+        proposal: Number of the proposal within the attempt, from 1.
+        proposer: Site that proposes.
+        locate: Computes the locator of the next state's file.
+        out_dir: Existing folder that gets the next state's file.
+        threads: Threads that combine; they cannot change a bit.
+
+    Raises:
+        QuorumError: Fewer updates are included than the plan's minimum.
+        AggregationError: The rule cannot combine them.
+        MalformedBlobError: The previous state is no state.
+    """
+    return settle(combine(inputs, locate, out_dir, threads), proposal, proposer)
+
+
+def combine(
+    inputs: RoundInputs, locate: Locate, out_dir: Path, threads: int = DEFAULT_THREADS
+) -> Combined:
+    """Judge every submission and compute the next state; see `recompute`."""
+    plan, previous = inputs.plan, inputs.previous
+    with ExitStack() as stack:
+        base = stack.enter_context(
+            TensorFile(previous.state_path, "previous state", plan.model.size_bytes)
+        )
+        if base.header.metadata != STATE_METADATA:
+            raise MalformedBlobError("previous state is not a state")
+        verdicts = judge(inputs, base)
+        included = _included(inputs.submissions, verdicts)
+        minimum = plan.cohort.minimum_updates
+        if len(included) < minimum:
+            raise QuorumError(
+                "too few updates are valid and available",
+                subject=f"round {inputs.place.round}, attempt {inputs.place.attempt}",
+                expected=f"at least {minimum}",
+                actual=len(included),
+            )
+        codec, limit = codec_of(plan.update.codec), update_size_limit_bytes(plan)
+        contributions: list[Contribution] = []
+        for entry in included:
+            path = _path(inputs, entry.site)
+            file = stack.enter_context(codec.open(path, f"update of site {entry.site}", limit))
+            if len(contributions) >= _MOST_OPEN:
+                file.close()
+            contributions.append(Contribution(entry.site, entry.weight, file))
+        unfinished = Path(mkdtemp(prefix="state-", dir=out_dir))
+        stack.callback(unfinished.rmdir)
+        target = unfinished / "state"
+        stack.callback(target.unlink, missing_ok=True)
+        written, outcome = aggregate(
+            rule_of(plan.aggregation.rule), base.layout, base, contributions, target, threads
+        )
+        path = target.replace(out_dir / f"{written.commitment}.safetensors")
+    return Combined(
+        inputs=inputs,
+        verdicts=verdicts,
+        outcome=outcome,
+        state=written.commitment,
+        state_path=path,
+        state_size_bytes=written.size_bytes,
+        state_locator=locate(path),
+        digest=recomputation_digest([_path(inputs, entry.site) for entry in included], path),
+    )
+
+
+def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
+    """Put the round record around what was combined; see `recompute`."""
+    inputs, plan, place = combined.inputs, combined.inputs.plan, combined.inputs.place
+    weights = {entry.site: entry.weight for entry in combined.included()}
+    shares = credit_rule_of(plan.credits.rule)(plan.credits.per_round, weights)
+    earned = accumulate(inputs.previous.earned, shares)
+    account = CreditLedger(place.chain_id, inputs.credits_contract, place.run)
+    record = RoundRecord(
+        format=RECORD_FORMAT,
+        chain_id=place.chain_id,
+        contract=place.contract,
+        run=place.run,
+        round=place.round,
+        attempt=place.attempt,
+        proposal=proposal,
+        proposer=proposer,
+        plan=str(plan.commitment),
+        previous_record=str(inputs.previous.record),
+        previous_state=str(inputs.previous.state),
+        rule=plan.aggregation.rule,
+        outcome=combined.outcome,
+        updates=tuple(_entries(inputs.submissions, combined.verdicts)),
+        state=str(combined.state),
+        state_locator=str(combined.state_locator),
+        state_size_bytes=combined.state_size_bytes,
+        credits=tuple(CreditEntry(site=site, earned=earned[site]) for site in sorted(earned)),
+        credits_root=str(account.root(earned)),
+        credits_total=sum(earned.values()),
+    )
+    return Recomputed(
+        record=record,
+        record_bytes=record.to_bytes(),
+        state_path=combined.state_path,
+        digest=combined.digest,
+        verdicts=combined.verdicts,
+        place=place,
+        proposal=proposal,
+    )
+
+
+def judge(inputs: RoundInputs, base: TensorFile) -> dict[SiteId, Verdict]:
+    """Judge every submission of a round against an opened base state, by site."""
+    commitments = {entry.site: entry.commitment for entry in inputs.submissions}
+    verdicts = {}
+    for entry in sorted(inputs.submissions, key=lambda entry: entry.site):
+        path = inputs.paths.get(entry.site)
+        if path is None:
+            verdicts[entry.site] = Verdict(Inclusion.UNAVAILABLE)
+            continue
+        expected = Expected(
+            inputs.place, entry.site, entry.weight, inputs.previous.state, base.layout
+        )
+        verdict = judge_update(path, inputs.plan, expected)
+        if (
+            verdict.reason == Reason.WRONG_AUTHOR
+            and verdict.author is not None
+            and commitments.get(verdict.author) == entry.commitment
+        ):
+            verdict = Verdict.invalid(Reason.COPIED, verdict.author)
+        verdicts[entry.site] = verdict
+    return verdicts
+
+
+def _included(
+    submissions: Sequence[UpdateSubmitted], verdicts: Mapping[SiteId, Verdict]
+) -> list[UpdateSubmitted]:
+    chosen = [
+        entry for entry in submissions if verdicts[entry.site].inclusion is Inclusion.INCLUDED
+    ]
+    return sorted(chosen, key=lambda entry: entry.site)
+
+
+def _entries(
+    submissions: Sequence[UpdateSubmitted], verdicts: Mapping[SiteId, Verdict]
+) -> list[UpdateEntry]:
+    return [
+        UpdateEntry(
+            site=entry.site,
+            commitment=str(entry.commitment),
+            weight=entry.weight,
+            verdict=VERDICT_NAMES[verdicts[entry.site].inclusion],
+            reason=verdicts[entry.site].reason,
+        )
+        for entry in sorted(submissions, key=lambda entry: entry.site)
+    ]
+
+
+def _path(inputs: RoundInputs, site: SiteId) -> Path:
+    path = inputs.paths[site]
+    assert path is not None
+    return path

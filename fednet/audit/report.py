@@ -1,0 +1,126 @@
+"""The result of an audit, ready for a person or for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fednet.audit.checks import CHECKS
+from fednet.audit.findings import Finding, Severity
+from fednet.domain.identity import Address, Commitment, RoundNumber, RunId, SiteId
+from fednet.domain.ledger import Head, Phase
+
+REPORT_FORMAT = "fednet-audit/1"
+
+
+class RoundVerdict(StrEnum):
+    """What recomputing a round gave."""
+
+    VERIFIED = "verified"
+    WRONG = "wrong"
+    """The final record is not what recomputation gives."""
+    UNVERIFIABLE = "unverifiable"
+    """Evidence is missing or altered."""
+    OPEN = "open"
+    """Not final."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteResult:
+    """What became of one submission of the attempt that counts."""
+
+    site: SiteId
+    weight: int
+    verdict: str
+    """``included``, ``invalid`` or ``unavailable``; empty if it could not be judged."""
+    reason: str
+    earned: int
+    """Credits of this round."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the result in the stable form of ``--json``."""
+        return {
+            "site": self.site,
+            "weight": self.weight,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "earned": self.earned,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """The verdict on one round, and on every site in it."""
+
+    round: RoundNumber
+    verdict: RoundVerdict
+    attempt: int
+    """The final attempt, or the last one."""
+    record: Commitment | None
+    state: Commitment | None
+    attestations: int
+    sites: tuple[SiteResult, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the result in the stable form of ``--json``."""
+        return {
+            "round": self.round,
+            "verdict": self.verdict.value,
+            "attempt": self.attempt,
+            "record": str(self.record) if self.record else None,
+            "state": str(self.state) if self.state else None,
+            "attestations": self.attestations,
+            "sites": [entry.to_json() for entry in self.sites],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Everything that an audit of a run found."""
+
+    run: RunId
+    chain_id: int
+    contract: Address
+    """The rounds module."""
+    head: Head
+    """Block that the audit saw last."""
+    phase: Phase
+    plan: Commitment
+    rounds: tuple[RoundResult, ...]
+    findings: tuple[Finding, ...]
+    anchored: bool = False
+    """Whether the chain was compared with a checkpoint kept from before."""
+
+    @property
+    def verified(self) -> bool:
+        """Tell whether nothing but notices was found."""
+        return all(entry.severity is Severity.NOTICE for entry in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 if verified, else 1; errors that kept the audit from looking have others."""
+        return 0 if self.verified else 1
+
+    @property
+    def accused(self) -> tuple[SiteId, ...]:
+        """List the sites whose own acts convict them, in ascending order."""
+        return tuple(sorted({entry.accused for entry in self.findings if entry.accused}))
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report in the stable form of ``--json``."""
+        return {
+            "format": REPORT_FORMAT,
+            "run": self.run,
+            "chain_id": self.chain_id,
+            "contract": self.contract,
+            "block": self.head.number,
+            "block_hash": str(self.head.block_hash),
+            "anchored": self.anchored,
+            "phase": self.phase.name.lower(),
+            "plan": str(self.plan),
+            "verified": self.verified,
+            "accused": list(self.accused),
+            "checks": [{"number": check.number, "title": check.title} for check in CHECKS],
+            "rounds": [entry.to_json() for entry in self.rounds],
+            "findings": [entry.to_json() for entry in self.findings],
+        }

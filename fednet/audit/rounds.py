@@ -1,0 +1,199 @@
+"""Recompute a run round by round, beside what was proposed, attested and made final."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fednet.audit.attempts import AttemptAudit, Tools, fetch_record, holder
+from fednet.audit.checks import BLOBS, SETTLEMENT
+from fednet.audit.cohorts import Cohort, Key
+from fednet.audit.evidence import report_blob
+from fednet.audit.findings import Severity
+from fednet.audit.proposals import Judged
+from fednet.audit.recomputation import PreviousRound, settlement_of
+from fednet.audit.report import RoundResult, RoundVerdict, SiteResult
+from fednet.codec import update_size_limit_bytes
+from fednet.credits import settlement_hash
+from fednet.domain.events import RoundFinalized, RoundProposed
+from fednet.domain.history import RoundHistory
+from fednet.domain.identity import Address, Digest, Locator, RoundNumber, RunId, SiteId
+from fednet.domain.plan import Plan
+from fednet.domain.record import MAX_RECORD_SIZE_BYTES, VERDICT_NAMES, RoundRecord
+from fednet.domain.update import Place
+
+
+@dataclass(frozen=True, slots=True)
+class _Final:
+    """What became of a final proposal."""
+
+    proposed: RoundProposed
+    judged: Judged | None
+    """None if evidence is missing."""
+    record: RoundRecord | None
+
+
+@dataclass(slots=True)
+class RoundsAudit:
+    """Audit the rounds of a run in order, holding one at a time.
+
+    Each round starts from what the ledger made final, so that a wrong round is
+    reported once and the later ones are still checked.
+    """
+
+    tools: Tools
+    plan: Plan
+    chain_id: int
+    contract: Address
+    run: RunId
+    cohorts: Mapping[Key, Cohort]
+    settlements: Mapping[RoundNumber, Digest]
+    """What the contract stores, by final round."""
+    earned: dict[RoundNumber, Mapping[SiteId, int]] = field(default_factory=dict)
+    """Cumulative credits by final round, as recomputed or else as recorded."""
+
+    def prefetch(self, entry: RoundHistory) -> None:
+        """Begin to fetch what auditing a round will need."""
+        evidence, limit = self.tools.evidence, update_size_limit_bytes(self.plan)
+        for attempt in entry.attempts.values():
+            for submission in attempt.submissions.values() if attempt.proposals else ():
+                evidence.want(submission.commitment, submission.locator, limit)
+        if (final := entry.final_proposal) is not None:
+            said = final.proposed
+            evidence.want(said.record, said.record_locator, MAX_RECORD_SIZE_BYTES)
+
+    def audit_round(
+        self, number: RoundNumber, entry: RoundHistory, previous: PreviousRound | None
+    ) -> tuple[RoundResult, PreviousRound | None]:
+        """Audit one round with all its attempts.
+
+        Returns:
+            The verdict, and what the next round starts from, None if that cannot be had.
+        """
+        final = self._audit_attempts(entry, number, previous)
+        if final is None or entry.finalized is None:
+            return _open_result(number, entry), previous
+        self._check_stored(entry.finalized, final.proposed)
+        following = self._following(number, final)
+        if final.judged is not None:
+            self.earned[number] = final.judged.recomputed.record.earned
+        elif following is not None:
+            self.earned[number] = following.earned
+        self._clear(following)
+        return _final_result(number, entry, final, previous), following
+
+    def _audit_attempts(
+        self, entry: RoundHistory, number: RoundNumber, previous: PreviousRound | None
+    ) -> _Final | None:
+        final: _Final | None = None
+        for attempt_number, history in entry.attempts.items():
+            place = Place(self.chain_id, self.contract, self.run, number, attempt_number)
+            cohort = self.cohorts[(number, attempt_number)]
+            attempt = (
+                AttemptAudit(self.tools, self.plan, place, history, cohort, previous)
+                if previous
+                else None
+            )
+            for proposal in history.proposals.values():
+                is_final = entry.final_proposal is proposal
+                judged = attempt.judge(proposal, is_final) if attempt else None
+                if is_final:
+                    final = self._final(proposal.proposed, judged)
+        return final
+
+    def _final(self, proposed: RoundProposed, judged: Judged | None) -> _Final:
+        if judged is not None:
+            return _Final(proposed, judged, judged.record)
+        self.tools.findings.add(
+            BLOBS,
+            "round-unverifiable",
+            f"round {proposed.round}",
+            "could not be recomputed for want of evidence",
+            severity=Severity.MISSING,
+            round_number=proposed.round,
+        )
+        return _Final(proposed, None, fetch_record(self.tools, proposed, is_final=True))
+
+    def _following(self, number: RoundNumber, final: _Final) -> PreviousRound | None:
+        """Take what the ledger made final as the start of the next round."""
+        proposed, judged, record = final.proposed, final.judged, final.record
+        if judged is not None and judged.record_right:
+            record = judged.recomputed.record
+        if record is None:
+            return None
+        cap, locator = self.plan.model.size_bytes, Locator(record.state_locator)
+        blob = self.tools.evidence.get(proposed.state, locator, cap)
+        subject = f"state of round {number}"
+        report_blob(self.tools.findings, blob, subject, holder(proposed.site), number)
+        path = blob.path
+        if judged is not None and judged.recomputed.settlement.state == proposed.state:
+            path = judged.recomputed.state_path
+        if path is None:
+            return None
+        return PreviousRound(proposed.record, proposed.state, path, record.earned)
+
+    def _check_stored(self, finalized: RoundFinalized, proposed: RoundProposed) -> None:
+        expected = settlement_hash(settlement_of(proposed))
+        for name, actual in (
+            ("stored settlement", self.settlements.get(proposed.round)),
+            ("announced settlement", finalized.settlement),
+        ):
+            self.tools.findings.require_equal(
+                SETTLEMENT,
+                "settlement-differs",
+                f"round {proposed.round}",
+                f"{name} is not the hash of what was proposed",
+                expected,
+                actual,
+                round_number=proposed.round,
+            )
+
+    def _clear(self, following: PreviousRound | None) -> None:
+        """Remove recomputed states that no later round needs."""
+        for path in self.tools.work_dir.iterdir():
+            if following is None or path != following.state_path:
+                path.unlink()
+
+
+def _open_result(number: RoundNumber, entry: RoundHistory) -> RoundResult:
+    last = max(entry.attempts, default=0)
+    submissions = entry.attempts[last].submissions if last else {}
+    sites = tuple(
+        SiteResult(site, submission.weight, "", "", 0)
+        for site, submission in sorted(submissions.items())
+    )
+    return RoundResult(number, RoundVerdict.OPEN, last, None, None, 0, sites)
+
+
+def _final_result(
+    number: RoundNumber, entry: RoundHistory, final: _Final, previous: PreviousRound | None
+) -> RoundResult:
+    attempt, proposal = entry.final_attempt, entry.final_proposal
+    assert attempt is not None
+    assert proposal is not None
+    judged = final.judged
+    verdict = RoundVerdict.UNVERIFIABLE
+    if judged is not None:
+        verdict = RoundVerdict.VERIFIED if judged.right else RoundVerdict.WRONG
+    verdicts = judged.recomputed.verdicts if judged else {}
+    earned = judged.recomputed.record.earned if judged else {}
+    before = previous.earned if previous else {}
+    sites = tuple(
+        SiteResult(
+            site=site,
+            weight=submission.weight,
+            verdict=VERDICT_NAMES[verdicts[site].inclusion] if site in verdicts else "",
+            reason=verdicts[site].reason if site in verdicts else "",
+            earned=earned.get(site, 0) - before.get(site, 0) if judged else 0,
+        )
+        for site, submission in sorted(attempt.submissions.items())
+    )
+    return RoundResult(
+        round=number,
+        verdict=verdict,
+        attempt=final.proposed.attempt,
+        record=final.proposed.record,
+        state=final.proposed.state,
+        attestations=len(proposal.attestations),
+        sites=sites,
+    )

@@ -1,0 +1,129 @@
+"""Everything that the ledger says of a run, read once and consistently.
+
+A run may go on while it is audited, so what changes with every event is
+read before and after, and all is read again if it moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fednet.domain import events as ev
+from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, RunId, SiteId
+from fednet.domain.ledger import CreditAccount, Deployment, Head, Parameters, Run, RunState
+from fednet.domain.ports import LedgerReader
+from fednet.errors import HeadMovedError, LedgerError
+
+_READ_ATTEMPTS = 10
+
+_KINDS: tuple[type[ev.LedgerEvent], ...] = (
+    ev.ModuleApproved,
+    ev.ModuleWithdrawn,
+    ev.RunOpened,
+    ev.LocatorAnnounced,
+    ev.DatasetRegistered,
+    ev.AccessRequested,
+    ev.AccessGranted,
+    ev.AccessRevoked,
+    ev.CreditsClaimed,
+    ev.CreditsTransferred,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent reading."""
+
+    deployment: Deployment
+    head: Head
+    run: Run
+    opened: ev.RunOpened
+    parameters: Parameters
+    state: RunState
+    running_hash: Digest
+    run_events: Sequence[ev.RunEvent]
+    events: Sequence[ev.LedgerEvent]
+    """Events of the other contracts, of every run."""
+    settlements: Mapping[RoundNumber, Digest]
+    """By final round."""
+    credit_total: tuple[int, bool]
+    credit_accounts: Mapping[SiteId, CreditAccount]
+
+    @property
+    def run_id(self) -> RunId:
+        """Return the run's number."""
+        return self.run.run
+
+    def announced(self) -> dict[Commitment, list[Locator]]:
+        """Collect the announced locators by blob."""
+        found: dict[Commitment, list[Locator]] = {}
+        for event in self.events:
+            if isinstance(event, ev.LocatorAnnounced):
+                found.setdefault(event.commitment, []).append(event.locator)
+        return found
+
+
+def take_snapshot(reader: LedgerReader, run: RunId) -> Snapshot:
+    """Read all that the ledger says of a run.
+
+    Raises:
+        LedgerError: The run is unknown, or the ledger does not answer.
+        HeadMovedError: The run moved on each time it was read.
+    """
+    for _ in range(_READ_ATTEMPTS):
+        before = _mark(reader, run)
+        snapshot = _read(reader, run, before[0])
+        if _mark(reader, run) == before:
+            return snapshot
+    raise HeadMovedError(
+        "the run moves on faster than it can be read",
+        subject=f"run {run}",
+        hint="audit again in a moment",
+    )
+
+
+def _mark(reader: LedgerReader, run: RunId) -> tuple[Digest, int, int]:
+    """Read what changes with every event of the run and with every move of its credits."""
+    claimed, transferable = reader.credit_total(run)
+    transfers = len(reader.events((ev.CreditsTransferred,))) if transferable else 0
+    return reader.running_hash(run), claimed, transfers
+
+
+def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
+    head = reader.head()
+    opened_run, state = reader.run(run), reader.state(run)
+    events = reader.events(_KINDS, reader.deployment.block)
+    opened = [event for event in events if isinstance(event, ev.RunOpened) and event.run == run]
+    if not opened:
+        raise LedgerError("no event opened the run", subject=f"run {run}")
+    run_events = reader.run_events(run, opened[0].log.block)
+    sites = {event.site for event in run_events if isinstance(event, ev.ConsentGiven)}
+    sites |= _creditors(events, run)
+    return Snapshot(
+        deployment=reader.deployment,
+        head=head,
+        run=opened_run,
+        opened=opened[0],
+        parameters=reader.parameters(run),
+        state=state,
+        running_hash=running_hash,
+        run_events=run_events,
+        events=events,
+        settlements={
+            RoundNumber(number): reader.settlement(run, RoundNumber(number))
+            for number in range(1, state.final_rounds + 1)
+        },
+        credit_total=reader.credit_total(run),
+        credit_accounts={site: reader.credit_account(run, site) for site in sorted(sites)},
+    )
+
+
+def _creditors(events: Sequence[ev.LedgerEvent], run: RunId) -> set[SiteId]:
+    sites = set()
+    for event in events:
+        if isinstance(event, ev.CreditsClaimed) and event.run == run:
+            sites.add(event.site)
+        if isinstance(event, ev.CreditsTransferred) and event.run == run:
+            sites |= {event.from_site, event.to_site}
+    return sites

@@ -1,0 +1,105 @@
+"""`fednet ledger`: what the chain says, without a key."""
+
+from __future__ import annotations
+
+import click
+
+from fednet.cli import output, queries, rounds_view, watching, wiring
+from fednet.cli.access import show_access
+from fednet.cli.app import App, example, json_option, pass_app
+from fednet.cli.run import show_runs
+from fednet.cli.site import show_sites
+
+
+@click.group(
+    epilog=example(
+        "",
+        "fednet ledger runs",
+        "fednet ledger updates 1 --json",
+    )
+)
+def ledger() -> None:
+    """What the chain says, for anybody; needs no key."""
+
+
+@ledger.command()
+@json_option
+@pass_app
+def runs(app: App, as_json: bool) -> None:
+    """List every run."""
+    show_runs(app, as_json)
+
+
+@ledger.command()
+@click.argument("number", metavar="RUN", type=int)
+@json_option
+@pass_app
+def rounds(app: App, number: int, as_json: bool) -> None:
+    """List the rounds of RUN: who proposed, who attested, who objected."""
+    reader = wiring.reader(app)
+    view = watching.look(reader, queries.require_run(reader, number))
+    if as_json:
+        output.emit_json(view.rows)
+        return
+    rows = [rounds_view.cells(row) for row in view.rows]
+    output.emit_table("rounds", rounds_view.COLUMNS, rows)
+
+
+@ledger.command()
+@click.argument("number", metavar="RUN", type=int)
+@json_option
+@pass_app
+def updates(app: App, number: int, as_json: bool) -> None:
+    """List every update that was submitted to RUN, and what became of it."""
+    reader = wiring.reader(app)
+    history = queries.history_of(reader, queries.require_run(reader, number))
+    found = rounds_view.updates_of(history)
+    if as_json:
+        output.emit_json(found)
+        return
+    rows = [
+        (e.round, e.attempt, e.site, e.weight, e.verdict, output.short(e.commitment), e.block)
+        for e in found
+    ]
+    columns = ("round", "attempt", "site", "examples", "verdict", "commitment", "block")
+    output.emit_table("updates", columns, rows)
+
+
+@ledger.command()
+@json_option
+@pass_app
+def sites(app: App, as_json: bool) -> None:
+    """List every institution."""
+    show_sites(app, as_json)
+
+
+@ledger.command()
+@click.option("--site", type=int, help="Only requests for this site's datasets.")
+@json_option
+@pass_app
+def access(app: App, site: int | None, as_json: bool) -> None:
+    """List every decision about access to data."""
+    show_access(app, site, as_json)
+
+
+@ledger.command()
+@click.argument("number", metavar="RUN", type=int)
+@json_option
+@pass_app
+def credits(app: App, number: int, as_json: bool) -> None:  # noqa: A001 - the command's name
+    """List who claimed which credits of RUN; `rewards show` tells what is earned."""
+    reader = wiring.reader(app)
+    run = queries.require_run(reader, number)
+    known = queries.names(reader)
+    granted = reader.state(run).credits_granted
+    claimed, transferable = reader.credit_total(run)
+    accounts = {site: reader.credit_account(run, site) for site in sorted(known)}
+    if as_json:
+        listed = [{"site": site, "claimed": a.claimed, "balance": a.balance}
+                  for site, a in accounts.items()]  # fmt: skip
+        output.emit_json({"run": run, "granted": granted, "claimed": claimed,
+                          "transferable": transferable, "sites": listed})  # fmt: skip
+        return
+    rows = [(site, known[site], a.claimed, a.balance) for site, a in accounts.items()]
+    output.emit_table("credits", ("site", "name", "claimed", "balance"), rows)
+    output.emit_fields({"granted": granted, "claimed": claimed, "transferable": transferable})

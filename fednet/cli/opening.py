@@ -1,0 +1,124 @@
+"""Open a run, examine one before consenting, fetch what it has made."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from fednet.cli import plans, publishing, queries
+from fednet.cli.app import App
+from fednet.cli.plans import PlanFile
+from fednet.domain.blobs import BlobStore
+from fednet.domain.events import RoundProposed
+from fednet.domain.identity import Commitment, GrantId, Locator, RunId, SiteId
+from fednet.domain.plan import Plan
+from fednet.domain.ports import LedgerReader, LedgerWriter
+from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
+from fednet.errors import PhaseError, SettingsError
+from fednet.node.terms import read_terms
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a site is asked to consent to, checked."""
+
+    run: RunId
+    plan: Plan
+    grant: GrantId
+    maximum_examples: int
+    researcher: str
+
+
+def open_run(reader: LedgerReader, writer: LedgerWriter, store: BlobStore, file: PlanFile) -> RunId:
+    """Publish a checked plan with its model, and open a run under it."""
+    plan = file.plan
+    with tempfile.TemporaryDirectory(prefix="fednet-") as folder:
+        canonical_plan = Path(folder, "plan.json")
+        canonical_plan.write_bytes(plan.to_bytes())
+        plan_locator = store.publish(canonical_plan)
+    model_locator = store.publish(file.model)
+    receipt = writer.open_run(
+        reader.deployment.rounds,
+        (plan.commitment, plan_locator),
+        (Commitment(plan.model.commitment), model_locator),
+        plan.credits.transferable,
+        plan.parameters(),
+    )
+    return RunId(receipt.created)
+
+
+def examine(
+    app: App, reader: LedgerReader, store: BlobStore, run: RunId, site: SiteId, grant: int | None
+) -> Offer:
+    """Check a run against its plan, and the plan against this machine.
+
+    Raises:
+        PhaseError: The run is over, or the site consents already.
+        PlanError: The contract does not hold what the plan says, or the task
+            here is another one.
+        FednetError: No live grant.
+    """
+    phase = reader.state(run).phase
+    if phase.is_over:
+        raise PhaseError("the run is over", subject=f"run {run}", actual=phase.name.lower())
+    if reader.member(run, site).consenting:
+        raise PhaseError(
+            "the site consents already", subject=f"run {run}, site {site}", hint="fednet node run"
+        )
+    entry = queries.opening_of(reader, run)
+    chosen = queries.live_grant(reader, entry.run, site, grant)
+    plan = read_terms(reader, store, entry.opened).plan
+    local = app.settings().task.source
+    plans.require_task(plan, local)
+    examples = reader.dataset(reader.access(chosen).dataset).examples
+    if examples < plan.update.minimum_examples:
+        raise SettingsError(
+            "too few examples for this plan",
+            subject=f"site {site}",
+            expected=f"at least {plan.update.minimum_examples}",
+            actual=examples,
+        )
+    bound = min(examples, plan.update.maximum_examples)
+    return Offer(run, plan, chosen, bound, entry.run.researcher)
+
+
+def summary(offer: Offer) -> str:
+    """Say in a few lines what consenting means."""
+    plan, timing = offer.plan, offer.plan.timing
+    bytes_when = "after submissions closed" if plan.reveals_late else "at once"
+    return "\n".join(
+        (
+            f"run {offer.run}, plan {plan.name!r}, researcher {offer.researcher}",
+            f"  task      {plan.task.source} (this machine's code is the plan's)",
+            f"  rounds    {plan.rounds}, {plan.training.local_epochs} local epochs each, "
+            f"{plan.training.algorithm}",
+            f"  sites     {plan.cohort.minimum_sites} to {plan.cohort.maximum_sites}; "
+            f"starts with {plan.cohort.target_sites}",
+            f"  leaves    one update per round, {plan.model.size_bytes} bytes, norm at most "
+            f"{plan.update.maximum_norm}, readable by every member {bytes_when}",
+            f"  weight    at most {offer.maximum_examples} examples",
+            f"  time      {timing.collect_seconds} s to train and submit in each round",
+            f"  credits   {plan.credits.per_round} shared out per round",
+        )
+    )
+
+
+def final_model(
+    app: App, reader: LedgerReader, store: BlobStore, run: RunId
+) -> tuple[RoundProposed, bytes]:
+    """Fetch the state of the latest final round.
+
+    Raises:
+        FednetError: No round is final yet, or its blobs cannot be had.
+    """
+    final = queries.last_final_round(reader, run)
+    record = final_record(app, store, final)
+    locator, cap = Locator(record.state_locator), record.state_size_bytes
+    return final, publishing.fetch(app, store, final.state, locator, cap)
+
+
+def final_record(app: App, store: BlobStore, final: RoundProposed) -> RoundRecord:
+    """Fetch the record of a final round, verified against the chain."""
+    data = publishing.fetch(app, store, final.record, final.record_locator, MAX_RECORD_SIZE_BYTES)
+    return RoundRecord.from_bytes(data, f"record of round {final.round}")

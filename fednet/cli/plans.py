@@ -1,0 +1,154 @@
+"""Make, read and check plan files and the initial models beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel
+
+from fednet.cli import wiring
+from fednet.cli.app import App
+from fednet.domain.identity import Commitment
+from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
+from fednet.domain.tensors import encode_tensors, header_size_bytes, parse_header
+from fednet.domain.update import STATE_METADATA
+from fednet.errors import PlanError, SettingsError
+
+_HEAD = """\
+# A fednet plan: what a run agrees on. Opening a run freezes it.
+# `fednet plan check` tells whether it is possible; every field is in docs/protocol.md.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A plan as its file says it, and the model that belongs to it."""
+
+    plan: Plan
+    path: Path
+    model: Path
+
+
+def read(path: Path, model: Path | None = None) -> PlanFile:
+    """Read a plan file; its model lies beside it unless it is named.
+
+    Raises:
+        PlanError: Missing, too large, not TOML, or not a possible plan.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_PLAN_SIZE_BYTES + 1)
+        text = data.decode("utf-8")
+    except OSError as exc:
+        raise PlanError(
+            "cannot read the plan",
+            subject=str(path),
+            actual=exc.strerror,
+            hint="`fednet plan new` writes one",
+        ) from exc
+    except UnicodeDecodeError as exc:
+        raise PlanError("not text", subject=str(path)) from exc
+    if len(data) > MAX_PLAN_SIZE_BYTES:
+        raise PlanError("plan is too large", subject=str(path), expected=MAX_PLAN_SIZE_BYTES)
+    beside = path.with_suffix(".safetensors")
+    return PlanFile(Plan.from_toml(text, str(path)), path, model or beside)
+
+
+def check(file: PlanFile) -> list[str]:
+    """Check a plan against the task's code and the model's bytes; return what was found right.
+
+    Raises:
+        PlanError: The code or the model is not the plan's.
+    """
+    plan = file.plan
+    require_task(plan)
+    try:
+        data = file.model.read_bytes()
+    except OSError as exc:
+        raise PlanError(
+            "cannot read the initial model",
+            subject=str(file.model),
+            actual=exc.strerror,
+            hint="it lies beside the plan; name it with --model if it was moved",
+        ) from exc
+    if len(data) != plan.model.size_bytes or str(Commitment.of(data)) != plan.model.commitment:
+        raise PlanError(
+            "the initial model is not the plan's",
+            subject=str(file.model),
+            expected=plan.model.commitment,
+            actual=str(Commitment.of(data)),
+            hint="make plan and model together with `fednet plan new`",
+        )
+    header = parse_header(data[: header_size_bytes(data[:8], "initial model")], len(data),
+                          "initial model")  # fmt: skip
+    return [
+        f"plan {plan.commitment}: possible",
+        f"task {plan.task.source}: code is the plan's",
+        f"model: {len(header.layout.tensors)} tensors, {header.layout.element_count} parameters",
+    ]
+
+
+def require_task(plan: Plan, local: str = "") -> None:
+    """Raise unless the task's code here is the plan's.
+
+    Args:
+        plan: The plan.
+        local: Where this machine has the task, if not where the plan says.
+
+    Raises:
+        PlanError: It has another digest.
+    """
+    actual = wiring.task_digest(local or plan.task.source)
+    if str(actual) != plan.task.digest:
+        raise PlanError(
+            "the task's code on this machine is not the plan's",
+            subject=local or plan.task.source,
+            expected=plan.task.digest,
+            actual=actual,
+            hint="install the version of fednet, or of the task, that the researcher used",
+        )
+
+
+def make(app: App, raw: dict[str, Any], folder: Path, task: str, seed: int) -> PlanFile:
+    """Make the initial model, complete the plan, write both.
+
+    Raises:
+        PlanError: The plan is impossible.
+        SettingsError: A file is there already, or cannot be written.
+    """
+    path = folder / f"{raw['name']}.toml"
+    model = path.with_suffix(".safetensors")
+    # Refused before the model is made, which takes seconds.
+    placeholder = {"commitment": "0" * 64, "size_bytes": 1}
+    digest = str(wiring.task_digest(task))
+    raw = raw | {"task": {"source": task, "digest": digest}}
+    Plan.validated(raw | {"model": placeholder}, "plan")
+    for file in (path, model):
+        if file.exists():
+            raise SettingsError("is there already", subject=str(file), hint="choose another name")
+    state = encode_tensors(wiring.initial_model(app, task, seed), STATE_METADATA)
+    described = {"commitment": str(Commitment.of(state)), "size_bytes": len(state)}
+    plan = Plan.validated(raw | {"model": described}, "plan")
+    try:
+        model.write_bytes(state)
+        path.write_text(_HEAD + to_toml(plan), "utf-8")
+    except OSError as exc:
+        raise SettingsError("cannot write", subject=str(folder), actual=exc.strerror) from exc
+    return PlanFile(plan, path, model)
+
+
+def to_toml(plan: Plan) -> str:
+    """Write a plan as its author would."""
+    return tomli_w.dumps(_plain(plan))
+
+
+def _plain(section: BaseModel) -> Mapping[str, Any]:
+    fields = {name: getattr(section, name) for name in type(section).model_fields}
+    return {
+        name: _plain(value) if isinstance(value, BaseModel) else value
+        for name, value in fields.items()
+    }

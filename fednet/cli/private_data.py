@@ -1,0 +1,117 @@
+"""The site's private data: find it, try it with the task, commit to it.
+
+The bytes are read and hashed here and go nowhere. The ledger learns
+SHA-256(salt, bytes), so that nobody can guess the data from its commitment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fednet.cli import queries, settings, wiring
+from fednet.cli.app import App
+from fednet.domain.identity import Commitment, DatasetId, SiteId
+from fednet.domain.ports import LedgerReader, LedgerWriter
+from fednet.errors import DataError, SettingsError
+from fednet.learning import Inspection
+from fednet.node.data import SaltedData, create_salt
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A data file and the task that reads it."""
+
+    path: Path
+    task: str
+
+
+def choose(app: App, path: Path | None, task: str | None) -> Chosen:
+    """Take data and task from the command line, or from the settings.
+
+    Raises:
+        SettingsError: Neither names them.
+        DataError: The file is missing or empty.
+    """
+    stored = app.settings()
+    if path is None and not stored.data.path:
+        raise SettingsError("no data named", hint="give its path, or set data.path in fednet.toml")
+    source = task or stored.task.source
+    if not source:
+        raise SettingsError("no task named", hint="give --task, or set task.source in fednet.toml")
+    found = path.absolute() if path is not None else app.path(stored.data.path)
+    try:
+        size = found.stat().st_size
+    except OSError as exc:
+        raise DataError(
+            "cannot read the data",
+            subject=str(found),
+            actual=exc.strerror,
+            hint="check the path of the data file",
+        ) from exc
+    if not found.is_file() or size == 0:
+        raise DataError(
+            "the data is no file with something in it",
+            subject=str(found),
+            hint="give one CSV, Parquet or NumPy file",
+        )
+    return Chosen(found, source)
+
+
+def inspect(app: App, chosen: Chosen) -> Inspection:
+    """Let the task, behind its walls, read the data and count it.
+
+    Raises:
+        DataError: The data does not fit the task.
+        TaskError: The task's code failed.
+    """
+    with wiring.trainer(app, chosen.task, chosen.path) as trainer:
+        return trainer.inspect()
+
+
+def describe(inspection: Inspection) -> str:
+    """Say what the task found."""
+    classes = inspection.class_counts
+    shares = ", ".join(f"class {name}: {number}" for name, number in classes.items())
+    return f"{inspection.examples} examples" + (f" ({shares})" if shares else "")
+
+
+def salted(app: App, path: Path) -> SaltedData:
+    """Name data and salt; the first call makes the salt."""
+    salt_path = app.path(app.settings().data.salt)
+    try:
+        create_salt(salt_path)
+    except OSError as exc:
+        raise SettingsError("cannot write", subject=str(salt_path), actual=exc.strerror) from exc
+    return SaltedData(path, salt_path)
+
+
+def register(
+    app: App,
+    reader: LedgerReader,
+    writer: LedgerWriter,
+    site: SiteId,
+    chosen: Chosen,
+    description: bytes,
+    examples: int,
+) -> DatasetId:
+    """Register the data unless just these bytes are; remember it in the settings."""
+    data = salted(app, chosen.path).commitment()
+    about = description or f"{examples} examples for {chosen.task}".encode()
+    number = DatasetId(0)
+    for known in queries.datasets(reader):
+        same = known.site == site and known.data == data and known.examples == examples
+        if same and not known.closed:
+            number = known.dataset
+    if not number:
+        created = writer.register_dataset(site, Commitment.of(about), data, examples).created
+        number = DatasetId(created)
+        settings.write_durably(app.home / "datasets" / f"{number}.txt", about, private=True)
+    app.update(
+        {
+            "data": {"path": str(chosen.path), "dataset": int(number)},
+            "task": {"source": chosen.task},
+            "site": {"id": int(site)},
+        }
+    )
+    return number

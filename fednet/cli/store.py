@@ -1,0 +1,68 @@
+"""`fednet store`: this home's blob store outside a running node."""
+
+from __future__ import annotations
+
+import click
+
+from fednet.cli import output, serving, wiring
+from fednet.cli.app import App, example, json_option, pass_app
+
+
+@click.group(
+    epilog=example(
+        "",
+        "fednet store start --listen /ip4/0.0.0.0/tcp/4001",
+        "fednet store status",
+    )
+)
+def store() -> None:
+    """The blob store: serve plans, models and updates to members.
+
+    A node runs its own store. An operator or a researcher without a node
+    keeps one running with this, as a hub that members dial.
+    """
+
+
+_listen = click.option("--listen", help="Multiaddress to listen on; kept in the settings.")
+
+
+@store.command()
+@_listen
+@pass_app
+def run(app: App, listen: str | None) -> None:
+    """Serve in the foreground until Ctrl-C, mirroring what the ledger names."""
+    serving.choose_listen(app, listen)
+    serving.serve(app)
+
+
+@store.command()
+@_listen
+@pass_app
+def start(app: App, listen: str | None) -> None:
+    """Serve in the background; again after a stop."""
+    serving.choose_listen(app, listen)
+    with output.working("starting the store"):
+        address = serving.start(app)
+    click.echo(f"the store answers at {address or 'no address: it only dials out'}")
+
+
+@store.command()
+@json_option
+@pass_app
+def status(app: App, as_json: bool) -> None:
+    """Show the store's address and its peers; ends with 6 if it does not run."""
+    with wiring.running_store(app) as found:
+        fields = {"address": found.address(), "peers": found.peers()}
+    if as_json:
+        output.emit_json(fields)
+        return
+    output.emit_fields({"address": fields["address"], "peers": len(fields["peers"])})
+    for peer in fields["peers"]:
+        click.echo(f"  {peer}")
+
+
+@store.command()
+@pass_app
+def stop(app: App) -> None:
+    """Stop the store that `store start` started; its blobs stay."""
+    click.echo("stopped" if serving.stop(app) else "was not running")

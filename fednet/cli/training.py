@@ -1,0 +1,66 @@
+"""Let the node train through the learning layer: the two never meet but here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fednet.domain.identity import Commitment, SiteId
+from fednet.domain.plan import Plan
+from fednet.domain.tensors import decode_tensors
+from fednet.domain.update import Place
+from fednet.errors import PlanError
+from fednet.learning import Trainer, derive_seed
+from fednet.node.ports import TrainingResult
+
+
+class SiteTrainer:
+    """Train the task that this site agreed to run; one visitor process is kept.
+
+    Args:
+        open_trainer: Gives a trainer for a task's name, on the private data.
+        source: The task in this site's settings; empty takes the plan's.
+    """
+
+    def __init__(self, open_trainer: Callable[[str], Trainer], source: str) -> None:
+        self._open_trainer = open_trainer
+        self._source = source
+        self._trainer: Trainer | None = None
+        self._running = ""
+
+    def digest(self, plan: Plan) -> Commitment:
+        """Return the digest of this site's own code for the plan's task."""
+        return self._of(plan).digest
+
+    def train(
+        self, plan: Plan, base_state_path: Path, place: Place, site: SiteId, out_dir: Path
+    ) -> TrainingResult:
+        """Train behind the walls; the seed names the place, so a repeat gives the same bytes."""
+        base = decode_tensors(base_state_path.read_bytes(), "global model")[0]
+        seed = derive_seed(
+            plan.training.seed,
+            place.chain_id,
+            place.contract,
+            place.run,
+            place.round,
+            place.attempt,
+            site,
+        )
+        trainer = self._of(plan)
+        if str(trainer.digest) != plan.task.digest:
+            raise PlanError("the task's code is not the plan's", subject=plan.task.source)
+        result = trainer.train(base, plan.training, seed)
+        return TrainingResult(result.update, result.examples, result.metrics)
+
+    def close(self) -> None:
+        """End the visitor."""
+        if self._trainer is not None:
+            self._trainer.close()
+            self._trainer = None
+
+    def _of(self, plan: Plan) -> Trainer:
+        source = self._source or plan.task.source
+        if self._trainer is None or self._running != source:
+            self.close()
+            self._trainer, self._running = self._open_trainer(source), source
+        return self._trainer

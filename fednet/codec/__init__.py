@@ -1,0 +1,28 @@
+"""Tensor files on disk: written in their one form, read in chunks, judged by pure functions.
+
+An update's verdict depends on its bytes, the plan and the ledger alone, so every
+member and every auditor reaches the same one. Nothing here combines updates,
+asks a ledger, or knows how bytes were fetched.
+"""
+
+from fednet.codec.codecs import CODECS, Codec, codec_of
+from fednet.codec.files import TensorFile, write_tensors
+from fednet.codec.intake import Expected, Reason, Verdict, judge_update
+from fednet.codec.state import check_state, write_state
+from fednet.codec.update import update_size_limit_bytes, write_update
+
+__all__ = [
+    "CODECS",
+    "Codec",
+    "Expected",
+    "Reason",
+    "TensorFile",
+    "Verdict",
+    "check_state",
+    "codec_of",
+    "judge_update",
+    "update_size_limit_bytes",
+    "write_state",
+    "write_tensors",
+    "write_update",
+]

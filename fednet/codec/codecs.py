@@ -1,0 +1,72 @@
+"""How an update's values stand in its bytes. Plain float32 is the only way now.
+
+A codec opens a file as one flat float32 vector that is read in chunks; rules and
+checks see only that. A later codec (half precision, sparse, masked) is one more
+entry here and one more word that a plan may say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from fednet.codec.files import TensorFile, write_tensors
+from fednet.domain.identity import Commitment
+from fednet.domain.tensors import FloatArray
+from fednet.errors import PlanError
+
+HEADER_SLACK_BYTES = 4_096
+"""What the manifest may add to a header beyond a state's."""
+
+
+class Codec(Protocol):
+    """Write and read the values of an update."""
+
+    name: str
+
+    def size_limit_bytes(self, state_size_bytes: int) -> int:
+        """Bound an update's complete bytes, given the size of a state's."""
+        ...
+
+    def write(
+        self, path: Path, arrays: Mapping[str, FloatArray], metadata: Mapping[str, object]
+    ) -> Commitment:
+        """Write an update durably and commit to its bytes."""
+        ...
+
+    def open(self, path: Path, subject: str, size_limit_bytes: int) -> TensorFile:
+        """Open an update as one flat float32 vector."""
+        ...
+
+
+class Float32Codec:
+    """Keep every value as it is: little-endian float32, in the order of the state."""
+
+    name = "float32"
+
+    def size_limit_bytes(self, state_size_bytes: int) -> int:
+        return state_size_bytes + HEADER_SLACK_BYTES
+
+    def write(
+        self, path: Path, arrays: Mapping[str, FloatArray], metadata: Mapping[str, object]
+    ) -> Commitment:
+        return write_tensors(path, arrays, metadata)
+
+    def open(self, path: Path, subject: str, size_limit_bytes: int) -> TensorFile:
+        return TensorFile(path, subject, size_limit_bytes)
+
+
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (Float32Codec(),)}
+
+
+def codec_of(name: str) -> Codec:
+    """Find the codec that a plan names.
+
+    Raises:
+        PlanError: This version knows no such codec.
+    """
+    codec = CODECS.get(name)
+    if codec is None:
+        raise PlanError("unknown codec", expected=" or ".join(sorted(CODECS)), actual=name)
+    return codec

@@ -1,0 +1,136 @@
+"""The intake: a pure function from an update's bytes to a verdict.
+
+It asks nothing but the bytes, the plan and what the ledger says of the
+submission; the same answer comes out at every member and at every auditor. An
+update that fails costs its site the round and nobody else anything. It does
+not ask whether the training was honest: bytes cannot show that.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+
+from fednet.codec.codecs import codec_of
+from fednet.codec.files import TensorFile
+from fednet.codec.norm import squared_norm
+from fednet.codec.update import update_size_limit_bytes
+from fednet.domain.identity import Commitment, SiteId
+from fednet.domain.ledger import Inclusion
+from fednet.domain.plan import Plan
+from fednet.domain.tensors import Layout
+from fednet.domain.update import Manifest, Place
+from fednet.errors import MalformedBlobError
+
+
+class Reason(StrEnum):
+    """Why an update is invalid; these words stand in round records for ever."""
+
+    MALFORMED = "malformed"
+    """Not the canonical bytes of an update, or too large for one."""
+    WRONG_AUTHOR = "wrong-author"
+    """The manifest names another site than the one that submitted it."""
+    COPIED = "copied"
+    """As before, and the site it names submitted these very bytes itself."""
+    WRONG_PLACE = "wrong-place"
+    """Made for another chain, contract, run, round or attempt."""
+    WRONG_BASE = "wrong-base"
+    """Trained from another state than the round's."""
+    WRONG_LAYOUT = "wrong-layout"
+    """Tensors differ from the state's in name or shape."""
+    WRONG_WEIGHT = "wrong-weight"
+    """The manifest claims another number of examples than the ledger."""
+    TOO_FEW_EXAMPLES = "too-few-examples"
+    """Below the plan's minimum."""
+    NOT_FINITE = "not-finite"
+    """A value is NaN or infinite."""
+    NORM_EXCEEDED = "norm-exceeded"
+    """The Euclidean norm is above the plan's bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of one submission."""
+
+    inclusion: Inclusion
+    reason: str = ""
+    """One of ``Reason`` if invalid; empty otherwise."""
+    author: SiteId | None = None
+    """Site that the manifest names, if the bytes have a manifest."""
+
+    @classmethod
+    def invalid(cls, reason: Reason, author: SiteId | None = None) -> Verdict:
+        """Refuse an update."""
+        return cls(Inclusion.INVALID, reason.value, author)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the ledger and the base state say an update must be."""
+
+    place: Place
+    site: SiteId
+    """Site that submitted."""
+    weight: int
+    """Examples that it submitted."""
+    base: Commitment
+    """Commitment of the state that the round starts from."""
+    layout: Layout
+    """Tensors of that state."""
+
+
+def judge_update(path: Path, plan: Plan, expected: Expected) -> Verdict:
+    """Judge the bytes of one submission, streaming, in a few megabytes of memory.
+
+    The caller has verified that the bytes hash to the submitted commitment.
+
+    Raises:
+        SettingsError: The file cannot be opened here, which says nothing about it.
+    """
+    subject = f"update of site {expected.site}"
+    try:
+        codec = codec_of(plan.update.codec)
+        with codec.open(path, subject, update_size_limit_bytes(plan)) as file:
+            manifest = Manifest.from_metadata(file.header.metadata, subject)
+            reason = _check_manifest(manifest, plan, expected)
+            return _judge_values(file, manifest, plan, expected, reason)
+    except MalformedBlobError:
+        return Verdict.invalid(Reason.MALFORMED)
+
+
+def _judge_values(
+    file: TensorFile, manifest: Manifest, plan: Plan, expected: Expected, reason: Reason | None
+) -> Verdict:
+    if reason is None and file.layout != expected.layout:
+        reason = Reason.WRONG_LAYOUT
+    if reason is None:
+        reason = _check_norm(squared_norm(file), plan)
+    if reason is None:
+        return Verdict(Inclusion.INCLUDED, author=manifest.site)
+    return Verdict.invalid(reason, manifest.site)
+
+
+def _check_manifest(manifest: Manifest, plan: Plan, expected: Expected) -> Reason | None:
+    if manifest.site != expected.site:
+        return Reason.WRONG_AUTHOR
+    if manifest.place != expected.place:
+        return Reason.WRONG_PLACE
+    if manifest.base != expected.base:
+        return Reason.WRONG_BASE
+    if manifest.examples != expected.weight:
+        return Reason.WRONG_WEIGHT
+    if manifest.examples < plan.update.minimum_examples:
+        return Reason.TOO_FEW_EXAMPLES
+    return None
+
+
+def _check_norm(squared: float, plan: Plan) -> Reason | None:
+    if not math.isfinite(squared):
+        return Reason.NOT_FINITE
+    # Fractions compare exactly: no square root, no rounding of the bound.
+    if Fraction(squared) > Fraction(plan.update.maximum_norm) ** 2:
+        return Reason.NORM_EXCEEDED
+    return None

@@ -1,0 +1,1 @@
+"""Frozen values, legal moves and canonical bytes; no I/O, no clock, no randomness."""

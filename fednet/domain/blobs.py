@@ -1,0 +1,89 @@
+"""The port to the blob store: bytes by commitment, wherever they are served from.
+
+A blob is published under a locator and fetched by its commitment; whoever
+served it, bytes that do not hash to the commitment do not exist for us. The
+port says nothing about IPFS, and a store keeps no secret: it holds only what
+is meant to be read by every member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from fednet.domain.identity import Commitment, Locator
+
+
+class BlobStore(Protocol):
+    """Publish and fetch whole blobs; safe to share between threads.
+
+    Every method raises ``StoreUnavailableError`` when the store does not
+    answer; ``retryable`` says that asking again may help.
+    """
+
+    def locate(self, path: Path) -> Locator:
+        """Compute the locator that `publish` will return, publishing nothing.
+
+        Raises:
+            StoreError: The file is empty or cannot be read.
+        """
+        ...
+
+    def publish(self, path: Path) -> Locator:
+        """Add the file's bytes, pinned, so that peers can fetch them.
+
+        Raises:
+            StoreError: The file is empty, cannot be read, or does not fit on the disk.
+        """
+        ...
+
+    def fetch(
+        self,
+        commitment: Commitment,
+        locators: Sequence[Locator],
+        size_cap_bytes: int,
+        timeout_seconds: float,
+    ) -> Path:
+        """Return a verified local copy, trying the locators in turn.
+
+        The file belongs to the store's cache: read it, never write to it.
+
+        Raises:
+            BlobMissingError: Nobody served it within the timeout.
+            DigestMismatchError: What was served hashes to something else.
+            MalformedBlobError: The piece list is malformed, or the blob over the cap.
+        """
+        ...
+
+    def pin(self, locator: Locator) -> None:
+        """Keep the blob and serve it to others; fetches what is not here yet.
+
+        Raises:
+            BlobMissingError: Nobody served it within the store's own timeout.
+        """
+        ...
+
+    def unpin(self, locator: Locator) -> None:
+        """Let go of the blob; letting go of one that is not kept is no error."""
+        ...
+
+    def peers(self) -> list[str]:
+        """Return the addresses of the peers connected now."""
+        ...
+
+    def connect(self, addresses: Sequence[str]) -> None:
+        """Dial the peers, and keep trying those that do not answer.
+
+        Raises:
+            StoreError: None of the addresses could be reached, or one is no address.
+        """
+        ...
+
+    def address(self) -> str:
+        """Return an address where others can dial this store, or ""."""
+        ...
+
+    def close(self) -> None:
+        """Release connections and processes; published blobs stay."""
+        ...

@@ -1,0 +1,115 @@
+"""Split the bundled records into sites that differ, as real hospitals do; no torch.
+
+`hospitals` deals the breast-cancer records in unequal shares, with unequal
+rates of malignancy and masses of different size (roughly in order of
+perimeter), so that no hospital alone has seen what the others see. `even`
+deals either data set at random in equal shares. One test set with the class
+rates of the whole, or drawn at random, stays apart.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+_FILES = {"breast-cancer": "breast_cancer.csv", "digits": "digits.csv.gz"}
+_ORDER_COLUMN = "mean_perimeter"
+_LABEL_COLUMN = "malignant"
+_ORDER_NOISE = 20.0
+"""Standard deviation in the column's unit: the larger, the more alike the hospitals."""
+_LOWEST_RATE, _HIGHEST_RATE = 0.15, 0.75
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Hold the records of several sites as lines of CSV, values untouched."""
+
+    header: str
+    sites: tuple[tuple[str, ...], ...]
+    held_out: tuple[str, ...]
+
+    def write(self, folder: Path) -> tuple[tuple[Path, ...], Path]:
+        """Write ``site-1.csv`` and so on, and ``held-out.csv``; return their paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for number, lines in enumerate(self.sites, start=1):
+            paths.append(folder / f"site-{number}.csv")
+            _write(paths[-1], self.header, lines)
+        _write(folder / "held-out.csv", self.header, self.held_out)
+        return tuple(paths), folder / "held-out.csv"
+
+
+def hospitals(count: int = 4, seed: int = 0, held_out_share: float = 0.3) -> Split:
+    """Deal the 569 breast-cancer records to unlike hospitals, largest first.
+
+    Hospital *i* of *k*, counted from 0, gets a share in proportion to *k - i*,
+    and a rate of malignancy that rises from the first to the last.
+
+    Raises:
+        ValueError: Not between 2 and 20 hospitals, or a share outside (0, 1).
+    """
+    if not 2 <= count <= 20 or not 0 < held_out_share < 1:
+        raise ValueError("2 to 20 hospitals, and a held-out share between 0 and 1")
+    header, *body = bundled_csv("breast-cancer").splitlines()
+    names = header.split(",")
+    values = np.array([line.split(",") for line in body], dtype=np.float64)
+    size = values[:, names.index(_ORDER_COLUMN)]
+    malignant = values[:, names.index(_LABEL_COLUMN)] == 1
+    draw = np.random.default_rng(seed)
+    shares = np.arange(count, 0, -1, dtype=np.float64)
+    rates = np.linspace(_LOWEST_RATE, _HIGHEST_RATE, count)
+    parts: list[list[Rows]] = [[] for _ in range(count)]
+    apart: list[Rows] = []
+    for rows, weights in (
+        (np.flatnonzero(malignant), shares * rates),
+        (np.flatnonzero(~malignant), shares * (1 - rates)),
+    ):
+        shuffled = draw.permutation(rows)
+        cut = round(len(shuffled) * held_out_share)
+        apart.append(shuffled[:cut])
+        kept = shuffled[cut:]
+        dealt = kept[np.argsort(size[kept] + draw.normal(0, _ORDER_NOISE, len(kept)))]
+        ends = np.round(np.cumsum(weights / weights.sum()) * len(dealt)).astype(np.intp)
+        for part, piece in zip(parts, np.split(dealt, ends[:-1]), strict=True):
+            part.append(piece)
+    return Split(header, tuple(_pick(body, part, draw) for part in parts), _pick(body, apart, draw))
+
+
+def even(name: str, count: int, seed: int = 0, held_out_share: float = 0.3) -> Split:
+    """Deal a bundled data set to sites at random, in shares that differ by one at most.
+
+    Raises:
+        ValueError: No such data set, fewer than 1 site, or a share outside (0, 1).
+    """
+    if name not in _FILES or count < 1 or not 0 < held_out_share < 1:
+        raise ValueError("breast-cancer or digits, 1 site or more, and a share between 0 and 1")
+    header, *body = bundled_csv(name).splitlines()
+    order = np.random.default_rng(seed).permutation(len(body))
+    cut = round(len(body) * held_out_share)
+    sites = np.array_split(order[cut:], count)
+    return Split(
+        header,
+        tuple(tuple(body[row] for row in site) for site in sites),
+        tuple(body[row] for row in order[:cut]),
+    )
+
+
+def bundled_csv(name: str) -> str:
+    """Return all records of ``breast-cancer`` or ``digits`` as CSV with a header."""
+    data = (resources.files("fednet.learning") / "bundled" / _FILES[name]).read_bytes()
+    return (gzip.decompress(data) if _FILES[name].endswith(".gz") else data).decode("utf-8")
+
+
+def _pick(body: list[str], pieces: list[Rows], draw: np.random.Generator) -> tuple[str, ...]:
+    return tuple(body[row] for row in draw.permutation(np.concatenate(pieces)))
+
+
+def _write(path: Path, header: str, lines: tuple[str, ...]) -> None:
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")

@@ -1,0 +1,170 @@
+"""Answer the node's requests with a task; the inside of the visitor.
+
+Whatever the task's code raises is turned into a `TaskError` here, so that the
+node always gets an answer it can show to a site's administrator.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self, cast
+
+import numpy as np
+import torch
+
+from fednet.domain.plan import TrainingSection
+from fednet.domain.tensors import decode_tensors, encode_tensors
+from fednet.errors import DataError, FednetError, TaskError
+from fednet.learning import training, wire
+from fednet.learning.state import read_state, write_state
+from fednet.learning.task import Dataset, Task
+
+_Answer = tuple[wire.Message, bytes]
+_WALL_HINT = (
+    "a task may read its dataset and write its scratch folder; it has no network, no other "
+    "files and no other processes"
+)
+
+
+class Service:
+    """Hold a task and the datasets it has loaded."""
+
+    def __init__(self, task: Task, datasets: dict[str, Path]) -> None:
+        self._task = task
+        self._paths = datasets
+        self._loaded: dict[str, Dataset] = {}
+
+    @classmethod
+    def start(cls, opening: wire.Message) -> Self:
+        """Import the task named by the node's second frame.
+
+        Raises:
+            TaskError: It cannot be imported or made.
+        """
+        training.make_deterministic()
+        name, module = str(opening["class"]), str(opening["module"])
+        if opening["source"] is not None:
+            sys.path.insert(0, str(opening["source"]))
+        with _blame("import"):
+            found = getattr(importlib.import_module(module), name, None)
+            if not (isinstance(found, type) and issubclass(found, Task)):
+                raise TaskError(
+                    "not a task",
+                    subject=f"{module}:{name}",
+                    expected="a subclass of fednet.learning.Task",
+                )
+            task = found()
+        paths = cast("dict[str, str]", opening["datasets"])
+        return cls(task, {key: Path(path) for key, path in paths.items()})
+
+    def answer(self, request: wire.Message, payload: bytes) -> _Answer:
+        """Do what one request asks for.
+
+        Raises:
+            TaskError: The task failed or broke a rule.
+            TrainingError: Training did not end in a finite model.
+        """
+        actions: dict[object, Callable[[wire.Message, bytes], _Answer]] = {
+            "inspect": self._inspect,
+            "initial": self._initial,
+            "train": self._train,
+            "evaluate": self._evaluate,
+        }
+        with _blame(str(request["do"])):
+            return actions[request["do"]](request, payload)
+
+    def _inspect(self, request: wire.Message, payload: bytes) -> _Answer:
+        data = self._data("private")
+        labels = data.labels
+        counts: dict[str, int] = {}
+        if labels.dtype in (torch.int64, torch.int32, torch.uint8, torch.bool) and labels.ndim == 1:
+            values, numbers = torch.unique(labels.long(), return_counts=True)
+            counts = {str(int(v)): int(n) for v, n in zip(values, numbers, strict=True)}
+        if len(counts) > 10_000:
+            counts = {}
+        state = read_state(training.build_model(self._task, 0))
+        return {"examples": len(data), "classes": counts}, encode_tensors(state, {})
+
+    def _initial(self, request: wire.Message, payload: bytes) -> _Answer:
+        model = training.build_model(self._task, wire.count(request, "seed"))
+        return {}, encode_tensors(read_state(model), {})
+
+    def _train(self, request: wire.Message, payload: bytes) -> _Answer:
+        base = decode_tensors(payload, "global model")[0]
+        seed, data = wire.count(request, "seed"), self._data("private")
+        settings = TrainingSection.model_validate(request["training"])
+        model = training.build_model(self._task, seed)
+        write_state(model, base)
+        loss = training.train(self._task, model, data, settings, seed)
+        metrics = training.judge(self._task, model, data)
+        new = read_state(model)
+        update = {name: np.subtract(new[name], base[name], dtype=np.float32) for name in new}
+        message: wire.Message = {
+            "examples": len(data),
+            "loss": wire.real_text(loss, "loss"),
+            "metrics": {name: wire.real_text(value, name) for name, value in metrics.items()},
+        }
+        return message, encode_tensors(update, {})
+
+    def _evaluate(self, request: wire.Message, payload: bytes) -> _Answer:
+        data = self._data(str(request["dataset"]))
+        model = training.build_model(self._task, 0)
+        write_state(model, decode_tensors(payload, "model")[0])
+        metrics = training.judge(self._task, model, data)
+        return {"metrics": {key: wire.real_text(value, key) for key, value in metrics.items()}}, b""
+
+    def _data(self, key: str) -> Dataset:
+        if key not in self._loaded:
+            with _blame("load"):
+                self._loaded[key] = _checked(self._task.load(self._paths[key]))
+        return self._loaded[key]
+
+
+def _checked(data: Dataset) -> Dataset:
+    tensors = (getattr(data, "features", None), getattr(data, "labels", None))
+    if not all(isinstance(tensor, torch.Tensor) and tensor.ndim > 0 for tensor in tensors):
+        raise TaskError("load() gave something else", expected="a Dataset of two tensors")
+    if len(data.features) != len(data.labels):
+        raise DataError(
+            "features and labels differ in number",
+            expected=len(data.features),
+            actual=len(data.labels),
+        )
+    if len(data.features) == 0:
+        raise DataError("the dataset holds no examples")
+    for name, tensor in (("features", data.features), ("labels", data.labels)):
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise DataError("NaN or infinite values", subject=name, expected="finite numbers")
+    return data
+
+
+@contextmanager
+def _blame(step: str) -> Iterator[None]:
+    """Turn whatever a task raises into an error of ours."""
+    try:
+        yield
+    except FednetError:
+        raise
+    except PermissionError as exc:
+        raise TaskError(
+            "the task reached for something outside its walls",
+            subject=step,
+            actual=f"PermissionError: {exc}",
+            hint=_WALL_HINT,
+        ) from exc
+    except MemoryError as exc:
+        raise TaskError(
+            "the task asked for more memory than it may use",
+            subject=step,
+            hint="raise the memory limit in the node's settings if this task is trusted with more",
+        ) from exc
+    except (Exception, SystemExit, KeyboardInterrupt) as exc:
+        if "can't allocate memory" in str(exc):
+            raise TaskError("the task asked for more memory than it may use", subject=step) from exc
+        raise TaskError(
+            "the task's code failed", subject=step, actual=f"{type(exc).__name__}: {exc}"
+        ) from exc

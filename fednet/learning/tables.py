@@ -1,0 +1,272 @@
+"""Read a site's private data from CSV, Parquet or NumPy; no torch, no pickle.
+
+Every way of reading ends in the same `Table` and the same refusals. A refusal
+names the column and counts rows; it never quotes a value, because errors are
+printed and logged and the data is private.
+
+* ``.csv``: a header row with the column names, comma-separated numbers.
+* ``.parquet``: columns by name (needs ``pyarrow``).
+* ``.npz``: arrays ``features`` (rows, columns) and ``labels`` (rows).
+* ``.npy``: one array (rows, columns); the label is the last column.
+
+NumPy files have no column names: their columns are in the order asked for.
+"""
+
+from __future__ import annotations
+
+import csv
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fednet.errors import DataError
+
+MAX_FILE_BYTES = 4 << 30
+Numbers = npt.NDArray[np.float64]
+_Columns = tuple[Numbers, Numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Hold numeric examples: ``features`` (rows, columns) and ``labels`` (rows)."""
+
+    features: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+
+
+def load_table(
+    path: Path,
+    *,
+    features: Sequence[str],
+    label: str,
+    classes: int | None = None,
+    max_file_bytes: int = MAX_FILE_BYTES,
+) -> Table:
+    """Read the named feature columns and one column of class numbers.
+
+    Args:
+        path: The file; its ending says the format.
+        features: Column names, in the order the model wants them.
+        label: The column with class numbers, counted from 0.
+        classes: Number of classes, when known; larger numbers are refused.
+        max_file_bytes: Refuse anything larger before reading it.
+
+    Raises:
+        DataError: Missing, empty, too large, wrong columns, something that is
+            not a finite number, or only one class.
+    """
+    subject = path.name
+    readers: dict[str, Callable[[Path, Sequence[str], str], _Columns]] = {
+        ".csv": _read_csv,
+        ".parquet": _read_parquet,
+        ".npz": _read_npz,
+        ".npy": _read_npy,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            "unknown data format", subject=subject, expected=", ".join(readers), actual=path.suffix
+        )
+    _require_file(path, max_file_bytes)
+    values, labels = reader(path, features, label)
+    return _checked(values, labels, features, label, classes, subject)
+
+
+def _require_file(path: Path, max_file_bytes: int) -> None:
+    try:
+        size = path.stat().st_size if path.is_file() else -1
+    except OSError as exc:
+        raise DataError("data file cannot be read", subject=path.name, actual=exc.strerror) from exc
+    if size < 0:
+        raise DataError("data file is missing", subject=path.name, hint="check the dataset's path")
+    if size == 0:
+        raise DataError("data file is empty", subject=path.name)
+    if size > max_file_bytes:
+        raise DataError(
+            "data file is too large",
+            subject=path.name,
+            expected=f"at most {max_file_bytes} bytes",
+            actual=f"{size} bytes",
+        )
+
+
+def _read_csv(path: Path, features: Sequence[str], label: str) -> _Columns:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            header = [name.strip() for name in next(csv.reader(stream), [])]
+            where = _positions(header, features, label, path.name)
+            try:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "loadtxt: input contained no data")
+                    table = np.loadtxt(
+                        stream, delimiter=",", usecols=where, ndmin=2, comments=None, quotechar='"'
+                    )
+            except ValueError:
+                raise _csv_fault(path, header, where) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        raise DataError("data file cannot be read", subject=path.name, actual=_kind(exc)) from exc
+    return table[:, :-1], table[:, -1]
+
+
+def _csv_fault(path: Path, header: Sequence[str], where: Sequence[int]) -> DataError:
+    """Find the first cell that is not a number, without quoting it."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = csv.reader(stream)
+        next(rows)
+        for row in rows:
+            for position in where if row else ():
+                if position >= len(row) or not _is_number(row[position]):
+                    return DataError(
+                        "not a number",
+                        subject=path.name,
+                        expected="a number in every cell",
+                        actual=f"line {rows.line_num}, column {header[position]!r}",
+                    )
+    return DataError("rows cannot be read as numbers", subject=path.name)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_parquet(path: Path, features: Sequence[str], label: str) -> _Columns:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as exc:
+        raise DataError(
+            "Parquet cannot be read here",
+            subject=path.name,
+            hint="install pyarrow, or write the data as CSV",
+        ) from exc
+    try:
+        # memory_map and threads off: the limits count private memory and threads
+        with parquet.ParquetFile(path, memory_map=False) as source:
+            header = list(source.schema_arrow.names)
+            _positions(header, features, label, path.name)
+            table = source.read(columns=[*features, label], use_threads=False)
+        columns = [np.asarray(table[name].to_numpy(), dtype=np.float64) for name in features]
+        labels = np.asarray(table[label].to_numpy(), dtype=np.float64)
+    except (OSError, ArrowException, ValueError, TypeError) as exc:
+        raise DataError("not a table of numbers", subject=path.name, actual=_kind(exc)) from exc
+    return np.column_stack(columns), labels
+
+
+def _read_npz(path: Path, features: Sequence[str], label: str) -> _Columns:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if set(archive.files) != {"features", "labels"}:
+                raise DataError(
+                    "wrong arrays",
+                    subject=path.name,
+                    expected="features, labels",
+                    actual=", ".join(sorted(archive.files)) or "none",
+                )
+            values, labels = _numeric(archive["features"]), _numeric(archive["labels"])
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as exc:
+        raise DataError("not a NumPy archive", subject=path.name, actual=_kind(exc)) from exc
+    if labels.ndim != 1:
+        raise DataError("labels are not one column", subject=path.name, actual=labels.shape)
+    return values, labels
+
+
+def _read_npy(path: Path, features: Sequence[str], label: str) -> _Columns:
+    try:
+        table = _numeric(np.load(path, allow_pickle=False))
+    except (OSError, ValueError, TypeError, EOFError) as exc:
+        raise DataError("not a NumPy array", subject=path.name, actual=_kind(exc)) from exc
+    if table.ndim != 2 or table.shape[1] != len(features) + 1:
+        raise DataError(
+            "wrong shape",
+            subject=path.name,
+            expected=f"(rows, {len(features)} features and the label)",
+            actual=table.shape,
+        )
+    return table[:, :-1], table[:, -1]
+
+
+def _numeric(array: npt.NDArray[np.generic]) -> Numbers:
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"dtype {array.dtype}")
+    return np.asarray(array, dtype=np.float64)
+
+
+def _positions(
+    header: Sequence[str], features: Sequence[str], label: str, subject: str
+) -> list[int]:
+    wanted = [*features, label]
+    missing = [name for name in wanted if name not in header]
+    doubled = [name for name in wanted if header.count(name) > 1]
+    if missing or doubled:
+        names = ", ".join((missing or doubled)[:5])
+        raise DataError(
+            "wrong columns",
+            subject=subject,
+            expected=f"{len(wanted)} columns, once each",
+            actual=f"{'missing' if missing else 'more than once'}: {names}",
+            hint="the first row must hold the column names the task asks for",
+        )
+    return [header.index(name) for name in wanted]
+
+
+def _checked(
+    values: Numbers,
+    labels: Numbers,
+    features: Sequence[str],
+    label: str,
+    classes: int | None,
+    subject: str,
+) -> Table:
+    if values.ndim != 2 or values.shape[1] != len(features) or len(values) != len(labels):
+        raise DataError(
+            "wrong shape",
+            subject=subject,
+            expected=f"(rows, {len(features)}) and as many labels",
+            actual=f"{values.shape} and {labels.shape}",
+        )
+    if len(values) == 0:
+        raise DataError("data file holds no examples", subject=subject)
+    narrowed = _narrow(values)
+    for position in np.flatnonzero(~np.isfinite(narrowed).all(axis=0))[:1]:
+        raise DataError(
+            "NaN, infinite or too large for float32",
+            subject=subject,
+            expected="finite numbers",
+            actual=f"column {features[int(position)]!r}",
+        )
+    top = (1 << 31) if classes is None else classes
+    if not (
+        np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0) & (labels < top)
+    ).all():
+        raise DataError(
+            "not class numbers",
+            subject=subject,
+            expected=f"whole numbers from 0 to {top - 1}",
+            actual=f"column {label!r}",
+        )
+    if len(np.unique(labels)) < 2:
+        raise DataError(
+            "one class only",
+            subject=subject,
+            expected="at least two classes",
+            hint="a model cannot learn to tell apart what it sees one kind of",
+        )
+    return Table(narrowed, labels.astype(np.int64))
+
+
+def _narrow(values: Numbers) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _kind(exc: BaseException) -> str:
+    """Name a failure without its text, which may quote private values."""
+    return type(exc).__name__

@@ -1,0 +1,9 @@
+"""Tasks that ship with fednet, by name; importing this package loads no torch."""
+
+from __future__ import annotations
+
+BUILT_IN = {
+    "breast-cancer": ("breast_cancer", "BreastCancer"),
+    "digits": ("digits", "Digits"),
+}
+"""Name in a plan to module in this package and class in it."""

@@ -1,0 +1,61 @@
+"""What a node and its visiting task say to each other, as plain values; no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fednet.domain import canonical
+from fednet.domain.tensors import FloatArray, Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bound what a visiting task may use up."""
+
+    memory_bytes: int = 4 << 30
+    """Private memory, and the resident size as the parent sees it."""
+    start_seconds: float = 60.0
+    request_seconds: float = 600.0
+    """Wall-clock time of one request."""
+    cpu_seconds: int = 24 * 3600
+    """Processor time of the process over its whole life."""
+    scratch_bytes: int = 1 << 30
+    threads: int = 64
+    tensors_bytes: int = 1 << 30
+    """Largest model or update accepted from the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Describe a site's data and the task's model; stays inside the site."""
+
+    layout: Layout
+    examples: int
+    class_counts: Mapping[int, int] = field(default_factory=dict)
+    """Empty when the labels are not classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """Hand over what local training made of a base model."""
+
+    update: dict[str, FloatArray]
+    """New minus base, float32, sorted by name."""
+    examples: int
+    loss: float
+    """Mean over the last epoch's examples."""
+    metrics: dict[str, float]
+    """Of the new local model on the site's own data."""
+
+
+def derive_seed(*parts: str | int | bytes) -> int:
+    """Derive a seed of 63 bits from whatever names a piece of work.
+
+    For local training that is the deployment, run, round, attempt and site, so
+    that a repeated round repeats its bytes.
+    """
+    named = [part.hex() if isinstance(part, bytes) else part for part in parts]
+    digest = hashlib.sha256(b"fednet seed\n" + canonical.encode(named)).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

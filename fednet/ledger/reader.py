@@ -1,0 +1,261 @@
+"""Read the ledger from any Ethereum JSON-RPC; needs no key.
+
+Every new connection is checked against the deployment before an answer is
+believed: chain id, genesis block and the code of every contract. Events are
+read up to the head the call saw, so that they come whole and in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar, cast
+
+from eth_utils.crypto import keccak
+
+from fednet.domain.events import LedgerEvent, LocatorAnnounced, RunEvent
+from fednet.domain.identity import (
+    Address,
+    Commitment,
+    DatasetId,
+    Digest,
+    GrantId,
+    Locator,
+    RoundNumber,
+    RunId,
+    SiteId,
+)
+from fednet.domain.ledger import (
+    Access,
+    CreditAccount,
+    Dataset,
+    Deployment,
+    Head,
+    Member,
+    Parameters,
+    Role,
+    Run,
+    RunState,
+    Site,
+)
+from fednet.errors import DeploymentMismatchError, LedgerError
+from fednet.ledger import abi, codec
+from fednet.ledger.logs import LogReader
+from fednet.ledger.refusals import refusal, revert_data
+from fednet.ledger.rpc import Json, JsonRpc, RpcRefusedError
+
+_Value = TypeVar("_Value")
+_WRONG_CHAIN = "name the chain this deployment stands on, or the deployment file of this chain"
+_UNKNOWN_ID_HINT = "ids are counted from 1; see `fednet ledger`"
+
+
+class Web3Reader:
+    """Implement ``LedgerReader`` over JSON-RPC.
+
+    Args:
+        deployment: Contracts to read, from the deployment file.
+        rpc_url: Any Ethereum JSON-RPC over HTTP.
+
+    Raises:
+        DeploymentMismatchError: The chain is not the deployment's.
+        LedgerUnavailableError: The chain does not answer.
+    """
+
+    def __init__(self, deployment: Deployment, rpc_url: str) -> None:
+        self.rpc = JsonRpc(rpc_url)
+        self._deployment = deployment
+        self._logs = LogReader(self.rpc)
+        self._addresses = contract_addresses(deployment)
+        self._runs: dict[RunId, Run] = {}
+        self._parameters: dict[RunId, Parameters] = {}
+        self._checked_connections = 0
+        try:
+            self.verify()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def deployment(self) -> Deployment:
+        return self._deployment
+
+    def verify(self) -> None:
+        """Check that the chain is the deployment's; done at each new connection."""
+        held = self._deployment
+        codes = dict(held.code_hashes)
+        names = sorted(self._addresses)
+        try:
+            chain_id, genesis, *found = self.rpc.batch(
+                ("eth_chainId",),
+                ("eth_getBlockByNumber", "0x0", False),
+                *(("eth_getCode", self._addresses[name], "latest") for name in names),
+            )
+        except RpcRefusedError as exc:
+            raise LedgerError("the chain refuses to identify itself", actual=exc.text) from exc
+        _match("chain id", held.chain_id, int(chain_id, 16))
+        _match("genesis block", held.genesis_hash, Digest(genesis["hash"]))
+        for name, code in zip(names, found, strict=True):
+            actual = Digest(keccak(hexstr=code)) if code != "0x" else "no contract"
+            _match(f"code of {name} at {self._addresses[name]}", codes.get(name), actual)
+        self._checked_connections = self.rpc.connections
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self.rpc.close()
+
+    def head(self) -> Head:
+        raw = self._ask("eth_getBlockByNumber", "latest", False)
+        try:
+            return Head(int(raw["number"], 16), Digest(raw["hash"]), int(raw["timestamp"], 16))
+        except (KeyError, TypeError, ValueError) as exc:
+            raise LedgerError("the chain's head cannot be read", actual=str(raw)[:200]) from exc
+
+    def balance_wei(self, account: Address) -> int:
+        return int(self._ask("eth_getBalance", account, "latest"), 16)
+
+    def site(self, site: SiteId) -> Site:
+        found = self._struct(Site, "SiteRegistry", "siteOf", site, known={"site": site})
+        return self._known(found, found.standing != 0, f"site {site}")
+
+    def site_count(self) -> int:
+        return int(self._values("SiteRegistry", "siteCount")[0])
+
+    def account(self, account: Address) -> tuple[SiteId, Role]:
+        site, roles = self._values("SiteRegistry", "accountOf", account)
+        return SiteId(site), Role(roles)
+
+    def dataset(self, dataset: DatasetId) -> Dataset:
+        known = {"dataset": dataset}
+        found = self._struct(Dataset, "DataAccess", "datasetOf", dataset, known=known)
+        return self._known(found, found.site != 0, f"dataset {dataset}")
+
+    def access(self, grant: GrantId) -> Access:
+        known = {"grant": grant}
+        found = self._struct(Access, "DataAccess", "accessOf", grant, known=known)
+        return self._known(found, found.status != 0, f"access request {grant}")
+
+    def run(self, run: RunId) -> Run:
+        if run not in self._runs:
+            self._runs[run] = self._struct(Run, "Runs", "runOf", run, known={"run": run})
+        return self._runs[run]
+
+    def run_count(self) -> int:
+        return int(self._values("Runs", "runCount")[0])
+
+    def parameters(self, run: RunId) -> Parameters:
+        if run not in self._parameters:
+            self._parameters[run] = self._of_run(Parameters, "parametersOf", run)
+        return self._parameters[run]
+
+    def state(self, run: RunId) -> RunState:
+        return self._of_run(RunState, "stateOf", run)
+
+    def member(self, run: RunId, site: SiteId) -> Member:
+        return self._of_run(Member, "memberOf", run, site)
+
+    def running_hash(self, run: RunId) -> Digest:
+        module = self.run(run).module
+        return Digest(self._values("PlainRounds", "runningHashOf", run, at=module)[0])
+
+    def settlement(self, run: RunId, round_number: RoundNumber) -> Digest:
+        module = self.run(run).module
+        return Digest(self._values("PlainRounds", "settlementOf", run, round_number, at=module)[0])
+
+    def credit_account(self, run: RunId, site: SiteId) -> CreditAccount:
+        return self._struct(CreditAccount, "Credits", "accountOf", run, site)
+
+    def credit_total(self, run: RunId) -> tuple[int, bool]:
+        claimed_total, transferable = self._values("Credits", "totalOf", run)
+        return int(claimed_total), bool(transferable)
+
+    def run_events(self, run: RunId, from_block: int = 0) -> Sequence[RunEvent]:
+        module = self.run(run).module
+        topics = [None, "0x" + run.to_bytes(32, "big").hex()]
+        logs = self._logs.read([module], topics, *self._range(from_block))
+        return [codec.read_run_event(log) for log in logs]
+
+    def events(
+        self, kinds: Sequence[type[LedgerEvent]], from_block: int = 0
+    ) -> Sequence[LedgerEvent]:
+        return self._events(kinds, [], from_block)
+
+    def announced(self, commitment: Commitment) -> Sequence[Locator]:
+        found = self._events([LocatorAnnounced], ["0x" + commitment.hex()], 0)
+        return [cast(LocatorAnnounced, event).locator for event in found]
+
+    def call(self, contract: str, function: str, *arguments: object) -> tuple[abi.Value, ...]:
+        """Call a view of one of the deployment's contracts; for tests and explorers."""
+        return self._values(contract, function, *arguments)
+
+    def _events(
+        self, kinds: Sequence[type[LedgerEvent]], topics: Sequence[str], from_block: int
+    ) -> list[LedgerEvent]:
+        if not kinds:
+            return []
+        wanted = ["0x" + codec.topic_of(kind).hex() for kind in kinds]
+        addresses = [at for name, at in self._addresses.items() if name != "PlainRounds"]
+        logs = self._logs.read(addresses, [wanted, *topics], *self._range(from_block))
+        return [event for event in map(codec.read_event, logs) if event is not None]
+
+    def _range(self, from_block: int) -> tuple[int, int]:
+        return max(from_block, self._deployment.block), self.head().number
+
+    def _of_run(self, kind: type[_Value], function: str, run: RunId, *rest: object) -> _Value:
+        return self._struct(kind, "PlainRounds", function, run, *rest, at=self.run(run).module)
+
+    def _struct(
+        self,
+        kind: type[_Value],
+        contract: str,
+        function: str,
+        *arguments: object,
+        known: Mapping[str, object] | None = None,
+        at: Address | None = None,
+    ) -> _Value:
+        values = self._values(contract, function, *arguments, at=at)
+        components = abi.contract(contract).functions[function].outputs[0].fields
+        return codec.build(kind, components, values[0], known or {})
+
+    def _values(
+        self, contract: str, function: str, *arguments: object, at: Address | None = None
+    ) -> tuple[abi.Value, ...]:
+        entry = abi.contract(contract).functions[function]
+        data = entry.encode(arguments)
+        transaction = {"to": at or self._addresses[contract], "data": "0x" + data.hex()}
+        raw = self._ask("eth_call", transaction, "latest", subject=function)
+        return abi.decode([each.abi_type for each in entry.outputs], bytes.fromhex(raw[2:]))
+
+    def _ask(self, method: str, *params: object, subject: str = "") -> Json:
+        try:
+            answer = self.rpc.call(method, *params)
+        except RpcRefusedError as exc:
+            data = revert_data(exc.data)
+            if data is not None or "revert" in exc.text.lower():
+                raise refusal(data, subject) from exc
+            raise LedgerError("the chain refuses", subject=method, actual=exc.text) from exc
+        if self.rpc.connections != self._checked_connections:
+            self.verify()
+        return answer
+
+    def _known(self, value: _Value, exists: bool, subject: str) -> _Value:
+        if not exists:
+            raise LedgerError("the ledger knows none", subject=subject, hint=_UNKNOWN_ID_HINT)
+        return value
+
+
+def contract_addresses(deployment: Deployment) -> dict[str, Address]:
+    """Return the contracts' addresses by the contracts' names."""
+    return {
+        "SiteRegistry": deployment.site_registry,
+        "DataAccess": deployment.data_access,
+        "Runs": deployment.runs,
+        "Credits": deployment.credits,
+        "PlainRounds": deployment.rounds,
+    }
+
+
+def _match(what: str, expected: object, actual: object) -> None:
+    if expected != actual:
+        raise DeploymentMismatchError(
+            "the chain is not the deployment's",
+            subject=what, expected=expected, actual=actual, hint=_WRONG_CHAIN,
+        )  # fmt: skip

@@ -1,0 +1,174 @@
+"""What a contract's refusal means, and what to do about it: one entry per Solidity error.
+
+``tests/parity`` walks every ABI and fails if an error has no entry here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from eth_utils.address import to_checksum_address
+
+from fednet.domain.ledger import AccessStatus, Phase, Standing
+from fednet.errors import LedgerError, RevertedError
+from fednet.ledger import abi
+from fednet.ledger.codec import snake_case
+
+_OUR_BUG = "this is a fault of fednet: please report it"
+_LATER = "wait for the run to move on (`fednet run status`)"
+_OPERATOR = "ask the consortium's operator"
+_NOTHING = "nothing to do: it is done already"
+
+REFUSALS: dict[str, tuple[str, str]] = {
+    # SiteRegistry
+    "AccountRoleMissing": ("the account lacks a role", f"{_OPERATOR} to give it the role"),
+    "AccountNotOfSite": (
+        "the account is not the site's",
+        "use the keystore of the site's node, or the site's own number",
+    ),
+    "AccountAlreadyKnown": (
+        "the account belongs to a site already",
+        "make another key (`fednet keys new`)",
+    ),
+    "AccountZero": ("the zero address is no account", "name an account"),
+    "SiteStandingWrong": ("the site's standing does not allow it", f"{_OPERATOR} where it stands"),
+    "RolesInvalid": ("there are no such roles for this account", "see `fednet site admit --help`"),
+    "OperatorLast": ("the last operator cannot be dismissed", "appoint another one first"),
+    "TextLengthInvalid": ("the text is empty or too long", "use 1 to 64 bytes for a name"),
+    "DigestZero": ("a commitment or key is zero", "check the file that was committed to"),
+    "ApplicationExpired": ("the application is out of date", "sign a new one (`fednet node join`)"),
+    "ApplicationSignatureInvalid": (
+        "the application is not signed by the account it names",
+        "sign it again with the node's keystore, for this deployment",
+    ),
+    "AllowanceRefused": ("the gas allowance could not be passed on", "send less, or nothing"),
+    "InvalidShortString": ("a text has a wrong form", _OUR_BUG),
+    "StringTooLong": ("a text is too long", _OUR_BUG),
+    # DataAccess
+    "DatasetUnknown": ("there is no such dataset", "see `fednet dataset list`"),
+    "DatasetNotOfSite": ("the dataset is another site's", "see `fednet dataset list`"),
+    "DatasetAlreadyClosed": ("the dataset is closed", "register another one"),
+    "ExamplesInvalid": ("the number of examples is out of range", "check the data file"),
+    "AccessStatusWrong": (
+        "the request is not in the status this needs",
+        "see `fednet access list`",
+    ),
+    "ExpiryPast": ("the expiry is not in the future", "name a later one"),
+    "GrantExpired": ("the grant has ended", "request access again (`fednet access request`)"),
+    "GrantNotForResearcher": (
+        "the grant was given to another researcher",
+        "consent under a grant of the run's researcher",
+    ),
+    "GrantInUse": ("the grant carries the consent to another run", "request another grant"),
+    "CallerNotModule": ("only a run's rounds module may do this", _OUR_BUG),
+    # Runs
+    "ModuleNotApproved": ("the rounds module is not approved", f"{_OPERATOR} to approve it"),
+    "ModuleInvalid": ("there is no contract at this address", "check the module's address"),
+    "RunUnknown": ("there is no such run", "see `fednet run list`"),
+    # Rounds
+    "CallerNotCatalogue": ("only the catalogue of runs may do this", _OUR_BUG),
+    "CallerNotDataAccess": ("only the data-access ledger may do this", _OUR_BUG),
+    "ParameterInvalid": ("a parameter is out of bounds", "correct the plan (`fednet plan check`)"),
+    "PhaseWrong": ("the run is in another phase", _LATER),
+    "PlaceWrong": ("the run is at another round, attempt or proposal", _LATER),
+    "DeadlinePassed": ("the deadline has passed", _LATER),
+    "DeadlineAhead": ("the deadline has not passed yet", _LATER),
+    "SiteNotInCohort": ("the site is not in the cohort", "wait for the next attempt or round"),
+    "ConsentAlreadyGiven": ("the site consents already", _NOTHING),
+    "ConsentMissing": ("the site does not consent", "consent first (`fednet run consent`)"),
+    "ConsentInOrder": ("the consent is in order and stays", "a site withdraws its own consent"),
+    "RosterFull": ("no more sites may consent to this run", "wait for another run"),
+    "ConsentExpired": ("the site's grant has ended", "request access again for the next run"),
+    "AlreadySubmitted": ("the site has submitted already", _NOTHING),
+    "AlreadyAttested": ("the site has attested or objected already", _NOTHING),
+    "CommitmentZero": ("a commitment, locator or witness is zero", _OUR_BUG),
+    "WeightInvalid": (
+        "the weight is zero or above what consent fixed",
+        "check the dataset's number of examples",
+    ),
+    "TurnOfAnother": ("it is another aggregator's turn", _LATER),
+    "CountsInvalid": ("the proposal's counts do not add up", _OUR_BUG),
+    "RevealUnfinished": ("the bytes may still be revealed", _LATER),
+    "CreditsOutOfBounds": ("the round grants too many or too few credits", _OUR_BUG),
+    "CallerNotMember": ("the account is no member of the run", "use a member's keystore"),
+    "StageUnknown": ("the rounds module has no such stage", _OUR_BUG),
+    # Credits
+    "CallerNotRuns": ("only the catalogue of runs may do this", _OUR_BUG),
+    "SettlementUnknown": ("the round is not final, or settled otherwise", _LATER),
+    "CreditsProofInvalid": (
+        "the proof does not lead to the settled root",
+        "check the round's record (`fednet audit`)",
+    ),
+    "CreditsExceeded": ("claims would exceed what was granted", "audit the run (`fednet audit`)"),
+    "CreditsAlreadyClaimed": ("there is nothing left to claim", _NOTHING),
+    "CreditsNotTransferable": ("the plan keeps credits with their site", ""),
+    "CreditsInsufficient": ("the site holds fewer credits", "see `fednet rewards show`"),
+    # The language's own
+    "Error": ("the contract refused", ""),
+    "Panic": ("the contract failed", _OUR_BUG),
+}
+
+_ENUMS: dict[str, type[Phase | Standing | AccessStatus]] = {
+    "enum IRoundsTypes.Phase": Phase,
+    "enum ISiteRegistry.Standing": Standing,
+    "enum IDataAccess.AccessStatus": AccessStatus,
+}
+_ERROR_TEXT = bytes.fromhex("08c379a0")
+_PANIC = bytes.fromhex("4e487b71")
+
+
+def refusal(data: bytes | None, subject: str) -> RevertedError:
+    """Decode a revert's data into an error that says what to do."""
+    name, arguments = _decode(data or b"")
+    message, hint = REFUSALS.get(name, ("the contract refused without a reason", ""))
+    details = ", ".join(f"{key} {_shown(value)}" for key, value in arguments.items())
+    return RevertedError(
+        message, error=name, arguments=arguments, subject=subject, hint=hint, actual=details or None
+    )
+
+
+def revert_data(raw: object) -> bytes | None:
+    """Find the revert's data in a JSON-RPC error; Ganache hides it one level deeper."""
+    if isinstance(raw, dict):
+        raw = raw.get("result", raw.get("data"))
+    if not isinstance(raw, str):
+        return None
+    _, found, digits = raw.rpartition("0x")
+    try:
+        return bytes.fromhex(digits) if found else None
+    except ValueError:
+        return None
+
+
+def _decode(data: bytes) -> tuple[str, dict[str, object]]:
+    selector, rest = data[:4], data[4:]
+    error = abi.errors_by_selector().get(selector)
+    try:
+        if error is not None:
+            values = abi.decode([each.abi_type for each in error.inputs], rest)
+            return error.name, {
+                snake_case(each.name): _readable(each, value)
+                for each, value in zip(error.inputs, values, strict=True)
+            }
+        if selector == _ERROR_TEXT:
+            return "Error", {"reason": abi.decode(["string"], rest)[0]}
+        if selector == _PANIC:
+            return "Panic", {"code": abi.decode(["uint256"], rest)[0]}
+    except LedgerError:
+        pass
+    return ("Unknown", {"data": "0x" + data[:64].hex()}) if data else ("Unknown", {})
+
+
+def _shown(value: object) -> object:
+    return value.name.lower() if isinstance(value, Enum) else value
+
+
+def _readable(parameter: abi.Parameter, value: abi.Value) -> object:
+    kind = _ENUMS.get(parameter.solidity_type)
+    if kind is not None and value in {int(each) for each in kind}:
+        return kind(value)
+    if parameter.abi_type == "bytes32":
+        return value.rstrip(b"\0").decode("ascii", "replace")
+    if parameter.abi_type == "address":
+        return to_checksum_address(value)
+    return value

@@ -1,0 +1,168 @@
+"""Act on a contract: encode the call, choose its gas, send it, tell why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_account.signers.local import LocalAccount
+
+from fednet.domain.events import AccessRequested, DatasetRegistered, RunOpened, SiteApplied
+from fednet.domain.identity import Address, Digest
+from fednet.domain.ledger import Receipt
+from fednet.errors import FundsError, LedgerError, RevertedError
+from fednet.ledger import abi, codec
+from fednet.ledger.fees import FeeCaps
+from fednet.ledger.refusals import refusal, revert_data
+from fednet.ledger.rpc import Json, JsonRpc, RpcRefusedError
+from fednet.ledger.sending import Draft, Sender, funds_error, is_about_funds
+
+_FIXED_GAS = {
+    "submit": 300_000,
+    "propose": 400_000,
+    "attest": 400_000,
+    "objectTo": 400_000,
+    "advance": 400_000,
+    "drop": 400_000,
+    "claim": 250_000,
+}
+"""Gas of the acts in a round, which are flat in cost and frequent, or depend on the time of
+a block that a chain which mines on demand has not made yet: an estimate would be made at the
+time of the last block, and refuse."""
+_GAS_OF_ACT = 800_000
+"""Twice what any other act takes; it bounds, the chain charges what is used."""
+_GAS_PER_BYTE = 40
+_GAS_OF_TRANSFER = 21_000
+_CREATED_BY = {
+    SiteApplied: "site",
+    DatasetRegistered: "dataset",
+    AccessRequested: "grant",
+    RunOpened: "run",
+}
+
+
+class Transactor:
+    """Send calls of contract functions from one account."""
+
+    def __init__(
+        self, rpc: JsonRpc, account: LocalAccount, chain_id: int, caps: FeeCaps | None = None
+    ) -> None:
+        self._rpc = rpc
+        self._address = Address(account.address)
+        self._sender = Sender(rpc, account, chain_id, caps or FeeCaps())
+
+    def act(
+        self,
+        contract: str,
+        at: Address,
+        function: str,
+        arguments: Sequence[object],
+        value_wei: int = 0,
+    ) -> Receipt:
+        """Call a function in a transaction and wait until it is mined.
+
+        Raises:
+            RevertedError: The contract refused, before or in its block.
+            FundsError: The account cannot pay.
+            LedgerUnavailableError: Nobody knows what came of it.
+            LedgerError: An argument is out of range.
+        """
+        entry = abi.contract(contract).functions[function]
+        data = entry.encode([codec.plain(each) for each in arguments])
+        fixed = _FIXED_GAS.get(function)
+        gas = None if fixed is None else fixed + _GAS_PER_BYTE * len(data)
+        return self._mine(function, at, data, value_wei, gas)
+
+    def create(self, contract: str, arguments: Sequence[object]) -> tuple[Receipt, Address]:
+        """Create a contract; return the receipt and where it stands."""
+        compiled = abi.contract(contract)
+        types = [each.abi_type for each in compiled.constructor]
+        data = compiled.bytecode + abi.encode(types, arguments)
+        raw = self._raw_receipt(f"creation of {contract}", None, data, 0, None)
+        address = codec.to_address(raw["contractAddress"])
+        return _receipt(raw), address
+
+    def transfer(self, to: Address, value_wei: int) -> Receipt:
+        """Send wei to an account."""
+        return self._mine("transfer", to, b"", value_wei, _GAS_OF_TRANSFER)
+
+    def _mine(
+        self, subject: str, to: Address, data: bytes, value_wei: int, gas: int | None
+    ) -> Receipt:
+        return _receipt(self._raw_receipt(subject, to, data, value_wei, gas))
+
+    def _raw_receipt(
+        self, subject: str, to: Address | None, data: bytes, value_wei: int, gas: int | None
+    ) -> Json:
+        if gas is not None:
+            draft = Draft(subject, to, data, value_wei, gas)
+        elif to is None:
+            gas = self._estimate(Draft(subject, to, data, value_wei, 0))
+            draft = Draft(subject, to, data, value_wei, gas)
+        else:
+            draft = Draft(subject, to, data, value_wei, _GAS_OF_ACT + _GAS_PER_BYTE * len(data))
+            self._rehearse(draft)
+        raw = self._sender.send(draft)
+        if int(raw["status"], 16) != 1:
+            raise self._reason(draft, raw)
+        return raw
+
+    def _estimate(self, draft: Draft) -> int:
+        request = draft.request(self._address)
+        del request["gas"]
+        try:
+            return int(self._rpc.call("eth_estimateGas", request), 16) * 4 // 3
+        except RpcRefusedError as exc:
+            raise self._refused(draft, exc) from exc
+
+    def _rehearse(self, draft: Draft) -> None:
+        """Call without sending, so that a refusal costs nothing.
+
+        Not by an estimate: Ganache never answers some of those that it is asked for
+        while it makes a block.
+        """
+        try:
+            self._rpc.call("eth_call", draft.request(self._address), "latest")
+        except RpcRefusedError as exc:
+            raise self._refused(draft, exc) from exc
+
+    def _reason(self, draft: Draft, raw: Json) -> RevertedError:
+        """Replay a failed call for its reason: at its own block, which has its time, or before."""
+        block = int(raw["blockNumber"], 16)
+        for number in (block, block - 1):
+            try:
+                self._rpc.call("eth_call", draft.request(self._address), hex(number))
+            except RpcRefusedError as exc:
+                data = revert_data(exc.data)
+                if data is not None:
+                    return refusal(data, draft.subject)
+        if int(raw["gasUsed"], 16) >= draft.gas:
+            return RevertedError("out of gas", error="OutOfGas", subject=draft.subject)
+        return refusal(None, draft.subject)
+
+    def _refused(
+        self, draft: Draft, exc: RpcRefusedError
+    ) -> RevertedError | FundsError | LedgerError:
+        if is_about_funds(exc):
+            return funds_error(self._address, draft.subject)
+        data = revert_data(exc.data)
+        if data is not None or "revert" in exc.text.lower():
+            return refusal(data, draft.subject)
+        return LedgerError("the chain refuses the call", subject=draft.subject, actual=exc.text)
+
+
+def _receipt(raw: Json) -> Receipt:
+    return Receipt(
+        transaction=Digest(raw["transactionHash"]),
+        block=int(raw["blockNumber"], 16),
+        gas_used=int(raw["gasUsed"], 16),
+        created=_created(raw["logs"]),
+    )
+
+
+def _created(logs: Sequence[Json]) -> int:
+    for raw in logs:
+        event = codec.read_event(codec.read_log(raw))
+        name = _CREATED_BY.get(type(event))
+        if name is not None:
+            return int(getattr(event, name))
+    return 0

@@ -1,0 +1,125 @@
+"""What a node may do next; `decide` returns exactly one of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
+from fednet.node.places import AttemptKey, ProposalKey
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing until the chain or a fetch says something new, or the time comes."""
+
+    reason: str
+    until: int | None = None
+    """Seconds since 1970 at which the answer may be another; None if only news can change it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do in this run, ever."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Train on the last final state and commit to the update in the journal."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Tell the chain the commitment that stands in the journal."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Hand the bytes that were committed to out to the store."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Begin to fetch the updates of other sites; does not wait for them."""
+
+    key: AttemptKey
+    sites: tuple[SiteId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Combine the updates and propose the record that comes out."""
+
+    key: ProposalKey
+    unavailable: frozenset[SiteId]
+    """Sites whose bytes nobody served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recompute:
+    """Recompute a proposal, so that the next decision can judge it."""
+
+    key: ProposalKey
+    unavailable: frozenset[SiteId]
+    """Sites to be treated as unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attest:
+    """Vouch for a proposal whose recomputation gave the same record."""
+
+    key: ProposalKey
+    witness: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Object to a proposal whose recomputation gave another record."""
+
+    key: ProposalKey
+    expected: Commitment
+
+
+@dataclass(frozen=True, slots=True)
+class Preserve:
+    """Pin and serve what a final round names, so that it outlives its aggregator."""
+
+    round: RoundNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Move the run on: its deadline has passed."""
+
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """End the consent of a site that can no longer submit and is waited for."""
+
+    site: SiteId
+
+
+Act = (
+    Wait
+    | Done
+    | Train
+    | Submit
+    | Publish
+    | Fetch
+    | Propose
+    | Recompute
+    | Attest
+    | Object
+    | Preserve
+    | Advance
+    | Drop
+)

@@ -1,0 +1,220 @@
+"""Follow one run in a thread of its own: look, decide, act, until it is over."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event
+
+from fednet.domain.events import RunOpened
+from fednet.domain.identity import Commitment, RoundNumber
+from fednet.domain.ledger import RunState
+from fednet.errors import FednetError, HeadMovedError, RevertedError
+from fednet.node.acts import Act, Done, Fetch, Wait
+from fednet.node.consortium import Consortium
+from fednet.node.decide import decide
+from fednet.node.fetching import Fetcher
+from fednet.node.performing import Performer
+from fednet.node.places import ProposalKey
+from fednet.node.progress import Progress
+from fednet.node.reading import RunReading
+from fednet.node.site import SiteTools
+from fednet.node.terms import RunTerms, read_terms
+from fednet.node.view import NodeFacts, NodeView
+from fednet.node.workshop import Workshop
+
+_PAUSE_GROWTH = 1.3
+_FIRST_FAILURE_PAUSE_SECONDS = 0.1
+_log = logging.getLogger(__name__)
+
+
+class RunFollower:
+    """Take one site through one run.
+
+    Args:
+        tools: What the site acts with.
+        consortium: Who is who now; shared and kept fresh by the node.
+        opened: The run.
+        stop: Set when the node is to end.
+    """
+
+    def __init__(
+        self, tools: SiteTools, consortium: Consortium, opened: RunOpened, stop: Event
+    ) -> None:
+        self._tools = tools
+        self._consortium = consortium
+        self._opened = opened
+        self._stop = stop
+        self._wake = Event()
+        self._reading = RunReading(tools.reader, opened.run, opened.log.block)
+        self._fetcher = Fetcher(
+            tools.blobs, tools.reader.announced, self._wake.set, tools.settings.fetch_threads
+        )
+        self._crew: tuple[RunTerms, Workshop, Performer] | None = None
+        self._verified: dict[ProposalKey, bool] = {}
+        self._obstacle = ""
+        self._last_said: tuple[object, ...] = ()
+        self._tidied = RoundNumber(0)
+        self._has_news = False
+        self.is_over = False
+
+    @property
+    def run(self) -> int:
+        """The run that is followed."""
+        return self._opened.run
+
+    def wake(self) -> None:
+        """Look at once."""
+        self._wake.set()
+
+    def follow(self) -> None:
+        """Act until the run is over or the node ends; raises no error of fednet's."""
+        settings = self._tools.settings
+        pause, failures = settings.poll_seconds, 0
+        try:
+            while not (self._stop.is_set() or self.is_over):
+                try:
+                    act = self.step()
+                    failures = 0
+                except FednetError as exc:
+                    failures += 1
+                    self._fail(exc)
+                    self._rest(_FIRST_FAILURE_PAUSE_SECONDS * 2 ** min(failures, 10))
+                    continue
+                if self._has_news or not isinstance(act, Wait):
+                    pause = settings.poll_seconds
+                if isinstance(act, Wait):
+                    self._rest(pause)
+                    pause = min(pause * _PAUSE_GROWTH, settings.idle_poll_seconds)
+        finally:
+            self._fetcher.close()
+
+    def step(self) -> Act:
+        """Look, decide and act once.
+
+        Raises:
+            FednetError: The chain or the store did not answer, or the act failed.
+        """
+        self._has_news |= self._reading.look()
+        terms, workshop, performer = self._crew or self._begin()
+        view = self._view(terms, workshop, performer)
+        act = decide(view)
+        self._say(view.state, type(act).__name__.lower(), getattr(act, "reason", ""))
+        self.is_over = isinstance(act, Done)
+        if not isinstance(act, Wait | Done):
+            performer.perform(act, self._reading.history)
+            if not isinstance(act, Fetch):
+                self._last_said = ()
+        self._tidy(view, workshop)
+        return act
+
+    def _begin(self) -> tuple[RunTerms, Workshop, Performer]:
+        """Read what the run agreed on; once."""
+        tools = self._tools
+        terms = read_terms(tools.reader, tools.blobs, self._opened)
+        folder = tools.folder / f"run-{self._opened.run}"
+        workshop = Workshop(
+            terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads
+        )
+        self._obstacle = _find_obstacle(tools, terms)
+        self._crew = (terms, workshop, Performer(tools, terms, workshop, self._fetcher))
+        return self._crew
+
+    def _view(self, terms: RunTerms, workshop: Workshop, performer: Performer) -> NodeView:
+        notes = self._tools.journal.notes(terms.run)
+        facts = NodeFacts(
+            pledges=notes.pledges,
+            published=notes.published,
+            intents=notes.intents,
+            votes=notes.votes,
+            verified=self._confirmed(notes.verified, workshop),
+            disputed=performer.disputed,
+            preserved=notes.preserved,
+            held=self._fetcher.held,
+            fetching=self._fetcher.fetching,
+            sat_out=performer.sat_out,
+            unproposable=performer.unproposable,
+            obstacle=self._obstacle,
+        )
+        return NodeView(
+            site=self._tools.site,
+            roles=self._consortium.roles,
+            standing=self._consortium.standing,
+            now=self._reading.now,
+            plan=terms.plan,
+            state=self._reading.state,
+            history=self._reading.history,
+            facts=facts,
+            lost=self._consortium.lost,
+        )
+
+    def _confirmed(
+        self, verified: dict[ProposalKey, Commitment], workshop: Workshop
+    ) -> frozenset[ProposalKey]:
+        """Trust what the journal says was verified while its state is still here."""
+        recent = self._reading.history.final_rounds
+        for key, state in verified.items():
+            if key not in self._verified:
+                is_needed = key.round >= recent
+                self._verified[key] = is_needed and workshop.holds_state(state)
+        return frozenset(key for key, holds in self._verified.items() if holds)
+
+    def _tidy(self, view: NodeView, workshop: Workshop) -> None:
+        """Let go of what earlier rounds needed, once in every round."""
+        current = view.state.round
+        if current == self._tidied:
+            return
+        entry = view.history.rounds.get(current)
+        attempts = entry.attempts.values() if entry else ()
+        named = {item.commitment for attempt in attempts for item in attempt.submissions.values()}
+        self._fetcher.stop_wanting(named)
+        notes = self._tools.journal.notes(view.history.run)
+        keep = {state for key, state in notes.verified.items() if key.round not in notes.preserved}
+        workshop.tidy(current, frozenset(keep))
+        self._tidied = current
+
+    def _rest(self, seconds: float) -> None:
+        self._has_news = self._wake.wait(min(seconds, self._tools.settings.longest_pause_seconds))
+        self._wake.clear()
+
+    def _fail(self, exc: FednetError) -> None:
+        """Say what went wrong; ask the chain anew where it may know better."""
+        _log.info("run %s: %s", self._opened.run, exc)
+        if isinstance(exc, RevertedError | HeadMovedError):
+            self._reading.reset()
+            self._consortium.ask_again()
+        self._tools.report(
+            Progress(
+                self._opened.run,
+                RoundNumber(0),
+                0,
+                "",
+                "error",
+                f"{type(exc).__name__}: {exc}",
+                exc.retryable,
+            )
+        )
+        self._last_said = ()
+
+    def _say(self, state: RunState, act: str, detail: str) -> None:
+        said = (state.round, state.attempt, state.phase, act, detail)
+        if said == self._last_said:
+            return
+        self._last_said = said
+        phase = state.phase.name.lower()
+        self._tools.report(
+            Progress(self._opened.run, state.round, state.attempt, phase, act, detail)
+        )
+
+
+def _find_obstacle(tools: SiteTools, terms: RunTerms) -> str:
+    """Return why this site must not train in a run; empty if it may."""
+    try:
+        actual = tools.trainer.digest(terms.plan)
+    except FednetError as exc:
+        return str(exc)
+    if str(actual) != terms.plan.task.digest:
+        return (
+            f"this site's code of task {terms.plan.task.source} has another digest than the plan: "
+            f"expected {terms.plan.task.digest}, got {actual}"
+        )
+    return ""

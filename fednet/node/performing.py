@@ -1,0 +1,265 @@
+"""Carry out the acts of one run; every act may be interrupted anywhere and done again."""
+
+from __future__ import annotations
+
+from fednet.audit import Recomputed
+from fednet.codec.update import update_size_limit_bytes
+from fednet.domain.history import RunHistory
+from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
+from fednet.domain.ledger import Inclusion, Proposal
+from fednet.errors import (
+    AggregationError,
+    AirlockRefusedError,
+    DataError,
+    FednetError,
+    MalformedBlobError,
+    PlanError,
+    TaskError,
+    TrainingError,
+)
+from fednet.node import acts
+from fednet.node.contribution import make_update
+from fednet.node.fetching import Fetcher
+from fednet.node.places import (
+    AttemptKey,
+    ProposalKey,
+    final_key,
+    find_attempt,
+    find_proposal,
+    position_in,
+)
+from fednet.node.site import SiteTools
+from fednet.node.terms import RunTerms
+from fednet.node.view import Pledge, Vote
+from fednet.node.workshop import Workshop, file_matches
+
+_COSTS_THE_ROUND = (
+    AggregationError,
+    AirlockRefusedError,
+    DataError,
+    MalformedBlobError,
+    PlanError,
+    TaskError,
+    TrainingError,
+)
+"""What makes a site sit an attempt out instead of trying again."""
+
+
+class Performer:
+    """Do what was decided, for one run."""
+
+    def __init__(
+        self, tools: SiteTools, terms: RunTerms, workshop: Workshop, fetcher: Fetcher
+    ) -> None:
+        self._tools = tools
+        self._terms = terms
+        self._workshop = workshop
+        self._fetcher = fetcher
+        self._run = terms.run
+        self.sat_out: dict[AttemptKey, str] = {}
+        self.unproposable: set[ProposalKey] = set()
+        self.disputed: set[ProposalKey] = set()
+
+    def perform(self, act: acts.Act, history: RunHistory) -> None:
+        """Carry out one act.
+
+        Raises:
+            FednetError: It could not be carried out now; nothing is half done.
+        """
+        tools = self._tools
+        match act:
+            case acts.Train(key):
+                self._train(key, history)
+            case acts.Submit(key):
+                self._submit(key)
+            case acts.Publish(key):
+                tools.blobs.publish(self._workshop.folder / self._pledge(key).file)
+                tools.journal.publish(self._run, key)
+            case acts.Fetch(key, sites):
+                self._fetch(key, sites, history)
+            case acts.Propose(key, unavailable):
+                self._propose(key, unavailable, history)
+            case acts.Recompute(key, unavailable):
+                self._recompute(key, unavailable, history)
+            case acts.Preserve(number):
+                self._preserve(number, history)
+            case _:
+                self._send(act)
+
+    def _send(self, act: acts.Act) -> None:
+        run, site, writer = self._run, self._tools.site, self._tools.writer
+        match act:
+            case acts.Attest(key, witness):
+                writer.attest(run, site, key.round, key.attempt, key.number, witness)
+            case acts.Object(key, expected):
+                writer.object_to(run, site, key.round, key.attempt, key.number, expected)
+            case acts.Advance():
+                writer.advance(run)
+            case acts.Drop(other):
+                writer.drop(run, other)
+            case _:
+                raise RuntimeError(f"nothing to perform: {act}")
+
+    def _pledge(self, key: AttemptKey) -> Pledge:
+        return self._tools.journal.notes(self._run).pledges[key]
+
+    def _train(self, key: AttemptKey, history: RunHistory) -> None:
+        base = self._workshop.previous(history, key.round)
+        try:
+            pledge = make_update(
+                self._tools,
+                self._terms,
+                self._workshop,
+                key,
+                history.consents[self._tools.site],
+                base,
+            )
+        except _COSTS_THE_ROUND as exc:
+            self.sat_out[key] = str(exc)
+            raise
+        self._tools.journal.pledge(self._run, key, pledge)
+
+    def _submit(self, key: AttemptKey) -> None:
+        pledge = self._pledge(key)
+        # A promise whose bytes are gone could never be kept.
+        if not file_matches(self._workshop.folder / pledge.file, pledge.commitment):
+            self.sat_out[key] = "the update that was committed to is gone from this disk"
+            return
+        self._tools.writer.submit(
+            self._run,
+            self._tools.site,
+            key.round,
+            key.attempt,
+            pledge.commitment,
+            pledge.weight,
+            pledge.locator,
+        )
+
+    def _fetch(self, key: AttemptKey, sites: tuple[SiteId, ...], history: RunHistory) -> None:
+        attempt = find_attempt(history, key)
+        if attempt is None:
+            return
+        limit = update_size_limit_bytes(self._terms.plan)
+        for site in sites:
+            submission = attempt.submissions[site]
+            self._fetcher.want(submission.commitment, submission.locator, limit)
+
+    def _recomputed(
+        self,
+        key: ProposalKey,
+        proposer: SiteId,
+        unavailable: frozenset[SiteId],
+        history: RunHistory,
+    ) -> Recomputed:
+        pledge = self._tools.journal.notes(self._run).pledges.get(key.attempt_key)
+        return self._workshop.recompute(
+            history, key, proposer, unavailable, pledge, self._tools.site
+        )
+
+    def _propose(
+        self, key: ProposalKey, unavailable: frozenset[SiteId], history: RunHistory
+    ) -> None:
+        tools, site = self._tools, self._tools.site
+        try:
+            recomputed = self._recomputed(key, site, unavailable, history)
+        except AggregationError:
+            self.unproposable.add(key)
+            raise
+        tools.journal.intend(self._run, key, unavailable)
+        record_path = self._workshop.keep_record(recomputed)
+        tools.blobs.publish(recomputed.state_path)
+        locator = tools.blobs.publish(record_path)
+        settlement = recomputed.settlement
+        proposal = Proposal(
+            run=self._run,
+            site=site,
+            round=key.round,
+            attempt=key.attempt,
+            number=key.number,
+            included=recomputed.count(Inclusion.INCLUDED),
+            invalid=recomputed.count(Inclusion.INVALID),
+            unavailable=recomputed.count(Inclusion.UNAVAILABLE),
+            credits_total=settlement.credits_total,
+            record=settlement.record,
+            record_locator=locator,
+            state=settlement.state,
+            credits_root=settlement.credits_root,
+            inclusion=_inclusion(recomputed, key, history),
+        )
+        tools.writer.propose(proposal)
+
+    def _recompute(
+        self, key: ProposalKey, unavailable: frozenset[SiteId], history: RunHistory
+    ) -> None:
+        """Judge a proposal and note the vote that follows, before anybody hears of it."""
+        tools, notes = self._tools, self._tools.journal.notes(self._run)
+        proposal = find_proposal(history, key)
+        if proposal is None:
+            return
+        proposed = proposal.proposed
+        try:
+            recomputed = self._recomputed(key, proposed.site, unavailable, history)
+        except AggregationError:
+            # There is no record of ours to name: what was before is what should stay.
+            expected = self._workshop.previous(history, key.round).record
+            self._disagree(key, expected, history)
+            return
+        settlement = recomputed.settlement
+        agrees = recomputed.agrees_with(proposed, _inclusion(recomputed, key, history))
+        if not agrees:
+            self._disagree(key, settlement.record, history)
+            return
+        self._workshop.agree(key, recomputed)
+        if key in notes.votes:
+            tools.journal.verify(self._run, key, settlement.state)
+        else:
+            vote = Vote(True, recomputed.witness(tools.site))
+            tools.journal.vote(self._run, key, vote, settlement.state)
+
+    def _disagree(self, key: ProposalKey, expected: Commitment, history: RunHistory) -> None:
+        if final_key(history, key.round) == key:
+            self.disputed.add(key)
+        if key not in self._tools.journal.notes(self._run).votes:
+            self._tools.journal.vote(self._run, key, Vote(False, expected))
+
+    def _preserve(self, number: RoundNumber, history: RunHistory) -> None:
+        """Serve what a final round names: its state, its record, and every update in it."""
+        key = final_key(history, number)
+        proposal = find_proposal(history, key) if key else None
+        attempt = find_attempt(history, key.attempt_key) if key else None
+        if proposal is None or attempt is None:
+            return
+        blobs, workshop = self._tools.blobs, self._workshop
+        proposed = proposal.proposed
+        for path, commitment in (
+            (workshop.state_path(proposed.state), proposed.state),
+            (workshop.record_path(proposed.record), proposed.record),
+        ):
+            if file_matches(path, commitment):
+                blobs.publish(path)
+        for submission in attempt.submissions.values():
+            if self._fetcher.path(submission.commitment):
+                _pin(self._tools, submission.locator)
+        self._tools.journal.preserve(self._run, number)
+
+
+def _pin(tools: SiteTools, locator: Locator) -> None:
+    """Pin what we could fetch; that it cannot be pinned now loses nothing."""
+    try:
+        tools.blobs.pin(locator)
+    except FednetError as exc:
+        if exc.retryable:
+            raise
+
+
+def _inclusion(recomputed: Recomputed, key: ProposalKey, history: RunHistory) -> bytes:
+    attempt = find_attempt(history, key.attempt_key)
+    if attempt is None:
+        raise RuntimeError(f"no attempt {key}")
+    length = attempt.started.roster_length
+    positions = {
+        site: position
+        for site in attempt.submissions
+        if (position := position_in(history, site, length)) is not None
+    }
+    return recomputed.inclusion(positions, length)

@@ -1,0 +1,60 @@
+"""What a node asks of the site it works for: training, and proof of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fednet.domain.identity import Commitment, SiteId
+from fednet.domain.plan import Plan
+from fednet.domain.tensors import FloatArray
+from fednet.domain.update import Place
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What came of local training."""
+
+    arrays: Mapping[str, FloatArray]
+    """The difference new - base, float32, by the model's tensor names."""
+    examples: int
+    """Examples that were trained on."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Shown to the site alone; never published."""
+
+
+class TrainerPort(Protocol):
+    """Train the plan's task on the site's private data."""
+
+    def digest(self, plan: Plan) -> Commitment:
+        """Return the digest of this site's own code for the plan's task.
+
+        Raises:
+            TaskError: This site has no such task.
+        """
+        ...
+
+    def train(
+        self, plan: Plan, base_state_path: Path, place: Place, site: SiteId, out_dir: Path
+    ) -> TrainingResult:
+        """Train on the state in the file; out_dir exists and is the trainer's to fill.
+
+        Raises:
+            TrainingError: The data or the model does not allow it.
+            TaskError: The task's code broke a rule.
+        """
+        ...
+
+
+class DataPort(Protocol):
+    """Commit to the private data as it is now."""
+
+    def commitment(self) -> Commitment:
+        """Return SHA-256 over the site's secret salt and the data's bytes.
+
+        Raises:
+            DataError: The data or the salt cannot be read.
+        """
+        ...

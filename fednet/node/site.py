@@ -1,0 +1,36 @@
+"""What a site's followers of runs share: identity, adapters, journal, locks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from fednet.airlock import Airlock
+from fednet.domain.blobs import BlobStore
+from fednet.domain.identity import SiteId
+from fednet.domain.ports import LedgerReader, LedgerWriter
+from fednet.node.journal import Journal
+from fednet.node.ports import DataPort, TrainerPort
+from fednet.node.progress import Report, ignore
+from fednet.node.settings import NodeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTools:
+    """One site's means to act; the adapters are shared by threads."""
+
+    site: SiteId
+    reader: LedgerReader
+    writer: LedgerWriter
+    blobs: BlobStore
+    trainer: TrainerPort
+    data: DataPort
+    airlock: Airlock
+    journal: Journal
+    folder: Path
+    """Where the files of runs are kept."""
+    settings: NodeSettings = field(default_factory=NodeSettings)
+    report: Report = ignore
+    training: Lock = field(default_factory=Lock)
+    """Held while the site trains: one model at a time."""

@@ -1,0 +1,92 @@
+"""Everything a decision rests on, in one value; whoever holds it needs no chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+from fednet.domain.history import RunHistory
+from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, SiteId
+from fednet.domain.ledger import Role, RunState, Standing
+from fednet.domain.plan import Plan
+from fednet.node.places import AttemptKey, ProposalKey
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """An update this node committed to; its bytes are durable on this disk."""
+
+    commitment: Commitment
+    locator: Locator
+    weight: int
+    file: str
+    """Name within the run's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What this node says of a proposal, written down before the chain hears it."""
+
+    agrees: bool
+    digest: Digest
+    """The witness if it agrees, else the commitment of the record it expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What this node knows by itself of one run: its journal, its disk, its store."""
+
+    pledges: Mapping[AttemptKey, Pledge] = field(default_factory=dict)
+    published: Set[AttemptKey] = frozenset()
+    intents: Mapping[ProposalKey, frozenset[SiteId]] = field(default_factory=dict)
+    """Proposals begun: the sites called unavailable in each."""
+    votes: Mapping[ProposalKey, Vote] = field(default_factory=dict)
+    verified: Set[ProposalKey] = frozenset()
+    """Proposals recomputed and agreed with, whose state is on this disk."""
+    disputed: Set[ProposalKey] = frozenset()
+    """Final proposals whose own recomputation gave another record."""
+    preserved: Set[RoundNumber] = frozenset()
+    held: Set[Commitment] = frozenset()
+    """Updates of others whose verified bytes are here."""
+    fetching: Set[Commitment] = frozenset()
+    """Updates of others that are being fetched, or will be tried again by themselves."""
+    sat_out: Mapping[AttemptKey, str] = field(default_factory=dict)
+    """Attempts to which this node has no update to give, and why."""
+    unproposable: Set[ProposalKey] = frozenset()
+    """Proposals that cannot be made of the updates there are."""
+    obstacle: str = ""
+    """Why this node must not train in this run at all; empty if it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One moment of one run, as one site sees it."""
+
+    site: SiteId
+    roles: Role
+    """Roles of the node's account."""
+    standing: Standing
+    now: int
+    """Seconds since 1970; never behind the chain's last block."""
+    plan: Plan
+    state: RunState
+    history: RunHistory
+    """Read only; may lag behind the state by a block, never lead it."""
+    facts: NodeFacts
+    lost: Set[SiteId] = frozenset()
+    """Sites whose standing is lost."""
+
+    @property
+    def attempt_key(self) -> AttemptKey:
+        """Name the attempt that runs now."""
+        return AttemptKey(self.state.round, self.state.attempt)
+
+    @property
+    def proposal_key(self) -> ProposalKey:
+        """Name the proposal that is awaited or judged now."""
+        return self.attempt_key.proposal(self.state.proposal)
+
+    @property
+    def consents(self) -> bool:
+        """Tell whether this site's consent stands."""
+        return self.site in self.history.consents and self.site not in self.history.ended

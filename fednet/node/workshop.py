@@ -1,0 +1,273 @@
+"""Where a run's rounds are recomputed: inputs gathered from chain, store and disk.
+
+Files live in one folder a run: this site's own updates, the states and records
+that its recomputations gave. Whatever is read back is hashed again first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from fednet.audit import Combined, PreviousRound, Recomputed, RoundInputs, combine, settle
+from fednet.codec.update import update_size_limit_bytes
+from fednet.domain.blobs import BlobStore
+from fednet.domain.history import AttemptHistory, RunHistory
+from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
+from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
+from fednet.errors import BlobMissingError, SettingsError, VerificationError
+from fednet.node.fetching import Fetcher
+from fednet.node.places import AttemptKey, ProposalKey, final_key, find_attempt, find_proposal
+from fednet.node.terms import RunTerms
+from fednet.node.view import Pledge
+
+_FETCH_TIMEOUT_SECONDS = 60.0
+_READ_SIZE_BYTES = 1 << 20
+_UPDATE_NAME = re.compile(r"update-(\d+)-(\d+)\.safetensors")
+
+
+class Workshop:
+    """Recompute the rounds of one run; touches no ledger."""
+
+    def __init__(
+        self, terms: RunTerms, blobs: BlobStore, fetcher: Fetcher, folder: Path, threads: int
+    ) -> None:
+        self._terms = terms
+        self._blobs = blobs
+        self._fetcher = fetcher
+        self._threads = threads
+        self._previous: dict[RoundNumber, PreviousRound] = {}
+        self._agreed: dict[ProposalKey, PreviousRound] = {}
+        self._combined: dict[tuple[AttemptKey, frozenset[SiteId]], Combined] = {}
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise disk_error(folder, exc) from exc
+
+    @property
+    def update_size_limit_bytes(self) -> int:
+        """Largest file that an update of this run may be."""
+        return update_size_limit_bytes(self._terms.plan)
+
+    def previous(self, history: RunHistory, round_number: RoundNumber) -> PreviousRound:
+        """Return what a round starts from: the last final state and its record.
+
+        Raises:
+            StoreError: Its bytes can be had neither here nor from a peer.
+            VerificationError: The record and the chain contradict each other.
+        """
+        if round_number not in self._previous:
+            last = RoundNumber(round_number - 1)
+            self._previous[round_number] = (
+                self._initial() if last == 0 else self._final(history, last)
+            )
+        return self._previous[round_number]
+
+    def recompute(
+        self,
+        history: RunHistory,
+        key: ProposalKey,
+        proposer: SiteId,
+        unavailable: frozenset[SiteId],
+        pledge: Pledge | None,
+        site: SiteId,
+    ) -> Recomputed:
+        """Recompute a proposal with some updates left out as unavailable.
+
+        Raises:
+            AggregationError: These updates cannot be combined.
+            StoreError: Bytes that were here are gone.
+        """
+        return settle(
+            self._combine(history, key.attempt_key, unavailable, pledge, site), key.number, proposer
+        )
+
+    def keep_record(self, recomputed: Recomputed) -> Path:
+        """Write a record to the folder and return where."""
+        path = self.record_path(recomputed.commitment)
+        if not path.exists():
+            write_whole(path, recomputed.record_bytes)
+        return path
+
+    def scratch(self) -> Path:
+        """Return a folder that training may fill."""
+        path = self.folder / "training"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def update_name(self, key: AttemptKey) -> str:
+        """Name the file of this site's own update within the folder."""
+        return f"update-{key.round}-{key.attempt}.safetensors"
+
+    def record_path(self, commitment: Commitment) -> Path:
+        """Name the file of a record."""
+        return self.folder / f"{commitment}.json"
+
+    def state_path(self, commitment: Commitment) -> Path:
+        """Name the file of a state."""
+        return self.folder / f"{commitment}.safetensors"
+
+    def holds_state(self, commitment: Commitment) -> bool:
+        """Tell whether a state's bytes are here, unaltered."""
+        return file_matches(self.state_path(commitment), commitment)
+
+    def agree(self, key: ProposalKey, recomputed: Recomputed) -> None:
+        """Keep a recomputation that matches its proposal, for the round that builds on it."""
+        self.keep_record(recomputed)
+        self._agreed[key] = PreviousRound(
+            recomputed.commitment,
+            Commitment(recomputed.record.state),
+            recomputed.state_path,
+            recomputed.record.earned,
+        )
+
+    def tidy(self, current: RoundNumber, keep: frozenset[Commitment]) -> None:
+        """Forget rounds that nobody needs any more, files included.
+
+        Args:
+            current: Round that runs now; it and the one before stay.
+            keep: States that stay although they are older.
+        """
+        oldest = current - 1
+        self._previous = {at: item for at, item in self._previous.items() if at >= oldest}
+        self._agreed = {at: item for at, item in self._agreed.items() if at.round >= oldest}
+        self._combined = {at: item for at, item in self._combined.items() if at[0].round >= oldest}
+        names = {f"{commitment}.safetensors" for commitment in keep}
+        names |= {item.state_path.name for item in self._previous.values()}
+        names |= {item.state_path.name for item in self._agreed.values()}
+        names |= {item.state_path.name for item in self._combined.values()}
+        for path in self.folder.glob("*.safetensors"):
+            update = _UPDATE_NAME.fullmatch(path.name)
+            if int(update[1]) < oldest if update else path.name not in names:
+                path.unlink(missing_ok=True)
+
+    def _initial(self) -> PreviousRound:
+        ref, plan = self._terms.initial, self._terms.plan
+        path = self._blobs.fetch(
+            ref.commitment, [ref.locator], plan.model.size_bytes, _FETCH_TIMEOUT_SECONDS
+        )
+        return PreviousRound(self._terms.plan_commitment, ref.commitment, path, {})
+
+    def _final(self, history: RunHistory, last: RoundNumber) -> PreviousRound:
+        """Read a final round's record and state, as the chain names them."""
+        key = final_key(history, last)
+        proposal = find_proposal(history, key) if key else None
+        if key is None or proposal is None:
+            raise RuntimeError(f"round {last} is not final")
+        if key in self._agreed:
+            return self._agreed[key]
+        proposed = proposal.proposed
+        path = self.record_path(proposed.record)
+        if not file_matches(path, proposed.record):
+            path = self._blobs.fetch(
+                proposed.record,
+                [proposed.record_locator],
+                MAX_RECORD_SIZE_BYTES,
+                _FETCH_TIMEOUT_SECONDS,
+            )
+        record = RoundRecord.from_bytes(path.read_bytes(), f"record of round {last}")
+        if Commitment(record.state) != proposed.state:
+            raise VerificationError(
+                "a final record names another state than the chain",
+                subject=f"run {self._terms.run}, round {last}",
+                expected=proposed.state,
+                actual=record.state,
+            )
+        state = self.state_path(proposed.state)
+        if not file_matches(state, proposed.state):
+            state = self._blobs.fetch(
+                proposed.state,
+                [Locator(record.state_locator)],
+                self._terms.plan.model.size_bytes,
+                _FETCH_TIMEOUT_SECONDS,
+            )
+        return PreviousRound(proposed.record, proposed.state, state, record.earned)
+
+    def _combine(
+        self,
+        history: RunHistory,
+        key: AttemptKey,
+        unavailable: frozenset[SiteId],
+        pledge: Pledge | None,
+        site: SiteId,
+    ) -> Combined:
+        """Combine an attempt's updates, once for each set of unavailable ones."""
+        attempt = find_attempt(history, key)
+        if attempt is None:
+            raise RuntimeError(f"no attempt {key}")
+        known = self._combined.get((key, unavailable))
+        if known is not None and len(known.verdicts) == len(attempt.submissions):
+            return known
+        inputs = RoundInputs(
+            self._terms.plan,
+            self._terms.place(key.round, key.attempt),
+            self.previous(history, key.round),
+            tuple(attempt.submissions.values()),
+            self._paths(attempt, unavailable, pledge, site),
+            self._terms.credits,
+        )
+        combined = combine(inputs, self._blobs.locate, self.folder, self._threads)
+        self._combined[key, unavailable] = combined
+        return combined
+
+    def _paths(
+        self,
+        attempt: AttemptHistory,
+        unavailable: frozenset[SiteId],
+        pledge: Pledge | None,
+        site: SiteId,
+    ) -> Mapping[SiteId, Path | None]:
+        paths: dict[SiteId, Path | None] = {}
+        for author, submission in attempt.submissions.items():
+            if author in unavailable:
+                paths[author] = None
+            elif author == site and pledge and pledge.commitment == submission.commitment:
+                paths[author] = self.folder / pledge.file
+            else:
+                paths[author] = self._fetcher.path(submission.commitment)
+            path = paths[author]
+            if author not in unavailable and (path is None or not path.exists()):
+                self._fetcher.drop(submission.commitment)
+                raise BlobMissingError(
+                    "bytes that were here are gone", subject=f"update of site {author}"
+                )
+        return paths
+
+
+def file_matches(path: Path, commitment: Commitment) -> bool:
+    """Tell whether a file is there and hashes to its commitment."""
+    state = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while chunk := file.read(_READ_SIZE_BYTES):
+                state.update(chunk)
+    except OSError:
+        return False
+    return state.digest() == commitment
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears complete or not at all.
+
+    Raises:
+        SettingsError: The disk refuses.
+    """
+    temporary = path.with_name(f"{path.name}.part")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as exc:
+        raise disk_error(path, exc) from exc
+
+
+def disk_error(path: Path, exc: OSError) -> SettingsError:
+    """Translate an error of the file system."""
+    return SettingsError(
+        "cannot use the disk",
+        subject=str(path),
+        actual=exc.strerror or str(exc),
+        hint="free disk space, or check who owns the folder",
+    )

@@ -1,0 +1,71 @@
+"""The whole journey by the command line alone: from an empty directory to claimed credits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fednet.learning.partition import hospitals
+from tests.e2e.cli_world import Person, consortium, join
+
+PLAN = (
+    "--task", "breast-cancer", "--rounds", "2", "--sites", "2", "--collect-seconds", "60",
+    "--reveal-seconds", "20", "--grace-seconds", "5", "--propose-seconds", "60",
+    "--attest-seconds", "60",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    with consortium(tmp_path_factory.mktemp("with a space")) as found:
+        yield found
+
+
+def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
+    data, _ = hospitals(2).write(tmp_path / "data")
+    sites = [Person(tmp_path / name) for name in ("north", "south")]
+    for person, path in zip(sites, data, strict=True):
+        join(operator, person, person.home.name, path)
+    assert [site["standing"] for site in operator.reads("site", "list")] == ["active"] * 2
+
+    operator.types("plan", "new", "pilot", *PLAN)
+    operator.types("plan", "check", "pilot.toml")
+    for number, person in enumerate(sites, start=1):
+        operator.types("access", "request", str(number), "--purpose", "benign or malignant")
+        assert person.reads("access", "show", str(number))["purpose_text"] == "benign or malignant"
+        person.types("access", "grant", str(number), "--days", "9", "--terms", "for this study")
+    operator.types("run", "open", "pilot.toml")
+    for person in sites:
+        person.types("run", "consent", "1", "--yes")
+    with ExitStack() as nodes:
+        for person in sites:
+            nodes.enter_context(person.keeps("node", "run"))
+        told = operator.types("run", "watch", "1").stdout
+        assert "round 2: final" in told
+        # While the members serve their bytes, anybody can check.
+        audit = operator.reads("audit", "1")
+        assert audit["verified"]
+        assert [entry["verdict"] for entry in audit["rounds"]] == ["verified"] * 2
+
+    rounds = sites[0].reads("ledger", "rounds", "1")
+    assert [entry["status"] for entry in rounds] == ["final"] * 2
+    assert all(entry["submitted"] == [1, 2] for entry in rounds)
+    assert len(operator.reads("ledger", "updates", "1")) == 4
+    for number, person in enumerate(sites, start=1):
+        person.types("rewards", "claim", "1")
+        shown = {entry["site"]: entry for entry in person.reads("rewards", "show", "1")}
+        assert shown[number]["claimed"] == shown[number]["earned"] > 0
+        refused = person.types("rewards", "claim", "1", expect=1)
+        assert "nothing to claim" in refused.stderr
+    granted = operator.reads("ledger", "credits", "1")
+    assert granted["granted"] == granted["claimed"] == 2000
+    operator.types("run", "model", "1", "--output", "model.safetensors")
+    assert json.loads(operator.types("run", "status", "1", "--json").stdout)["state"]["phase"] == (
+        "completed"
+    )
+    assert sites[0].reads("node", "status")["standing"] == "active"
+    assert sites[0].reads("doctor")["healthy"]

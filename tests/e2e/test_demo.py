@@ -1,0 +1,61 @@
+"""The demo, as a stranger runs it: it tells the whole story, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.consortium.processes import at_home_in
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(folder: Path, home: Path) -> subprocess.Popen[str]:
+    """Start the demo with a home of its own, to see what it writes there."""
+    home.mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.consortium", "--folder", str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"HOME": str(home), "TMPDIR": str(folder.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_demo_tells_the_whole_story(tmp_path: Path) -> None:
+    folder, home = tmp_path / "a demo", tmp_path / "home"
+    demo = start(folder, home)
+    told, said = demo.communicate(timeout=280)
+    assert demo.returncode == 0, said
+    for number in range(1, 11):
+        assert f"round {number} verified" in told
+    assert "replayed in one process end in the same bytes" in told
+    assert "18 checks, nothing found" in told
+    assert "check 9: update of site" in told
+    assert "the bytes that are served are not the committed ones" in told
+    assert "granted 10000, claimed 10000" in told
+    assert at_home_in(folder) == set()
+    assert list(home.iterdir()) == []
+
+
+def test_demo_stopped_in_the_middle_leaves_no_process(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    demo = start(folder, tmp_path / "home")
+    assert demo.stdout is not None
+    while "hub" not in (line := demo.stdout.readline()):
+        assert line or demo.poll() is None
+    running = at_home_in(folder)
+    second = start(folder, tmp_path / "second home")
+    assert "another demo is at work" in second.communicate(timeout=60)[1]
+    assert second.returncode == 1
+    assert demo.poll() is None
+    demo.send_signal(signal.SIGTERM)
+    _, said = demo.communicate(timeout=60)
+    assert len(running) >= 3, "chain, hub and its store were found"
+    assert demo.returncode == 130, said
+    assert "interrupted by SIGTERM" in said
+    assert at_home_in(folder) == set()

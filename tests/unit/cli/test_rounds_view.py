@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from fednet.cli import rounds_view
+from fednet.domain import events as ev
+from fednet.domain.history import RunHistory
+from fednet.domain.identity import (
+    ZERO_DIGEST,
+    Address,
+    Commitment,
+    Digest,
+    GrantId,
+    Locator,
+    RoundNumber,
+    RunId,
+    SiteId,
+)
+from fednet.domain.ledger import Inclusion, pack_inclusion
+
+RUN = RunId(1)
+STATE = Commitment.of(b"state")
+
+
+def log(block: int) -> ev.Log:
+    return ev.Log(block, 0, ZERO_DIGEST, Address("0x0"))
+
+
+def consent(site: int, position: int) -> ev.ConsentGiven:
+    return ev.ConsentGiven(log(1), RUN, SiteId(site), GrantId(site), position, 100, 10**9)
+
+
+def started(number: int, attempt: int = 1, cohort: int = 3) -> ev.AttemptStarted:
+    return ev.AttemptStarted(log(2), RUN, RoundNumber(number), attempt, cohort, cohort, 2, 99)
+
+
+def submitted(site: int, number: int = 1, attempt: int = 1) -> ev.UpdateSubmitted:
+    commitment = Commitment.of(bytes([site]))
+    return ev.UpdateSubmitted(
+        log(3), RUN, RoundNumber(number), SiteId(site), attempt, 0, commitment, 40,
+        Locator(commitment),
+    )  # fmt: skip
+
+
+def proposed(verdicts: dict[int, Inclusion]) -> ev.RoundProposed:
+    return ev.RoundProposed(
+        log(4), RUN, RoundNumber(1), SiteId(7), 1, 1, 1000, Commitment.of(b"record"),
+        Locator(ZERO_DIGEST), STATE, ZERO_DIGEST, 99, pack_inclusion(verdicts, 3),
+    )  # fmt: skip
+
+
+def attested(site: int) -> ev.RoundAttested:
+    return ev.RoundAttested(log(5), RUN, RoundNumber(1), SiteId(site), 1, 1, Digest(bytes(32)))
+
+
+CONSENTS = [consent(7, 0), consent(3, 1), consent(9, 2)]
+VERDICTS = {0: Inclusion.INCLUDED, 1: Inclusion.INVALID, 2: Inclusion.UNAVAILABLE}
+
+
+def test_row_names_who_did_what() -> None:
+    history = RunHistory.of(
+        RUN,
+        [*CONSENTS, started(1), submitted(9), submitted(3), submitted(7), proposed(VERDICTS),
+         attested(7), attested(3),
+         ev.RoundFinalized(log(6), RUN, RoundNumber(1), 1, 1, ZERO_DIGEST)],
+    )  # fmt: skip
+    (row,) = rounds_view.rows_of(history)
+    assert row.status == "final"
+    assert row.submitted == (3, 7, 9)
+    assert row.invalid == (3,)
+    assert row.unavailable == (9,)
+    assert row.proposer == 7
+    assert row.attested == (3, 7)
+    assert row.state == STATE
+    assert "3 invalid" in rounds_view.cells(row)[4]
+
+
+def test_updates_tell_the_verdict_and_what_a_later_attempt_replaced() -> None:
+    history = RunHistory.of(
+        RUN,
+        [*CONSENTS, started(1), submitted(9), started(1, attempt=2), submitted(7, attempt=2)],
+    )
+    found = [(row.attempt, row.site, row.verdict) for row in rounds_view.updates_of(history)]
+    assert found == [(1, 9, "superseded"), (2, 7, "waiting")]
+
+
+def test_every_event_of_a_run_has_a_line() -> None:
+    kinds = [kind for kind in vars(ev).values() if isinstance(kind, type)]
+    for kind in kinds:
+        if not issubclass(kind, ev.RunEvent) or kind is ev.RunEvent:
+            continue
+        fields = dict.fromkeys(kind.__dataclass_fields__, 1)
+        assert rounds_view.line(kind(**fields)) != kind.__name__

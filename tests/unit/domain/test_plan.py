@@ -1,0 +1,75 @@
+from decimal import Decimal
+
+import pytest
+
+from fednet.domain.plan import Plan
+from fednet.errors import PlanError
+
+MINIMAL = f"""
+name = "trial"
+rounds = 3
+[task]
+source = "digits"
+digest = "{"0" * 64}"
+[model]
+commitment = "{"1" * 64}"
+size_bytes = 1000
+"""
+
+
+def test_plan_reads_back_from_its_bytes() -> None:
+    plan = Plan.from_toml(MINIMAL + "[training]\nlearning_rate = 0.10\n")
+    assert plan.training.learning_rate == Decimal("0.1")
+    assert Plan.from_bytes(plan.to_bytes()) == plan
+
+
+def test_plan_has_the_pinned_commitment() -> None:
+    assert (
+        str(Plan.from_toml(MINIMAL).commitment)
+        == "1d6aec2c9f42c5714f7a67d785a48660529bf3d6c44f9142b22348a9bc35cac5"
+    )
+
+
+def test_plan_spelling_does_not_change_its_commitment() -> None:
+    one = Plan.from_toml(MINIMAL + "[training]\nlearning_rate = 0.05\n")
+    assert one.commitment == Plan.from_toml(MINIMAL).commitment
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (MINIMAL.replace("rounds = 3", ""), "rounds"),
+        (MINIMAL.replace("rounds = 3", "rounds = 0"), "rounds"),
+        (MINIMAL.replace("rounds = 3", 'rounds = "3"'), "rounds"),
+        (MINIMAL.replace("0" * 64, "xyz"), "task.digest"),
+        (MINIMAL + "[training]\nlearning_rate = -1\n", "training.learning_rate"),
+        (MINIMAL + "[training]\nlearning_rate = nan\n", "training.learning_rate"),
+        (MINIMAL + "[training]\nlearning_rat = 1\n", "training.learning_rat"),
+        (MINIMAL + "[training]\nproximal_mu = 0.1\n", "proximal_mu"),
+        (MINIMAL + '[training]\nalgorithm = "fedprox"\n', "proximal_mu"),
+        (MINIMAL + "[cohort]\nminimum_sites = 5\n", "minimum_sites"),
+        (MINIMAL + "[cohort]\nquorum_basis_points = 4999\n", "cohort.quorum_basis_points"),
+        (MINIMAL + "[cohort]\nmaximum_sites = 2\nminimum_updates = 3\n", "minimum_updates"),
+        (MINIMAL + "[update]\nminimum_examples = 9\nmaximum_examples = 8\n", "minimum_examples"),
+        (MINIMAL + "[credits]\nper_round = 100_000_000_000_000\n", "credits"),
+        (MINIMAL.replace("= 3", "= 1000") + "[credits]\nper_round = 281_474_976_711\n", "credits"),
+        ("rounds = ", "TOML"),
+    ],
+)
+def test_plan_names_the_field_that_is_wrong(text: str, field: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        Plan.from_toml(text)
+    assert field in str(caught.value)
+
+
+def test_plan_refuses_bytes_that_leave_defaults_out() -> None:
+    plan = Plan.from_toml(MINIMAL)
+    shorter = plan.to_bytes().replace(b'"momentum":"0",', b"")
+    with pytest.raises(PlanError):
+        Plan.from_bytes(shorter)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"{" * 70_000, b"\xff"])
+def test_plan_refuses_other_bytes(data: bytes) -> None:
+    with pytest.raises(PlanError):
+        Plan.from_bytes(data)
