@@ -99,7 +99,7 @@ def test_chain_that_does_not_run_is_unavailable(anvil_world: ChainWorld) -> None
     with pytest.raises(LedgerUnavailableError) as caught:
         Web3Reader(anvil_world.deployment, f"http://127.0.0.1:{free_port()}")
     assert caught.value.retryable
-    assert "fednet chain status" in caught.value.hint
+    assert "fednet chain start" in caught.value.hint
 
 
 @pytest.mark.parametrize(
