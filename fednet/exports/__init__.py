@@ -1,0 +1,1 @@
+"""What leaves fednet for others to read: reports, provenance documents, model cards."""
