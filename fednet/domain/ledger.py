@@ -86,6 +86,8 @@ class Head:
     block_hash: Digest
     timestamp: int
     """Seconds since 1970, as the block says."""
+    producer: str = ""
+    """Account that the block names as its maker; empty where the header does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

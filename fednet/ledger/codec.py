@@ -18,6 +18,7 @@ from eth_utils.address import to_checksum_address
 from fednet.domain import events as domain_events
 from fednet.domain.events import LedgerEvent, Log, RunEvent
 from fednet.domain.identity import Address, Digest, RunId
+from fednet.domain.ledger import Head
 from fednet.errors import LedgerError
 from fednet.ledger import abi
 
@@ -25,6 +26,8 @@ _Value = TypeVar("_Value")
 _Reader: TypeAlias = Callable[[Any], Any]
 _known_readers: dict[type[Any], dict[str, _Reader]] = {}
 _ANONYMOUS_RUN_TOPIC = 1
+_SEALED_LENGTH = len("0x") + 2 * (32 + 65)
+"""Extra data that can hold a proof-of-authority seal: vanity and signature."""
 
 
 def snake_case(name: str) -> str:
@@ -82,6 +85,24 @@ def read_log(raw: Mapping[str, Any]) -> Log:
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise LedgerError("the chain's log cannot be read", actual=str(exc)[:200]) from exc
+
+
+def read_head(raw: Mapping[str, Any] | None) -> Head:
+    """Read a block's header as JSON-RPC gives it."""
+    try:
+        if raw is None:
+            raise LedgerError("the chain has no such block")
+        # Clique seals in the extra data and leaves the maker's field empty.
+        is_sealed = len(raw.get("extraData") or "") >= _SEALED_LENGTH
+        producer = "" if is_sealed else str(raw.get("miner") or "")
+        return Head(
+            number=int(raw["number"], 16),
+            block_hash=Digest(raw["hash"]),
+            timestamp=int(raw["timestamp"], 16),
+            producer=producer.lower(),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise LedgerError("the chain's block cannot be read", actual=str(raw)[:200]) from exc
 
 
 def read_event(log: Log) -> LedgerEvent | None:

@@ -45,6 +45,7 @@ from fednet.ledger.rpc import Json, JsonRpc, RpcRefusedError
 
 _Value = TypeVar("_Value")
 _WRONG_CHAIN = "name the chain this deployment stands on, or the deployment file of this chain"
+_BLOCKS_AT_ONCE = 100
 _UNKNOWN_ID_HINT = "ids are counted from 1; see `fednet ledger`"
 
 
@@ -103,11 +104,23 @@ class Web3Reader:
         self.rpc.close()
 
     def head(self) -> Head:
-        raw = self._ask("eth_getBlockByNumber", "latest", False)
-        try:
-            return Head(int(raw["number"], 16), Digest(raw["hash"]), int(raw["timestamp"], 16))
-        except (KeyError, TypeError, ValueError) as exc:
-            raise LedgerError("the chain's head cannot be read", actual=str(raw)[:200]) from exc
+        return codec.read_head(self._ask("eth_getBlockByNumber", "latest", False))
+
+    def blocks(self, numbers: Sequence[int]) -> Sequence[Head]:
+        found: list[Head] = []
+        for start in range(0, len(numbers), _BLOCKS_AT_ONCE):
+            wanted = numbers[start : start + _BLOCKS_AT_ONCE]
+            calls = [("eth_getBlockByNumber", hex(number), False) for number in wanted]
+            try:
+                answers = self.rpc.batch(*calls)
+            except RpcRefusedError as exc:
+                raise LedgerError("the chain refuses", subject="blocks", actual=exc.text) from exc
+            if self.rpc.connections != self._checked_connections:
+                self.verify()
+            found.extend(codec.read_head(answer) for answer in answers)
+        if [head.number for head in found] != list(numbers):
+            raise LedgerError("the chain gives other blocks than were asked for")
+        return found
 
     def balance_wei(self, account: Address) -> int:
         return int(self._ask("eth_getBalance", account, "latest"), 16)
