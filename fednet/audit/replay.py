@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fednet.aggregation.rule import DEFAULT_THREADS
+from fednet.audit.accusing import withhold_accusations
 from fednet.audit.attempts import Tools
 from fednet.audit.checks import FINALITY
 from fednet.audit.claims import check_claims
@@ -88,6 +89,7 @@ def audit_run(
             "no final round could be looked at",
             severity=Severity.MISSING,
         )
+    withhold_accusations(findings)
     return AuditReport(
         run=run,
         chain_id=snapshot.deployment.chain_id,
