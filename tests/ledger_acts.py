@@ -200,7 +200,7 @@ def proposal_of(world: World, run: RunId, hospitals: Sequence[Hospital]) -> Prop
         record_locator=locator("record", run, state.round),
         state=settled.state,
         credits_root=settled.credits_root,
-        inclusion=pack_inclusion(verdicts, state.roster_length),
+        inclusion=pack_inclusion(verdicts),
     )
 
 

@@ -38,6 +38,7 @@ from fednet.domain.ledger import (
     Settlement,
     Site,
 )
+from fednet.domain.proofs import LedgerClaims, LogProof
 
 
 class LedgerReader(Protocol):
@@ -77,6 +78,10 @@ class LedgerReader(Protocol):
         self, kinds: Sequence[type[LedgerEvent]], from_block: int = 0
     ) -> Sequence[LedgerEvent]:
         """Read events of the given classes from the deployment's other contracts."""
+        ...
+
+    def prove(self, claims: LedgerClaims) -> LogProof:
+        """Compare what was said of a run with what headers, receipts and storage prove."""
         ...
 
     def announced(self, commitment: Commitment) -> Sequence[Locator]:

@@ -129,6 +129,12 @@ def read_run_event(log: Log) -> RunEvent:
     return RunEvent(log, RunId(int.from_bytes(log.topics[_ANONYMOUS_RUN_TOPIC])))
 
 
+def event_class(log: Log) -> type[LedgerEvent] | None:
+    """Name the class that a log would be decoded to; None if it is none of the known events."""
+    form = _forms().get(log.topics[0]) if log.topics else None
+    return form.kind if form else None
+
+
 def topic_of(kind: type[LedgerEvent]) -> bytes:
     """Return the first topic of a class of events."""
     return next(topic for topic, form in _forms().items() if form.kind is kind)

@@ -8,7 +8,7 @@ from fednet.domain.events import Log
 from fednet.domain.identity import Address
 from fednet.errors import LedgerError
 from fednet.ledger.codec import read_log
-from fednet.ledger.rpc import JsonRpc, RpcRefusedError
+from fednet.ledger.rpc import Rpc, RpcRefusedError
 
 _TOO_MANY_BLOCKS = ("range", "limit", "too many", "more than", "too large", "exceed", "timeout")
 
@@ -16,7 +16,7 @@ _TOO_MANY_BLOCKS = ("range", "limit", "too many", "more than", "too large", "exc
 class LogReader:
     """Read the logs of some contracts, in the order of the chain."""
 
-    def __init__(self, rpc: JsonRpc) -> None:
+    def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
         self._span: int | None = None
         """Blocks that the provider takes at once; None while it took all."""

@@ -37,15 +37,20 @@ from fednet.domain.ledger import (
     RunState,
     Site,
 )
+from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.errors import DeploymentMismatchError, LedgerError
 from fednet.ledger import abi, codec
 from fednet.ledger.logs import LogReader
+from fednet.ledger.proofs.collect import ProofSource, RpcSource
+from fednet.ledger.proofs.history import prove_claims
 from fednet.ledger.refusals import refusal, revert_data
-from fednet.ledger.rpc import Json, JsonRpc, RpcRefusedError
+from fednet.ledger.rpc import Json, JsonRpc, Rpc, RpcRefusedError
 
 _Value = TypeVar("_Value")
 _WRONG_CHAIN = "name the chain this deployment stands on, or the deployment file of this chain"
 _BLOCKS_AT_ONCE = 100
+_MOST_BLOCKS_PROVEN = 50_000
+"""Headers that a live audit fetches; a bundle has no such limit."""
 _UNKNOWN_ID_HINT = "ids are counted from 1; see `fednet ledger`"
 
 
@@ -63,8 +68,13 @@ class Web3Reader:
 
     def __init__(self, deployment: Deployment, rpc_url: str) -> None:
         self.rpc = JsonRpc(rpc_url)
+        self._begin(deployment, self.rpc)
+
+    def _begin(self, deployment: Deployment, chain: Rpc) -> None:
+        """Start from a deployment and from whatever answers for its chain."""
+        self._chain = chain
         self._deployment = deployment
-        self._logs = LogReader(self.rpc)
+        self._logs = LogReader(chain)
         self._addresses = contract_addresses(deployment)
         self._runs: dict[RunId, Run] = {}
         self._parameters: dict[RunId, Parameters] = {}
@@ -85,7 +95,7 @@ class Web3Reader:
         codes = dict(held.code_hashes)
         names = sorted(self._addresses)
         try:
-            chain_id, genesis, *found = self.rpc.batch(
+            chain_id, genesis, *found = self._chain.batch(
                 ("eth_chainId",),
                 ("eth_getBlockByNumber", "0x0", False),
                 *(("eth_getCode", self._addresses[name], "latest") for name in names),
@@ -97,11 +107,11 @@ class Web3Reader:
         for name, code in zip(names, found, strict=True):
             actual = Digest(keccak(hexstr=code)) if code != "0x" else "no contract"
             _match(f"code of {name} at {self._addresses[name]}", codes.get(name), actual)
-        self._checked_connections = self.rpc.connections
+        self._checked_connections = self._chain.connections
 
     def close(self) -> None:
         """Close this thread's connection."""
-        self.rpc.close()
+        self._chain.close()
 
     def head(self) -> Head:
         return codec.read_head(self._ask("eth_getBlockByNumber", "latest", False))
@@ -112,10 +122,10 @@ class Web3Reader:
             wanted = numbers[start : start + _BLOCKS_AT_ONCE]
             calls = [("eth_getBlockByNumber", hex(number), False) for number in wanted]
             try:
-                answers = self.rpc.batch(*calls)
+                answers = self._chain.batch(*calls)
             except RpcRefusedError as exc:
                 raise LedgerError("the chain refuses", subject="blocks", actual=exc.text) from exc
-            if self.rpc.connections != self._checked_connections:
+            if self._chain.connections != self._checked_connections:
                 self.verify()
             found.extend(codec.read_head(answer) for answer in answers)
         if [head.number for head in found] != list(numbers):
@@ -195,6 +205,17 @@ class Web3Reader:
         found = self._events([LocatorAnnounced], ["0x" + commitment.hex()], 0)
         return [cast(LocatorAnnounced, event).locator for event in found]
 
+    def prove(self, claims: LedgerClaims) -> LogProof:
+        """Compare what was said of a run with what headers, receipts and storage prove.
+
+        Raises:
+            LedgerError: The chain does not give its blocks.
+        """
+        return prove_claims(self._source(), self._deployment, claims, _MOST_BLOCKS_PROVEN)
+
+    def _source(self) -> ProofSource:
+        return RpcSource(self._chain)
+
     def call(self, contract: str, function: str, *arguments: object) -> tuple[abi.Value, ...]:
         """Call a view of one of the deployment's contracts; for tests and explorers."""
         return self._values(contract, function, *arguments)
@@ -239,13 +260,13 @@ class Web3Reader:
 
     def _ask(self, method: str, *params: object, subject: str = "") -> Json:
         try:
-            answer = self.rpc.call(method, *params)
+            answer = self._chain.call(method, *params)
         except RpcRefusedError as exc:
             data = revert_data(exc.data)
             if data is not None or "revert" in exc.text.lower():
                 raise refusal(data, subject) from exc
             raise LedgerError("the chain refuses", subject=method, actual=exc.text) from exc
-        if self.rpc.connections != self._checked_connections:
+        if self._chain.connections != self._checked_connections:
             self.verify()
         return answer
 

@@ -13,7 +13,7 @@ import json
 import ssl
 import threading
 from collections.abc import Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from web3.providers.base import JSONBaseProvider
@@ -38,6 +38,25 @@ class RpcRefusedError(Exception):
         self.text = str(error.get("message", ""))
         self.data = error.get("data")
         super().__init__(f"{method}: {self.text}")
+
+
+class Rpc(Protocol):
+    """Answer JSON-RPC requests: a node, or a bundle that recorded one."""
+
+    connections: int
+    """Counts the connections made."""
+
+    def call(self, method: str, *params: object) -> Json:
+        """Send one request and return its result."""
+        ...
+
+    def batch(self, *calls: tuple[Json, ...]) -> list[Json]:
+        """Send several requests at once, each a method and its parameters."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
 
 
 class JsonRpc(JSONBaseProvider):
