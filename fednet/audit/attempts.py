@@ -11,6 +11,7 @@ from fednet.audit.checks import INCLUSION, RECORD
 from fednet.audit.cohorts import Cohort
 from fednet.audit.evidence import Blob, Evidence, report_blob
 from fednet.audit.findings import Findings, Severity
+from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import (
     Judged,
     check_attestations,
@@ -78,7 +79,7 @@ class AttemptAudit:
             self._accuse(proposed, "proposal-impossible", str(exc))
             return None
         recomputed = settle(combined, proposed.proposal, proposed.site)
-        inclusion = recomputed.inclusion(self.cohort.positions, self.cohort.roster_length)
+        inclusion = recomputed.inclusion(self.cohort.positions)
         right = recomputed.commitment == proposed.record
         needed = is_final or not right
         record = fetch_record(self.tools, proposed, is_final) if needed else recomputed.record
@@ -91,18 +92,27 @@ class AttemptAudit:
             check_objections(judged, self._alternatives(judged, unavailable))
         return judged
 
+    def look_at(self, own_work: OwnWork) -> None:
+        """Look whether the updates are work of their sites' own; each once, as first judged."""
+        verdicts = next((each.verdicts for each in self._combined.values()), {})
+        base = (self.previous.state, self.previous.state_path)
+        for site, submission in self.history.submissions.items():
+            if (path := self._blob(site).path) is not None:
+                own_work.look(submission, path, *base, verdicts.get(site))
+
     def _unavailable(self, proposed: RoundProposed) -> frozenset[SiteId] | None:
         """Read from the ledger whose bytes the proposer could not get."""
-        by_position = unpack_inclusion(proposed.inclusion, self.cohort.roster_length)
-        if by_position is None:
-            self._accuse(proposed, "inclusion-malformed", "its bitmap does not fit the roster")
-            return None
-        said = {
-            site
-            for site, position in self.cohort.positions.items()
-            if by_position.get(position) is Inclusion.UNAVAILABLE
+        positions = self.cohort.positions
+        submitted = {
+            positions[site]: site for site in self.history.submissions if site in positions
         }
-        return frozenset(said & self.history.submissions.keys())
+        verdicts = unpack_inclusion(proposed.inclusion, submitted)
+        if verdicts is None:
+            self._accuse(proposed, "inclusion-malformed", "its bitmap does not fit the submissions")
+            return None
+        return frozenset(
+            submitted[at] for at, verdict in verdicts.items() if verdict is Inclusion.UNAVAILABLE
+        )
 
     def _require_blobs(
         self, proposed: RoundProposed, unavailable: frozenset[SiteId], is_final: bool

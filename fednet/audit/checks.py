@@ -127,6 +127,48 @@ CHECKS: tuple[Check, ...] = (
         "Nobody claimed more than was earned, nobody claimed twice, and claims and transfers add"
         " up to the balances that the contract holds.",
     ),
+    Check(
+        19,
+        "Membership",
+        "Whoever consented, submitted, proposed or voted was an active site with the role for it at"
+        " that moment, by the register's events in order; the register holds what they add up to.",
+    ),
+    Check(
+        20,
+        "Deadlines",
+        "By the time of the blocks, every act came before its deadline, and every deadline is the"
+        " plan's.",
+    ),
+    Check(
+        21,
+        "Turns",
+        "Every proposal came from the site whose turn it was, or after the reveal and the grace"
+        " that the plan leaves it.",
+    ),
+    Check(
+        22,
+        "Plan kept",
+        "Rounds, attempts, proposals, cohort, rule and credits stay within the plan.",
+    ),
+    Check(
+        23,
+        "Own work",
+        "No update repeats another's or an earlier one, and none is the unchanged model. That it"
+        " came of real training on real data is not proved.",
+    ),
+    Check(
+        24,
+        "Checkpoints",
+        "Every block and round that a member signed for is on the chain as it was signed, so that"
+        " the history up to there was not rewritten.",
+    ),
+    Check(
+        25,
+        "Proof by blocks",
+        "The headers follow one another by hash up to the head; every event is in the receipts"
+        " that a header's root covers, and none was left out; code, running hash and settlements"
+        " are in the storage that the head's root covers.",
+    ),
 )
 
 (
@@ -148,4 +190,11 @@ CHECKS: tuple[Check, ...] = (
     OBJECTIONS,
     FINALITY,
     CLAIMS,
+    MEMBERSHIP,
+    DEADLINES,
+    TURNS,
+    PLAN_KEPT,
+    OWN_WORK,
+    CHECKPOINTS,
+    PROOF,
 ) = CHECKS

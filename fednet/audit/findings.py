@@ -8,6 +8,9 @@ from enum import StrEnum
 from fednet.audit.checks import Check
 from fednet.domain.identity import RoundNumber, SiteId
 
+CHAIN_DUTY = "the chain's operator, whose contracts must refuse it"
+"""Whose duty it is that the contracts' rules were kept."""
+
 
 class Severity(StrEnum):
     """How bad a finding is."""
@@ -17,7 +20,7 @@ class Severity(StrEnum):
     MISSING = "missing"
     """Evidence that somebody must serve cannot be had, so that a claim cannot be checked."""
     NOTICE = "notice"
-    """Worth knowing; accuses nobody and fails nothing."""
+    """Worth knowing; the run holds all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Finding:
     """Who has to serve what is missing; a duty, not an accusation."""
     expected: str = ""
     actual: str = ""
+    evidence: str = ""
+    """What somebody signed, as it was signed; empty where the ledger holds the evidence."""
 
     def to_json(self) -> dict[str, object]:
         """Return the finding in the stable form of ``--json``."""
@@ -53,6 +58,7 @@ class Finding:
             "duty": self.duty,
             "expected": self.expected,
             "actual": self.actual,
+            "evidence": self.evidence,
         }
 
 
@@ -75,6 +81,7 @@ class Findings:
         duty: str = "",
         expected: object = "",
         actual: object = "",
+        evidence: str = "",
     ) -> None:
         """Note one finding."""
         self.entries.append(
@@ -89,6 +96,7 @@ class Findings:
                 duty=duty,
                 expected=str(expected),
                 actual=str(actual),
+                evidence=evidence,
             )
         )
 

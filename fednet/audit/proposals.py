@@ -11,6 +11,7 @@ from fednet.audit.checks import (
     CREDITS,
     INCLUSION,
     OBJECTIONS,
+    PLAN_KEPT,
     RECORD,
     SETTLEMENT,
     Check,
@@ -23,7 +24,7 @@ from fednet.domain.ledger import Inclusion, Settlement
 from fednet.domain.record import RoundRecord, UpdateEntry, witness
 
 _CHECK_OF_FIELD: dict[str, tuple[Check, str]] = {
-    "rule": (AGGREGATE, "aggregate-differs"),
+    "rule": (PLAN_KEPT, "plan-deviation"),
     "outcome": (AGGREGATE, "aggregate-differs"),
     "state": (AGGREGATE, "aggregate-differs"),
     "state_size_bytes": (AGGREGATE, "aggregate-differs"),
@@ -204,15 +205,17 @@ def report_unavailable(judged: Judged, now_available: Iterable[SiteId]) -> None:
     have = set(now_available)
     for site, verdict in judged.recomputed.verdicts.items():
         if verdict.inclusion is Inclusion.UNAVAILABLE:
+            can_be_had = site in have
             judged.findings.add(
                 INCLUSION,
-                "update-unavailable",
+                "update-unavailable" if can_be_had else "update-withheld",
                 f"update of site {site} in {judged.subject}",
                 "was left out as unavailable; it can be had now"
-                if site in have
-                else "was left out as unavailable",
+                if can_be_had
+                else "was submitted, left out as unavailable, and is served by nobody now",
                 severity=Severity.NOTICE,
                 round_number=judged.said.proposed.round,
+                duty="" if can_be_had else f"site {site}, which submitted it",
             )
 
 

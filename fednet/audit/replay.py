@@ -7,29 +7,46 @@ and recorded; not that the training was real or the data good.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.audit.accusing import withhold_accusations
-from fednet.audit.attempts import Tools
+from fednet.audit.anchoring import check_checkpoints, check_operator
+from fednet.audit.attempts import Tools, fetch_update
 from fednet.audit.checks import FINALITY
 from fednet.audit.claims import check_claims
 from fednet.audit.cohorts import walk_cohorts
+from fednet.audit.deadlines import check_deadlines
 from fednet.audit.evidence import Evidence
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.ground import Ground, check_consents, check_ledger, check_plan
+from fednet.audit.membership import check_membership
+from fednet.audit.memory import AuditMemory, KeptRound, bind, now
+from fednet.audit.own_work import OwnWork
+from fednet.audit.proving import check_proof
 from fednet.audit.recomputation import PreviousRound
-from fednet.audit.report import AuditReport, RoundResult, RoundVerdict
+from fednet.audit.report import AuditReport, Recalled, RoundResult, RoundVerdict
 from fednet.audit.rounds import RoundsAudit
 from fednet.audit.snapshot import Snapshot, take_snapshot
+from fednet.domain import events as ev
 from fednet.domain.blobs import BlobStore
-from fednet.domain.history import RunHistory
-from fednet.domain.identity import RoundNumber, RunId
+from fednet.domain.checkpoint import (
+    COMMITMENT_MARK,
+    MAX_CHECKPOINT_SIZE_BYTES,
+    SignedCheckpoint,
+)
+from fednet.domain.history import RoundHistory, RunHistory
+from fednet.domain.identity import Address, RoundNumber, RunId, SiteId
 from fednet.domain.ports import LedgerReader
+from fednet.errors import MalformedBlobError
 
 DEFAULT_FETCH_SECONDS = 30.0
+_MOST_ANNOUNCED = 8
+"""Announced checkpoints that are fetched of each site: the latest."""
 
 Progress = Callable[[int, int], None]
 """Told how many rounds are done, and of how many."""
@@ -44,6 +61,9 @@ def audit_run(
     fetch_seconds: float = DEFAULT_FETCH_SECONDS,
     threads: int = DEFAULT_THREADS,
     progress: Progress | None = None,
+    checkpoints: Sequence[SignedCheckpoint] = (),
+    trusted: Collection[Address] = (),
+    memory: AuditMemory | None = None,
 ) -> AuditReport:
     """Ask every question of ``fednet.audit.checks`` about a run.
 
@@ -55,6 +75,9 @@ def audit_run(
         fetch_seconds: How long to look for one blob.
         threads: Threads that combine updates.
         progress: Called after each round.
+        checkpoints: What the chain is compared with, beside what members announced on it.
+        trusted: Accounts whose checkpoints count though no site has them.
+        memory: Rounds that this machine verified before; None looks at every round.
 
     Raises:
         LedgerError: The ledger cannot be read, or knows no such run.
@@ -64,7 +87,10 @@ def audit_run(
     findings = Findings()
     snapshot = take_snapshot(reader, run)
     rounds: list[RoundResult] = []
+    recalled: list[Recalled] = []
+    proof = check_proof(reader, snapshot, findings)
     history = check_ledger(snapshot, findings)
+    check_membership(snapshot, findings)
     with (
         Evidence(store, snapshot.announced(), fetch_seconds) as evidence,
         TemporaryDirectory(prefix="audit-", dir=work_dir) as name,
@@ -79,7 +105,10 @@ def audit_run(
                 threads=threads,
                 credits_contract=snapshot.deployment.credits,
             )
-            rounds = _audit_rounds(snapshot, history, ground, tools, progress)
+            rounds, recalled = _audit_rounds(snapshot, history, ground, tools, progress, memory)
+        shown = [*checkpoints, *announced_checkpoints(snapshot, evidence)]
+        anchoring = check_checkpoints(snapshot, history, reader, shown, findings, trusted)
+    check_operator(snapshot, findings)
     if not any(result.verdict is not RoundVerdict.OPEN for result in rounds):
         # An audit that looked at nothing must not pass for one that found nothing.
         findings.add(
@@ -99,7 +128,79 @@ def audit_run(
         plan=snapshot.run.plan,
         rounds=tuple(rounds),
         findings=tuple(findings.entries),
+        anchored=anchoring.anchored,
+        anchors=anchoring.anchors,
+        recalled=tuple(recalled),
+        proof=proof,
     )
+
+
+def announced_checkpoints(snapshot: Snapshot, evidence: Evidence) -> list[SignedCheckpoint]:
+    """Fetch what members announced under a checkpoint's mark; what is none is passed over."""
+    by_site: dict[SiteId, list[ev.LocatorAnnounced]] = {}
+    for event in snapshot.events:
+        if isinstance(event, ev.LocatorAnnounced) and event.commitment.startswith(COMMITMENT_MARK):
+            by_site.setdefault(event.site, []).append(event)
+    latest = [event for said in by_site.values() for event in said[-_MOST_ANNOUNCED:]]
+    for event in latest:
+        evidence.want(event.commitment, event.locator, MAX_CHECKPOINT_SIZE_BYTES)
+    found = []
+    for event in latest:
+        blob = evidence.get(event.commitment, event.locator, MAX_CHECKPOINT_SIZE_BYTES)
+        if blob.path is not None:
+            with suppress(MalformedBlobError):
+                data = blob.path.read_bytes()
+                found.append(SignedCheckpoint.from_bytes(data, "announced checkpoint"))
+    return found
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Audit rounds in order, recalling those that were verified before as they are now."""
+
+    snapshot: Snapshot
+    audit: RoundsAudit
+    findings: Findings
+    memory: AuditMemory | None
+    kept: dict[RoundNumber, KeptRound]
+    previous: PreviousRound | None
+
+    def step(self, number: RoundNumber, entry: RoundHistory) -> RoundResult:
+        kept = self.kept.get(number)
+        return self._recall(number, entry, kept) if kept else self._look(number, entry)
+
+    def _recall(self, number: RoundNumber, entry: RoundHistory, kept: KeptRound) -> RoundResult:
+        assert entry.final_proposal is not None
+        self.audit.check_stored(entry.final_proposal.proposed)
+        self.audit.earned[number] = kept.earned
+        self.findings.entries.extend(kept.notices)
+        for work in kept.works(entry):
+            self.audit.own_work.remember(work)
+        coming = RoundNumber(number + 1)
+        if coming not in self.kept:
+            self.previous = self.audit.recall_following(number, entry)
+        return kept.result
+
+    def _look(self, number: RoundNumber, entry: RoundHistory) -> RoundResult:
+        known, seen = len(self.findings.entries), len(self.audit.own_work.seen)
+        result, self.previous = self.audit.audit_round(number, entry, self.previous)
+        found = self.findings.entries[known:]
+        is_clean = all(each.severity is Severity.NOTICE for each in found)
+        if self.memory and is_clean and result.verdict is RoundVerdict.VERIFIED:
+            own_work = self.audit.own_work
+            kept = KeptRound(
+                recalled=Recalled(number, now(), self.snapshot.head.number),
+                seed=own_work.seed,
+                result=result,
+                earned=self.audit.earned[number],
+                notices=found,
+                samples=[
+                    (work.site, work.submission.attempt, work.base, work.sample)
+                    for work in own_work.seen[seen:]
+                ],
+            )
+            self.memory.keep(bind(self.snapshot, number, entry), kept)
+        return result
 
 
 def _audit_rounds(
@@ -108,31 +209,44 @@ def _audit_rounds(
     ground: Ground,
     tools: Tools,
     progress: Progress | None,
-) -> list[RoundResult]:
+    memory: AuditMemory | None,
+) -> tuple[list[RoundResult], list[Recalled]]:
     plan, findings = ground.plan, tools.findings
     check_consents(snapshot, plan, findings)
+    cohorts = walk_cohorts(snapshot.run_events, plan, findings)
+    check_deadlines(snapshot, plan, cohorts, findings)
+    kept = {
+        number: found
+        for number, entry in history.rounds.items()
+        if memory and entry.finalized and (found := memory.recall(bind(snapshot, number, entry)))
+    }
+    seed = next((each.seed for each in kept.values()), snapshot.running_hash)
     audit = RoundsAudit(
         tools=tools,
         plan=plan,
         chain_id=snapshot.deployment.chain_id,
         contract=snapshot.run.module,
         run=snapshot.run_id,
-        cohorts=walk_cohorts(snapshot.run_events, plan, findings),
+        cohorts=cohorts,
         settlements=snapshot.settlements,
+        own_work=OwnWork(
+            plan, findings, seed, lambda submission: fetch_update(tools, plan, submission).path
+        ),
     )
     previous = None
     if ground.initial_model is not None:
         previous = PreviousRound(
             snapshot.run.plan, snapshot.run.initial_model, ground.initial_model, {}
         )
+    walk = _Walk(snapshot, audit, findings, memory, kept, previous)
     results = []
     numbers = sorted(history.rounds)
     for done, number in enumerate(numbers):
         for coming in numbers[done : done + 2]:
-            audit.prefetch(history.rounds[RoundNumber(coming)])
-        result, previous = audit.audit_round(number, history.rounds[number], previous)
-        results.append(result)
+            if coming not in kept:
+                audit.prefetch(history.rounds[coming])
+        results.append(walk.step(number, history.rounds[number]))
         if progress is not None:
             progress(done + 1, len(numbers))
     check_claims(snapshot, audit.earned, findings)
-    return results
+    return results, [kept[number].recalled for number in numbers if number in kept]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fednet.audit.anchoring import Anchor
 from fednet.audit.checks import CHECKS
 from fednet.audit.findings import Finding, Severity
 from fednet.domain.identity import Address, Commitment, RoundNumber, RunId, SiteId
 from fednet.domain.ledger import Head, Phase
+from fednet.domain.proofs import LogProof
 
-REPORT_FORMAT = "fednet-audit/1"
+REPORT_FORMAT = "fednet-audit/2"
 
 
 class RoundVerdict(StrEnum):
@@ -23,6 +25,18 @@ class RoundVerdict(StrEnum):
     """Evidence is missing or altered."""
     OPEN = "open"
     """Not final."""
+    SEALED = "sealed"
+    """Not readable with the keys given; kept for plans that seal their blobs."""
+
+
+class SiteVerdict(StrEnum):
+    """What an audit says of a site in a run."""
+
+    VERIFIED = "verified"
+    ACCUSED = "accused"
+    """Its own acts convict it of something."""
+    UNVERIFIABLE = "unverifiable"
+    """Not accused, and some round it took part in could not be verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,21 @@ class SiteResult:
             "reason": self.reason,
             "earned": self.earned,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A round that an earlier audit of this machine verified."""
+
+    round: RoundNumber
+    time: int
+    """When, in seconds since 1970 by this machine's clock."""
+    block: int
+    """Block that the earlier audit saw last."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it in the stable form of ``--json``."""
+        return {"round": self.round, "time": self.time, "block": self.block}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +118,12 @@ class AuditReport:
     rounds: tuple[RoundResult, ...]
     findings: tuple[Finding, ...]
     anchored: bool = False
-    """Whether the chain was compared with a checkpoint kept from before."""
+    """Whether a checkpoint that holds covers every final round; see ``anchoring``."""
+    proof: LogProof = LogProof(False)
+    """How far the events are proven by the blocks' headers."""
+    anchors: tuple[Anchor, ...] = ()
+    recalled: tuple[Recalled, ...] = ()
+    """Rounds whose bytes were looked at by an earlier audit of this machine, not by this one."""
 
     @property
     def verified(self) -> bool:
@@ -106,8 +140,21 @@ class AuditReport:
         """List the sites whose own acts convict them, in ascending order."""
         return tuple(sorted({entry.accused for entry in self.findings if entry.accused}))
 
+    @property
+    def sites(self) -> dict[SiteId, SiteVerdict]:
+        """Sum up what is said of each site that took part in a final round."""
+        said: dict[SiteId, SiteVerdict] = {}
+        for entry in self.rounds:
+            for site in entry.sites if entry.verdict is not RoundVerdict.OPEN else ():
+                held = said.setdefault(site.site, SiteVerdict.VERIFIED)
+                doubt = entry.verdict is not RoundVerdict.VERIFIED
+                said[site.site] = SiteVerdict.UNVERIFIABLE if doubt else held
+        for accused in self.accused:
+            said[accused] = SiteVerdict.ACCUSED
+        return dict(sorted(said.items()))
+
     def to_json(self) -> dict[str, object]:
-        """Return the report in the stable form of ``--json``."""
+        """Return the report in the stable form of ``--json``; see docs/audit.schema.json."""
         return {
             "format": REPORT_FORMAT,
             "run": self.run,
@@ -116,10 +163,14 @@ class AuditReport:
             "block": self.head.number,
             "block_hash": str(self.head.block_hash),
             "anchored": self.anchored,
+            "proof": self.proof.to_json(),
+            "anchors": [entry.to_json() for entry in self.anchors],
+            "recalled": [entry.to_json() for entry in self.recalled],
             "phase": self.phase.name.lower(),
             "plan": str(self.plan),
             "verified": self.verified,
             "accused": list(self.accused),
+            "sites": [{"site": site, "verdict": said.value} for site, said in self.sites.items()],
             "checks": [{"number": check.number, "title": check.title} for check in CHECKS],
             "rounds": [entry.to_json() for entry in self.rounds],
             "findings": [entry.to_json() for entry in self.findings],

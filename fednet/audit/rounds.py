@@ -10,12 +10,13 @@ from fednet.audit.checks import BLOBS, SETTLEMENT
 from fednet.audit.cohorts import Cohort, Key
 from fednet.audit.evidence import report_blob
 from fednet.audit.findings import Severity
+from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import Judged
 from fednet.audit.recomputation import PreviousRound, settlement_of
 from fednet.audit.report import RoundResult, RoundVerdict, SiteResult
 from fednet.codec import update_size_limit_bytes
 from fednet.credits import settlement_hash
-from fednet.domain.events import RoundFinalized, RoundProposed
+from fednet.domain.events import RoundProposed
 from fednet.domain.history import RoundHistory
 from fednet.domain.identity import Address, Digest, Locator, RoundNumber, RunId, SiteId
 from fednet.domain.plan import Plan
@@ -49,6 +50,7 @@ class RoundsAudit:
     cohorts: Mapping[Key, Cohort]
     settlements: Mapping[RoundNumber, Digest]
     """What the contract stores, by final round."""
+    own_work: OwnWork
     earned: dict[RoundNumber, Mapping[SiteId, int]] = field(default_factory=dict)
     """Cumulative credits by final round, as recomputed or else as recorded."""
 
@@ -73,7 +75,7 @@ class RoundsAudit:
         final = self._audit_attempts(entry, number, previous)
         if final is None or entry.finalized is None:
             return _open_result(number, entry), previous
-        self._check_stored(entry.finalized, final.proposed)
+        self.check_stored(final.proposed)
         following = self._following(number, final)
         if final.judged is not None:
             self.earned[number] = final.judged.recomputed.record.earned
@@ -99,6 +101,8 @@ class RoundsAudit:
                 judged = attempt.judge(proposal, is_final) if attempt else None
                 if is_final:
                     final = self._final(proposal.proposed, judged)
+            if attempt is not None and history.proposals:
+                attempt.look_at(self.own_work)
         return final
 
     def _final(self, proposed: RoundProposed, judged: Judged | None) -> _Final:
@@ -132,21 +136,25 @@ class RoundsAudit:
             return None
         return PreviousRound(proposed.record, proposed.state, path, record.earned)
 
-    def _check_stored(self, finalized: RoundFinalized, proposed: RoundProposed) -> None:
-        expected = settlement_hash(settlement_of(proposed))
-        for name, actual in (
-            ("stored settlement", self.settlements.get(proposed.round)),
-            ("announced settlement", finalized.settlement),
-        ):
-            self.tools.findings.require_equal(
-                SETTLEMENT,
-                "settlement-differs",
-                f"round {proposed.round}",
-                f"{name} is not the hash of what was proposed",
-                expected,
-                actual,
-                round_number=proposed.round,
-            )
+    def recall_following(self, number: RoundNumber, entry: RoundHistory) -> PreviousRound | None:
+        """Fetch what the round after a verified one starts from, recomputing nothing."""
+        assert entry.final_proposal is not None
+        proposed = entry.final_proposal.proposed
+        return self._following(
+            number, _Final(proposed, None, fetch_record(self.tools, proposed, is_final=True))
+        )
+
+    def check_stored(self, proposed: RoundProposed) -> None:
+        """Do the part of check 13 that concerns the contract's storage."""
+        self.tools.findings.require_equal(
+            SETTLEMENT,
+            "settlement-differs",
+            f"round {proposed.round}",
+            "stored settlement is not the hash of what was proposed",
+            settlement_hash(settlement_of(proposed)),
+            self.settlements.get(proposed.round),
+            round_number=proposed.round,
+        )
 
     def _clear(self, following: PreviousRound | None) -> None:
         """Remove recomputed states that no later round needs."""

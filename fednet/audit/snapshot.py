@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fednet.domain import events as ev
 from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, RunId, SiteId
-from fednet.domain.ledger import CreditAccount, Deployment, Head, Parameters, Run, RunState
+from fednet.domain.ledger import CreditAccount, Deployment, Head, Parameters, Run, RunState, Site
 from fednet.domain.ports import LedgerReader
 from fednet.errors import HeadMovedError, LedgerError
 
@@ -29,6 +29,15 @@ _KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.CreditsClaimed,
     ev.CreditsTransferred,
 )
+_REGISTER: tuple[type[ev.LedgerEvent], ...] = (
+    ev.SiteApplied,
+    ev.SiteAdmitted,
+    ev.SiteStandingChanged,
+    ev.SiteAccountRotated,
+    ev.AccountRolesChanged,
+)
+KINDS = (*_KINDS, *_REGISTER)
+"""Classes of events that are read beside the run's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,10 @@ class Snapshot:
     """By final round."""
     credit_total: tuple[int, bool]
     credit_accounts: Mapping[SiteId, CreditAccount]
+    sites: Mapping[SiteId, Site]
+    """What the register holds of every site that acted in the run."""
+    blocks: Mapping[int, Head]
+    """Headers of the blocks that hold the run's events, by number."""
 
     @property
     def run_id(self) -> RunId:
@@ -74,7 +87,7 @@ def take_snapshot(reader: LedgerReader, run: RunId) -> Snapshot:
     for _ in range(_READ_ATTEMPTS):
         before = _mark(reader, run)
         snapshot = _read(reader, run, before[0])
-        if _mark(reader, run) == before:
+        if _mark(reader, run) == before and not _register_moved(reader, snapshot.head):
             return snapshot
     raise HeadMovedError(
         "the run moves on faster than it can be read",
@@ -90,16 +103,22 @@ def _mark(reader: LedgerReader, run: RunId) -> tuple[Digest, int, int]:
     return reader.running_hash(run), claimed, transfers
 
 
+def _register_moved(reader: LedgerReader, since: Head) -> bool:
+    return bool(reader.events(_REGISTER, since.number + 1))
+
+
 def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
     head = reader.head()
     opened_run, state = reader.run(run), reader.state(run)
-    events = reader.events(_KINDS, reader.deployment.block)
+    events = reader.events(KINDS, reader.deployment.block)
     opened = [event for event in events if isinstance(event, ev.RunOpened) and event.run == run]
     if not opened:
         raise LedgerError("no event opened the run", subject=f"run {run}")
     run_events = reader.run_events(run, opened[0].log.block)
     sites = {event.site for event in run_events if isinstance(event, ev.ConsentGiven)}
-    sites |= _creditors(events, run)
+    creditors = sites | _creditors(events, run)
+    acting = sites | {site for event in run_events if (site := getattr(event, "site", None))}
+    blocks = {opened[0].log.block, *(event.log.block for event in run_events)}
     return Snapshot(
         deployment=reader.deployment,
         head=head,
@@ -115,7 +134,9 @@ def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
             for number in range(1, state.final_rounds + 1)
         },
         credit_total=reader.credit_total(run),
-        credit_accounts={site: reader.credit_account(run, site) for site in sorted(sites)},
+        credit_accounts={site: reader.credit_account(run, site) for site in sorted(creditors)},
+        sites={site: reader.site(site) for site in sorted(acting)},
+        blocks={entry.number: entry for entry in reader.blocks(sorted(blocks))},
     )
 
 

@@ -41,7 +41,9 @@ def verify_checkpoint(signed: SignedCheckpoint) -> None:
     """
     try:
         # Which exceptions a malformed signature meets inside the library is not documented.
-        signer = str(Account.recover_message(_signable(signed.statement), signature=signed.signature))
+        signer = str(
+            Account.recover_message(_signable(signed.statement), signature=signed.signature)
+        )
     except Exception as exc:
         raise VerificationError(
             "the signature is none", subject=signed.subject, actual=str(exc)[:80]

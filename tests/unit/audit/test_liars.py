@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from fednet.audit import AuditReport, Severity
-from fednet.domain import events as ev
 from fednet.domain.identity import Commitment, RoundNumber, SiteId
 from fednet.domain.record import CreditEntry, RoundRecord
 from tests.unit.audit.world import FORGED, World
@@ -111,7 +110,7 @@ def test_proposer_of_a_record_that_nobody_can_read_is_named(world: World) -> Non
         {"state": FORGED},
         {"credits_root": FORGED},
         {"credits_total": 999},
-        {"inclusion": bytes([0b010110])},
+        {"inclusion": bytes([0b1000])},
     ],
 )
 def test_proposer_who_tells_the_contract_otherwise_is_named(
@@ -125,15 +124,28 @@ def test_proposer_who_tells_the_contract_otherwise_is_named(
     assert ("attestation-false", 1) in said(report)
 
 
-def test_proposer_whose_bitmap_does_not_fit_is_named(world: World) -> None:
+@pytest.mark.parametrize(
+    "inclusion",
+    [bytes([0b01]), bytes([0b10000000]), bytes([0, 2]), bytes([2, 0])],
+    ids=["unused code", "no such position", "beyond the roster", "trailing zero"],
+)
+def test_proposer_whose_bitmap_does_not_fit_is_named(world: World, inclusion: bytes) -> None:
     world.collect()
-    world.propose(by=2, inclusion=bytes(2))
+    world.propose(by=2, inclusion=inclusion)
+    assert ("inclusion-malformed", 2) in said(world.audit())
+
+
+def test_proposer_who_judges_what_was_never_submitted_is_named(world: World) -> None:
+    world.submit(1)
+    world.submit(2)
+    world.close()
+    world.propose(by=2, inclusion=bytes([0b100000]))
     assert ("inclusion-malformed", 2) in said(world.audit())
 
 
 def test_proposer_who_combines_too_few_is_named(world: World) -> None:
     world.collect()
-    world.propose(by=2, inclusion=bytes([0b111101]))
+    world.propose(by=2, inclusion=bytes([0b111100]))
     assert ("proposal-impossible", 2) in said(world.audit())
 
 
@@ -171,7 +183,7 @@ def test_objector_to_a_wrong_record_is_not_named(world: World) -> None:
     world.propose(lie=one_bit_more)
     world.object_to(1, right)
     world.object_to(3, right)
-    world.emit(ev.ProposalEnded, round=1, attempt=1, proposal=1, deadline=0)
+    world.end_proposal()
     world.propose(by=3, number=2)
     world.attest(1, 3)
     world.finalize()
@@ -219,7 +231,9 @@ def test_update_that_fails_the_intake_costs_only_its_site(
     world.attest(1, 2, 3)
     world.finalize()
     report = world.audit()
-    assert report.findings == ()
+    assert report.verified
+    named = [("update-replayed", SiteId(1))] if reason == "wrong-place" else []
+    assert [(each.code, each.accused) for each in report.findings] == named
     first, *others = report.rounds[0].sites
     assert (first.verdict, first.reason, first.earned) == ("invalid", reason, 0)
     assert [site.verdict for site in others] == ["included", "included"]
@@ -242,7 +256,8 @@ def test_copied_update_earns_nothing_whoever_was_first(world: World, copier: int
     world.attest(1, 2, 3)
     world.finalize()
     report = world.audit()
-    assert report.findings == ()
+    assert report.verified
+    assert [(each.code, each.accused) for each in report.findings] == [("update-copied", copier)]
     sites = {entry.site: entry for entry in report.rounds[0].sites}
     assert (sites[SiteId(copier)].verdict, sites[SiteId(copier)].reason) == ("invalid", "copied")
     assert sites[SiteId(2)].verdict == "included"

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from eth_hash.auto import keccak
+from eth_account.signers.local import LocalAccount
 
 from fednet.audit import AuditReport, PreviousRound, Recomputed, RoundInputs, audit_run, recompute
+from fednet.audit.memory import AuditMemory
 from fednet.blobs.memory import MemoryStore, MemorySwarm
 from fednet.codec import write_state, write_update
 from fednet.credits import settlement_hash
 from fednet.domain import events as ev
+from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
     ZERO_DIGEST,
@@ -29,50 +31,61 @@ from fednet.domain.identity import (
     GrantId,
     Locator,
     RoundNumber,
-    RunId,
     SiteId,
 )
 from fednet.domain.ledger import (
     CreditAccount,
-    Deployment,
-    Head,
-    Parameters,
-    Phase,
-    Run,
-    RunState,
+    Role,
     Settlement,
 )
 from fednet.domain.plan import CohortSection, ModelSection, Plan, TaskSection
 from fednet.domain.record import RoundRecord
+from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, Place
-
-RUN = RunId(1)
-CHAIN_ID = 1337
-REGISTRY, ACCESS, RUNS, CREDITS, MODULE, RESEARCHER = (
-    Address("0x" + f"{number:02x}" * 20) for number in range(1, 7)
+from fednet.ledger.checkpoints import sign_checkpoint
+from tests.unit.audit.books import (
+    CHAIN_ID,
+    CREDITS,
+    DEPLOYMENT,
+    MODULE,
+    RESEARCHER,
+    RUN,
+    RUNS,
+    Books,
+    account_of,
 )
-DEPLOYMENT = Deployment(CHAIN_ID, ZERO_DIGEST, 1, REGISTRY, ACCESS, RUNS, CREDITS, MODULE, ())
+
 EXPIRY = 10_000_000
-BEGUN = 1_000_000
 SHAPES = {"bias": (), "weights": (5, 3)}
 FORGED = Digest(bytes([0xEE]) * 32)
 
 Lie = Callable[[RoundRecord], RoundRecord]
 
 
-class World:
+def work_of(site: int, round_number: int) -> dict[str, FloatArray]:
+    """Give what a site learns in a round, unlike anything else."""
+    random = np.random.default_rng([site, round_number])
+    return {
+        name: np.asarray(random.standard_normal(shape), np.float32)
+        for name, shape in SHAPES.items()
+    }
+
+
+def filled(value: float) -> dict[str, FloatArray]:
+    """Give an update that is one value everywhere."""
+    return {name: np.full(shape, value, np.float32) for name, shape in SHAPES.items()}
+
+
+class World(Books):
     """Play a run and audit it."""
 
     def __init__(self, folder: Path, sites: int = 3, rounds: int = 2) -> None:
         self.folder = folder
         self.store = MemoryStore(MemorySwarm(), folder / "cache")
         self.sites = [SiteId(number) for number in range(1, sites + 1)]
-        self.logged: list[ev.RunEvent] = []
-        self.events_seen: list[ev.LedgerEvent] = []
-        self.settlements: dict[RoundNumber, Digest] = {}
-        self.accounts: dict[SiteId, CreditAccount] = {}
-        self.block = 1
-        self.deployment = DEPLOYMENT
+        super().__init__()
+        self.open_until = 0
+        """Deadline of the current proposal."""
         self.updates: dict[tuple[RoundNumber, int, SiteId], Path] = {}
         self.proposed: Recomputed | None = None
         self.proposal: ev.RoundProposed | None = None
@@ -84,20 +97,6 @@ class World:
 
     # What the run does
 
-    def emit(self, kind: type[ev.LedgerEvent], **fields: Any) -> Any:
-        self.block += 1
-        raw = repr(sorted(fields.items())).encode()
-        topics = (keccak(kind.__name__.encode()), keccak(raw))
-        contract = MODULE if issubclass(kind, ev.RunEvent) else RUNS
-        log = ev.Log(self.block, 0, ZERO_DIGEST, contract, topics, raw)
-        if issubclass(kind, ev.RunEvent):
-            event: Any = kind(log, RUN, **fields)
-            self.logged.append(event)
-        else:
-            event = kind(log, **fields)
-            self.events_seen.append(event)
-        return event
-
     def begin(self, number: int, attempt: int = 1) -> None:
         self.place = Place(CHAIN_ID, MODULE, RUN, RoundNumber(number), attempt)
         count = len(self.sites)
@@ -108,7 +107,7 @@ class World:
             cohort=count,
             roster_length=count,
             quorum=count // 2 + 1,
-            deadline=BEGUN + self.plan.timing.collect_seconds,
+            deadline=self.now + self.plan.timing.collect_seconds,
         )
 
     def submit(
@@ -117,13 +116,14 @@ class World:
         fill: float | None = None,
         weight: int | None = None,
         data: bytes | None = None,
+        arrays: dict[str, FloatArray] | None = None,
         **manifest: Any,
     ) -> ev.UpdateSubmitted:
         """Submit an update whose values are ``fill`` or, from elsewhere, whole bytes."""
         weight = weight if weight is not None else 10 * site
         path = self.folder / f"update-{self.place.round}-{self.place.attempt}-{site}"
-        value = fill if fill is not None else site / 8 + self.place.round
-        arrays = {name: np.full(shape, value, np.float32) for name, shape in SHAPES.items()}
+        honest = work_of(site, self.place.round) if fill is None else filled(fill)
+        arrays = honest if arrays is None else arrays
         said = Manifest(self.place, SiteId(site), self.base, weight, Digest(bytes([site]) * 32))
         if data is None:
             write_update(path, arrays, replace(said, **manifest))
@@ -142,14 +142,18 @@ class World:
         )
         return submitted
 
+    def _reveal_end(self) -> int:
+        return self.now + self.plan.timing.reveal_seconds
+
     def close(self) -> None:
+        self.open_until = self._reveal_end() + self.plan.timing.propose_seconds
         count = len(self.submissions())
         self.emit(
             ev.SubmissionsClosed,
             round=self.place.round,
             attempt=self.place.attempt,
             submitted=count,
-            deadline=BEGUN + 9,
+            deadline=self._reveal_end() + self.plan.timing.propose_seconds,
         )
 
     def recomputed(self, by: int, number: int = 1, without: Collection[int] = ()) -> Recomputed:
@@ -176,6 +180,9 @@ class World:
         """Propose what recomputation gives, or a lie; ``told`` overrides what the chain hears."""
         honest = self.recomputed(by, number, without)
         record = lie(honest.record) if lie else honest.record
+        timing = self.plan.timing
+        anybodys = self.open_until - timing.propose_seconds + timing.grace_seconds
+        self.now = max(self.now, anybodys)
         path = self.folder / f"record-{self.place.round}-{self.place.attempt}-{number}"
         path.write_bytes(record.to_bytes())
         self.proposed = replace(honest, record=record, record_bytes=record.to_bytes())
@@ -191,8 +198,8 @@ class World:
             "record_locator": self.store.publish(path),
             "state": Commitment(record.state),
             "credits_root": Digest(record.credits_root),
-            "deadline": BEGUN + 99,
-            "inclusion": honest.inclusion(positions, len(self.sites)),
+            "deadline": self.now + timing.attest_seconds,
+            "inclusion": honest.inclusion(positions),
         }
         proposal: ev.RoundProposed = self.emit(ev.RoundProposed, **(said | told))
         self.proposal = proposal
@@ -222,6 +229,19 @@ class World:
             expected=expected,
         )
 
+    def end_proposal(self) -> None:
+        """Let the proposal fail, so that another may follow."""
+        assert self.proposal is not None
+        said = self.proposal
+        self.open_until = self.now + self.plan.timing.propose_seconds
+        self.emit(
+            ev.ProposalEnded,
+            round=said.round,
+            attempt=said.attempt,
+            proposal=said.proposal,
+            deadline=self.open_until,
+        )
+
     def finalize(self) -> None:
         """Make the proposal final and go on to the next round."""
         said, made = self.proposal, self.proposed
@@ -234,7 +254,6 @@ class World:
             round=said.round,
             attempt=said.attempt,
             proposal=said.proposal,
-            settlement=self.settlements[said.round],
         )
         self.previous_record, self.base, self.earned = said.record, said.state, made.record.earned
         self.base_path = made.state_path
@@ -268,64 +287,45 @@ class World:
         )
         self.accounts[SiteId(site)] = CreditAccount(claimed, claimed)
 
-    def audit(self) -> AuditReport:
+    def audit(
+        self,
+        checkpoints: Sequence[SignedCheckpoint] | None = None,
+        *,
+        trusted: Collection[Address] = (),
+        memory: AuditMemory | None = None,
+    ) -> AuditReport:
+        """Audit with these checkpoints; by default with one that site 1 made just now."""
         reader: Any = self
-        return audit_run(reader, self.store, RUN, work_dir=self.folder, fetch_seconds=1)
+        shown = [self.checkpoint(1)] if checkpoints is None else checkpoints
+        return audit_run(
+            reader, self.store, RUN, work_dir=self.folder, fetch_seconds=1,
+            checkpoints=shown, trusted=trusted, memory=memory,
+        )  # fmt: skip
 
-    # What the ledger says
-
-    def submissions(self) -> list[ev.UpdateSubmitted]:
-        return [
-            event
-            for event in self.logged
-            if isinstance(event, ev.UpdateSubmitted)
-            and (event.round, event.attempt) == (self.place.round, self.place.attempt)
-        ]
-
-    def head(self) -> Head:
-        return Head(self.block, ZERO_DIGEST, BEGUN)
-
-    def run(self, run: RunId) -> Run:
-        return Run(run, MODULE, RESEARCHER, self.opened.plan, self.opened.initial_model)
-
-    def parameters(self, run: RunId) -> Parameters:
-        return self.plan.parameters()
-
-    def state(self, run: RunId) -> RunState:
+    def checkpoint(
+        self, site: int, account: LocalAccount | None = None, **changes: Any
+    ) -> SignedCheckpoint:
+        """Sign what the ledger says now, as a site's node does, or something else."""
         history = RunHistory.of(RUN, self.logged)
-        phase = Phase.COMPLETED if history.completed else Phase.COLLECTING
-        values = dict.fromkeys(RunState.__dataclass_fields__, 0)
-        values |= {
-            "phase": phase,
-            "round": max(history.rounds, default=0),
-            "final_rounds": history.final_rounds,
-            "credits_granted": sum(self.earned.values()),
-            "consenting": len(self.sites),
-        }
-        return RunState(**values)  # type: ignore[arg-type]
-
-    def running_hash(self, run: RunId) -> Digest:
-        head = bytes(32)
-        for event in self.logged:
-            head = keccak(head + b"".join(event.log.topics) + event.log.data)[:26] + bytes(6)
-        return Digest(head)
-
-    def settlement(self, run: RunId, round_number: RoundNumber) -> Digest:
-        return self.settlements[round_number]
-
-    def credit_account(self, run: RunId, site: SiteId) -> CreditAccount:
-        return self.accounts.get(site, CreditAccount(0, 0))
-
-    def credit_total(self, run: RunId) -> tuple[int, bool]:
-        return sum(account.claimed for account in self.accounts.values()), False
-
-    def run_events(self, run: RunId, from_block: int = 0) -> Sequence[ev.RunEvent]:
-        return tuple(self.logged)
-
-    def events(
-        self, kinds: Sequence[type[ev.LedgerEvent]], from_block: int = 0
-    ) -> Sequence[ev.LedgerEvent]:
-        return [event for event in self.events_seen if isinstance(event, tuple(kinds))]
+        final = (
+            history.rounds[RoundNumber(last)].final_proposal
+            if (last := history.final_rounds)
+            else None
+        )
+        head = self.head()
+        said = Checkpoint(
+            chain_id=CHAIN_ID,
+            genesis_hash=DEPLOYMENT.genesis_hash,
+            runs=RUNS,
+            site=SiteId(site),
+            block=head.number,
+            block_hash=head.block_hash,
+            run=RUN,
+            round=RoundNumber(last),
+            record=final.proposed.record if final else Commitment(ZERO_DIGEST),
+            time=self.now,
+        )
+        return sign_checkpoint(replace(said, **changes), account or account_of(site))
 
     def _open(self, rounds: int) -> None:
         arrays = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
@@ -343,6 +343,8 @@ class World:
         plan_path.write_bytes(self.plan.to_bytes())
         self.previous_record = self.plan.commitment
         self.emit(ev.ModuleApproved, module=MODULE, operator=RESEARCHER)
+        for site in self.sites:
+            self._admit(site)
         for site in self.sites:
             self._grant(site)
         self.opened = self.emit(
@@ -366,6 +368,19 @@ class World:
                 maximum_examples=1000,
                 expiry=EXPIRY,
             )
+
+    def _admit(self, site: SiteId) -> None:
+        self.emit(
+            ev.SiteApplied,
+            site=site,
+            account=Address(account_of(site).address),
+            name=f"site {site}",
+            metadata=Commitment(ZERO_DIGEST),
+            encryption_key=ZERO_DIGEST,
+            store_address="",
+        )
+        roles = Role.SITE | Role.AGGREGATOR
+        self.emit(ev.SiteAdmitted, site=site, operator=RESEARCHER, roles=roles, allowance=0)
 
     def _grant(self, site: SiteId) -> None:
         dataset, grant, nothing = DatasetId(site), GrantId(site), Commitment(ZERO_DIGEST)

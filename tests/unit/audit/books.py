@@ -1,0 +1,171 @@
+"""The audit's ledger in memory: what a test wrote into the books, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_hash.auto import keccak
+
+from fednet.domain import events as ev
+from fednet.domain.history import RunHistory
+from fednet.domain.identity import (
+    ZERO_DIGEST,
+    Address,
+    Commitment,
+    Digest,
+    RoundNumber,
+    RunId,
+    SiteId,
+)
+from fednet.domain.ledger import (
+    CreditAccount,
+    Deployment,
+    Head,
+    Parameters,
+    Phase,
+    Role,
+    Run,
+    RunState,
+    Site,
+    Standing,
+)
+from fednet.domain.plan import Plan
+from fednet.domain.proofs import LedgerClaims, LogProof
+from fednet.domain.update import Place
+from fednet.errors import LedgerError
+
+RUN = RunId(1)
+CHAIN_ID = 1337
+REGISTRY, ACCESS, RUNS, CREDITS, MODULE, RESEARCHER = (
+    Address("0x" + f"{number:02x}" * 20) for number in range(1, 7)
+)
+DEPLOYMENT = Deployment(CHAIN_ID, ZERO_DIGEST, 1, REGISTRY, ACCESS, RUNS, CREDITS, MODULE, ())
+BEGUN = 1_000_000
+
+
+@cache
+def account_of(site: int) -> LocalAccount:
+    """Return the account of a site's node."""
+    account: LocalAccount = Account.from_key(keccak(f"site {site}".encode()))
+    return account
+
+
+class Books:
+    """Answer as a ``LedgerReader`` does."""
+
+    plan: Plan
+    opened: ev.RunOpened
+    place: Place
+    sites: list[SiteId]
+    earned: dict[SiteId, int]
+
+    def __init__(self) -> None:
+        self.logged: list[ev.RunEvent] = []
+        self.events_seen: list[ev.LedgerEvent] = []
+        self.settlements: dict[RoundNumber, Digest] = {}
+        self.accounts: dict[SiteId, CreditAccount] = {}
+        self.block = 1
+        self.now = BEGUN
+        self.times = {1: BEGUN}
+        self.fork = ""
+        """Names the history, so that another one has other block hashes."""
+        self.producer = ""
+        self.deployment = DEPLOYMENT
+
+    def emit(self, kind: type[ev.LedgerEvent], **fields: Any) -> Any:
+        self.block += 1
+        self.times[self.block] = self.now
+        raw = repr(sorted(fields.items())).encode()
+        topics = (keccak(kind.__name__.encode()), keccak(raw))
+        contract = MODULE if issubclass(kind, ev.RunEvent) else RUNS
+        log = ev.Log(self.block, 0, ZERO_DIGEST, contract, topics, raw)
+        if issubclass(kind, ev.RunEvent):
+            event: Any = kind(log, RUN, **fields)
+            self.logged.append(event)
+        else:
+            event = kind(log, **fields)
+            self.events_seen.append(event)
+        return event
+
+    def submissions(self) -> list[ev.UpdateSubmitted]:
+        return [
+            event
+            for event in self.logged
+            if isinstance(event, ev.UpdateSubmitted)
+            and (event.round, event.attempt) == (self.place.round, self.place.attempt)
+        ]
+
+    def head(self) -> Head:
+        return self.blocks([self.block])[0]
+
+    def blocks(self, numbers: Sequence[int]) -> Sequence[Head]:
+        if any(number > self.block for number in numbers):
+            raise LedgerError("the chain has no such block")
+        return [
+            Head(
+                number,
+                Digest(keccak(f"{self.fork} {number}".encode())),
+                self.times[number],
+                self.producer,
+            )
+            for number in numbers
+        ]
+
+    def site(self, site: SiteId) -> Site:
+        account = Address(account_of(site).address)
+        role = Role.SITE | Role.AGGREGATOR
+        nothing = Commitment(ZERO_DIGEST)
+        return Site(site, account, Standing.ACTIVE, role, 1, 1, bytes(32), nothing)
+
+    def run(self, run: RunId) -> Run:
+        return Run(run, MODULE, RESEARCHER, self.opened.plan, self.opened.initial_model)
+
+    def parameters(self, run: RunId) -> Parameters:
+        return self.plan.parameters()
+
+    def state(self, run: RunId) -> RunState:
+        history = RunHistory.of(RUN, self.logged)
+        phase = Phase.COMPLETED if history.completed else Phase.COLLECTING
+        values = dict.fromkeys(RunState.__dataclass_fields__, 0)
+        values |= {
+            "phase": phase,
+            "round": max(history.rounds, default=0),
+            "final_rounds": history.final_rounds,
+            "credits_granted": sum(self.earned.values()),
+            "consenting": len(self.sites),
+        }
+        return RunState(**values)  # type: ignore[arg-type]
+
+    def running_hash(self, run: RunId) -> Digest:
+        head = bytes(32)
+        for event in self.logged:
+            head = keccak(head + b"".join(event.log.topics) + event.log.data)[:26] + bytes(6)
+        return Digest(head)
+
+    def settlement(self, run: RunId, round_number: RoundNumber) -> Digest:
+        return self.settlements[round_number]
+
+    def credit_account(self, run: RunId, site: SiteId) -> CreditAccount:
+        return self.accounts.get(site, CreditAccount(0, 0))
+
+    def credit_total(self, run: RunId) -> tuple[int, bool]:
+        return sum(account.claimed for account in self.accounts.values()), False
+
+    def run_events(self, run: RunId, from_block: int = 0) -> Sequence[ev.RunEvent]:
+        return tuple(self.logged)
+
+    def prove(self, claims: LedgerClaims) -> LogProof:
+        return LogProof(True)
+
+    def events(
+        self, kinds: Sequence[type[ev.LedgerEvent]], from_block: int = 0
+    ) -> Sequence[ev.LedgerEvent]:
+        return [
+            event
+            for event in self.events_seen
+            if isinstance(event, tuple(kinds)) and event.log.block >= from_block
+        ]
