@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fednet.audit.anchoring import Anchor
@@ -119,7 +119,7 @@ class AuditReport:
     findings: tuple[Finding, ...]
     anchored: bool = False
     """Whether a checkpoint that holds covers every final round; see ``anchoring``."""
-    proof: LogProof = LogProof(False)
+    proof: LogProof = field(default_factory=lambda: LogProof(False))
     """How far the events are proven by the blocks' headers."""
     anchors: tuple[Anchor, ...] = ()
     recalled: tuple[Recalled, ...] = ()
