@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from pathlib import Path
 
 from fednet.aggregation.output import hash_file
+from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Digest
 
 
-def recomputation_digest(updates: Iterable[Path], state: Path) -> Digest:
+def recomputation_digest(updates: Iterable[BlobFile], state: BlobFile) -> Digest:
     """Hash every included update's complete bytes, by site, and then the next state's.
 
     Args:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from fednet.domain.blobs import BlobFile, open_blob
 from fednet.domain.identity import Commitment
 from fednet.domain.tensors import ELEMENT_SIZE_BYTES, FloatArray, Layout, encode_header
 from fednet.domain.update import STATE_METADATA
@@ -80,12 +81,12 @@ class StateWriter:
             view = view[count:]
 
 
-def hash_file(state: Hash, path: Path) -> None:
+def hash_file(state: Hash, path: BlobFile) -> None:
     """Feed a file's complete bytes to a hash through one small buffer."""
     buffer = bytearray(BLOCK_SIZE_BYTES)
     view = memoryview(buffer)
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_blob(path) as file:
             while count := file.readinto(buffer):
                 state.update(view[:count])
     except OSError as exc:

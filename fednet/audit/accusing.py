@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fednet.audit.checks import CLAIMS, RUNNING_HASH, STATE
+from fednet.audit.checks import CLAIMS, PROOF, RUNNING_HASH, STATE
 from fednet.audit.findings import Finding, Findings, Severity
 
 PROVIDER_DUTY = "whoever runs or answers for the chain, to give the whole log as it is"
-_BROKEN_LOG = frozenset({RUNNING_HASH.number, STATE.number})
+_BROKEN_LOG = frozenset({RUNNING_HASH.number, STATE.number, PROOF.number})
 _BROKEN_CLAIMS = frozenset({"claims-differ", "balance-differs"})
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from fednet.audit.checks import BLOBS
 from fednet.audit.findings import Findings, Severity
-from fednet.domain.blobs import BlobStore
+from fednet.domain.blobs import BlobFile, BlobStore, InPlaceStore
 from fednet.domain.identity import Commitment, Locator, RoundNumber
 from fednet.errors import BlobMissingError, DigestMismatchError, MalformedBlobError
 
@@ -28,7 +27,7 @@ class Blob:
     """What came of fetching a blob: a verified file, or why there is none."""
 
     commitment: Commitment
-    path: Path | None
+    path: BlobFile | None
     problem: str = ""
     """``missing``, ``altered`` or ``malformed``; empty if there is a file."""
     detail: str = ""
@@ -86,7 +85,7 @@ class Evidence:
         own = [locator] if locator else []
         locators = [*own, *(self._announced.get(commitment, ()))]
         try:
-            path = self._store.fetch(commitment, locators, size_cap_bytes, self._fetch_seconds)
+            path = self._look(commitment, locators, size_cap_bytes)
         except BlobMissingError as exc:
             return Blob(commitment, None, "missing", exc.message)
         except DigestMismatchError as exc:
@@ -94,6 +93,13 @@ class Evidence:
         except MalformedBlobError as exc:
             return Blob(commitment, None, "malformed", exc.message)
         return Blob(commitment, path)
+
+    def _look(
+        self, commitment: Commitment, locators: Sequence[Locator], size_cap_bytes: int
+    ) -> BlobFile:
+        if isinstance(self._store, InPlaceStore):
+            return self._store.find(commitment, size_cap_bytes)
+        return self._store.fetch(commitment, locators, size_cap_bytes, self._fetch_seconds)
 
 
 def report_blob(

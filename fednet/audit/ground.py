@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from fednet.audit.checks import (
     CONSENTS,
@@ -18,6 +17,7 @@ from fednet.audit.findings import Findings
 from fednet.audit.snapshot import Snapshot
 from fednet.codec import check_state
 from fednet.domain import events as ev
+from fednet.domain.blobs import BlobFile
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.ledger import Phase
@@ -33,7 +33,7 @@ class Ground:
     """What every round of a run builds on."""
 
     plan: Plan
-    initial_model: Path | None
+    initial_model: BlobFile | None
     """Verified file of the initial model; None if it cannot be had or is no state."""
 
 
@@ -192,7 +192,7 @@ def _check_agreed(snapshot: Snapshot, plan: Plan, findings: Findings) -> None:
 
 def _check_initial_model(
     snapshot: Snapshot, plan: Plan, evidence: Evidence, findings: Findings
-) -> Path | None:
+) -> BlobFile | None:
     subject = f"initial model of run {snapshot.run_id}"
     blob = evidence.get(
         snapshot.run.initial_model, snapshot.opened.initial_model_locator, plan.model.size_bytes

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fednet.codec import TensorFile
 from fednet.codec.files import CHUNK_ELEMENTS
+from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Digest
 
 SAMPLE_ELEMENTS = 1_024
@@ -41,7 +41,7 @@ class Likeness:
     """Norm of the difference over the larger norm; 0 for two vectors of zeros."""
 
 
-def take_sample(path: Path, seed: Digest, size_limit_bytes: int) -> Sample:
+def take_sample(path: BlobFile, seed: Digest, size_limit_bytes: int) -> Sample:
     """Read the elements at the seed's places.
 
     Raises:
@@ -86,7 +86,7 @@ def sample_distance(one: Sample, other: Sample) -> float:
     return _relative(difference, math.sqrt(max(norms)))
 
 
-def compare_files(one: Path, other: Path, size_limit_bytes: int) -> Likeness:
+def compare_files(one: BlobFile, other: BlobFile, size_limit_bytes: int) -> Likeness:
     """Compare every element of two files, in a few megabytes of memory.
 
     Raises:

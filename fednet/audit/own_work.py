@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from fednet.audit.checks import OWN_WORK
 from fednet.audit.findings import Findings, Severity
@@ -31,6 +30,7 @@ from fednet.audit.likeness import (
 )
 from fednet.codec import Reason, TensorFile, Verdict, update_size_limit_bytes
 from fednet.codec.norm import squared_norm
+from fednet.domain.blobs import BlobFile
 from fednet.domain.events import UpdateSubmitted
 from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
 from fednet.domain.plan import Plan
@@ -81,16 +81,16 @@ class OwnWork:
     plan: Plan
     findings: Findings
     seed: Digest
-    fetch: Callable[[UpdateSubmitted], Path | None]
+    fetch: Callable[[UpdateSubmitted], BlobFile | None]
     seen: list[Work] = field(default_factory=list)
     _by_sample: dict[bytes, list[Work]] = field(default_factory=dict)
 
     def look(
         self,
         submission: UpdateSubmitted,
-        path: Path,
+        path: BlobFile,
         base: Commitment,
-        base_path: Path,
+        base_path: BlobFile,
         verdict: Verdict | None,
     ) -> None:
         """Look at one update; in the order of the chain.
@@ -148,7 +148,7 @@ class OwnWork:
             found.append(other)
         return found
 
-    def _judge(self, work: Work, path: Path, other: Work, limit: int) -> None:
+    def _judge(self, work: Work, path: BlobFile, other: Work, limit: int) -> None:
         """Compare with an update that was submitted before."""
         if other.site == work.site and other.base == work.base:
             return  # the same training again, for the next attempt
@@ -204,7 +204,7 @@ class OwnWork:
         )
         return True
 
-    def _compare(self, path: Path, other: Work, limit: int) -> Likeness | None:
+    def _compare(self, path: BlobFile, other: Work, limit: int) -> Likeness | None:
         theirs = self.fetch(other.submission)
         try:
             return compare_files(path, theirs, limit) if theirs else None
@@ -220,7 +220,7 @@ class OwnWork:
             actual="no change",
         )
 
-    def _report_model(self, work: Work, path: Path, base_path: Path, limit: int) -> None:
+    def _report_model(self, work: Work, path: BlobFile, base_path: BlobFile, limit: int) -> None:
         likeness = compare_files(path, base_path, limit)
         if likeness.distance <= SAME_DISTANCE and is_telling(work.sample):
             self._report(
@@ -259,6 +259,6 @@ class OwnWork:
         )
 
 
-def _has_values(path: Path, limit: int) -> bool:
+def _has_values(path: BlobFile, limit: int) -> bool:
     with TensorFile(path, path.name, limit) as file:
         return squared_norm(file) != 0

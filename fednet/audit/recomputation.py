@@ -20,6 +20,7 @@ from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.codec import Expected, Reason, TensorFile, Verdict, codec_of, judge_update
 from fednet.codec.update import update_size_limit_bytes
 from fednet.credits import CreditLedger, accumulate, credit_rule_of
+from fednet.domain.blobs import BlobFile
 from fednet.domain.events import RoundProposed, UpdateSubmitted
 from fednet.domain.identity import Address, Commitment, Digest, Locator, SiteId
 from fednet.domain.ledger import Inclusion, Settlement, pack_inclusion
@@ -48,7 +49,7 @@ class PreviousRound:
     record: Commitment
     """Commitment of the previous round's record; in round 1, of the plan."""
     state: Commitment
-    state_path: Path
+    state_path: BlobFile
     """Verified local copy of the state."""
     earned: Mapping[SiteId, int]
     """Cumulative credits before this round; empty in round 1."""
@@ -63,7 +64,7 @@ class RoundInputs:
     previous: PreviousRound
     submissions: Sequence[UpdateSubmitted]
     """The attempt's submissions, in any order."""
-    paths: Mapping[SiteId, Path | None]
+    paths: Mapping[SiteId, BlobFile | None]
     """Verified local copy of each submission's bytes; None or absent if unavailable."""
     credits_contract: Address
     """Address of the deployment's Credits contract, to which credit leaves are bound."""
@@ -117,17 +118,16 @@ class Recomputed:
         """Count the submissions with a verdict."""
         return sum(verdict.inclusion is inclusion for verdict in self.verdicts.values())
 
-    def inclusion(self, positions: Mapping[SiteId, int], roster_length: int) -> bytes:
+    def inclusion(self, positions: Mapping[SiteId, int]) -> bytes:
         """Pack the verdicts as the proposal carries them.
 
         Args:
             positions: Roster position of each site in the attempt's cohort.
-            roster_length: The attempt's roster length.
         """
         by_position = {
             positions[site]: verdict.inclusion for site, verdict in self.verdicts.items()
         }
-        return pack_inclusion(by_position, roster_length)
+        return pack_inclusion(by_position)
 
     def agrees_with(self, proposed: RoundProposed, inclusion: bytes) -> bool:
         """Tell whether a proposal says on the ledger what was recomputed: the ground to attest.
@@ -315,7 +315,7 @@ def _entries(
     ]
 
 
-def _path(inputs: RoundInputs, site: SiteId) -> Path:
+def _path(inputs: RoundInputs, site: SiteId) -> BlobFile:
     path = inputs.paths[site]
     assert path is not None
     return path

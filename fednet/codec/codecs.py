@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fednet.codec.files import TensorFile, write_tensors
+from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment
 from fednet.domain.tensors import FloatArray
 from fednet.errors import PlanError
@@ -35,7 +36,7 @@ class Codec(Protocol):
         """Write an update durably and commit to its bytes."""
         ...
 
-    def open(self, path: Path, subject: str, size_limit_bytes: int) -> TensorFile:
+    def open(self, path: BlobFile, subject: str, size_limit_bytes: int) -> TensorFile:
         """Open an update as one flat float32 vector."""
         ...
 
@@ -53,7 +54,7 @@ class Float32Codec:
     ) -> Commitment:
         return write_tensors(path, arrays, metadata)
 
-    def open(self, path: Path, subject: str, size_limit_bytes: int) -> TensorFile:
+    def open(self, path: BlobFile, subject: str, size_limit_bytes: int) -> TensorFile:
         return TensorFile(path, subject, size_limit_bytes)
 
 

@@ -15,6 +15,7 @@ from typing import Self
 
 import numpy as np
 
+from fednet.domain.blobs import BlobFile, FileSpan
 from fednet.domain.identity import Commitment
 from fednet.domain.tensors import (
     ELEMENT_SIZE_BYTES,
@@ -36,7 +37,7 @@ class TensorFile:
     """Read one canonical tensor file; its data is one flat float32 vector.
 
     Args:
-        path: The file.
+        path: The file, or where in one the tensors stand.
         size_limit_bytes: Refuse a larger file before reading any of it.
         subject: What the file is, for errors.
 
@@ -45,9 +46,10 @@ class TensorFile:
         SettingsError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path, subject: str, size_limit_bytes: int | None = None) -> None:
+    def __init__(self, path: BlobFile, subject: str, size_limit_bytes: int | None = None) -> None:
         self.path = path
         self.subject = subject
+        self._start = path.offset if isinstance(path, FileSpan) else 0
         self._fd = self._open()
         try:
             self.header = self._read_header(size_limit_bytes)
@@ -71,7 +73,7 @@ class TensorFile:
         Raises:
             MalformedBlobError: The file was cut short since it was opened.
         """
-        offset = self.header.data_offset + start * ELEMENT_SIZE_BYTES
+        offset = self._start + self.header.data_offset + start * ELEMENT_SIZE_BYTES
         if self._fd >= 0:
             self._pread(self._fd, offset, out.data.cast("B"))
             return
@@ -99,7 +101,10 @@ class TensorFile:
         self.close()
 
     def _read_header(self, size_limit_bytes: int | None) -> TensorHeader:
-        size_bytes = os.fstat(self._fd).st_size
+        if isinstance(self.path, FileSpan):
+            size_bytes = self.path.size_bytes
+        else:
+            size_bytes = os.fstat(self._fd).st_size
         if size_limit_bytes is not None and size_bytes > size_limit_bytes:
             raise MalformedBlobError(
                 "is too large",
@@ -107,15 +112,16 @@ class TensorFile:
                 expected=f"at most {size_limit_bytes} bytes",
                 actual=f"{size_bytes} bytes",
             )
-        prefix = os.pread(self._fd, LENGTH_SIZE_BYTES, 0)
+        prefix = os.pread(self._fd, min(LENGTH_SIZE_BYTES, size_bytes), self._start)
         head_size = min(header_size_bytes(prefix, self.subject), size_bytes)
         head = bytearray(head_size)
-        self._pread(self._fd, 0, memoryview(head))
+        self._pread(self._fd, self._start, memoryview(head))
         return parse_header(bytes(head), size_bytes, self.subject)
 
     def _open(self) -> int:
         try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            path = self.path.archive if isinstance(self.path, FileSpan) else self.path
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as exc:
             raise SettingsError(
                 f"cannot be read: {exc.strerror}", subject=self.subject, actual=self.path.name

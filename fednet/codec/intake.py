@@ -12,12 +12,12 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from pathlib import Path
 
 from fednet.codec.codecs import codec_of
 from fednet.codec.files import TensorFile
 from fednet.codec.norm import squared_norm
 from fednet.codec.update import update_size_limit_bytes
+from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.ledger import Inclusion
 from fednet.domain.plan import Plan
@@ -82,7 +82,7 @@ class Expected:
     """Tensors of that state."""
 
 
-def judge_update(path: Path, plan: Plan, expected: Expected) -> Verdict:
+def judge_update(path: BlobFile, plan: Plan, expected: Expected) -> Verdict:
     """Judge the bytes of one submission, streaming, in a few megabytes of memory.
 
     The caller has verified that the bytes hash to the submitted commitment.

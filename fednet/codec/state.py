@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fednet.codec.files import TensorFile, write_tensors
 from fednet.codec.norm import squared_norm
+from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment
 from fednet.domain.tensors import FloatArray, Layout, TensorHeader, require_same_layout
 from fednet.domain.update import STATE_METADATA
@@ -24,7 +25,7 @@ def write_state(path: Path, arrays: Mapping[str, FloatArray]) -> Commitment:
 
 
 def check_state(
-    path: Path,
+    path: BlobFile,
     layout: Layout | None = None,
     size_limit_bytes: int | None = None,
     subject: str = "state",

@@ -8,11 +8,63 @@ is meant to be read by every member.
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from fednet.domain.identity import Commitment, Locator
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpan:
+    """A blob that stands inside a larger file and is read there, an archive for example."""
+
+    archive: Path
+    offset: int
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        """Name the file that it stands in."""
+        return self.archive.name
+
+    def read_bytes(self) -> bytes:
+        """Read all the bytes."""
+        with open_blob(self) as file:
+            return file.readall()
+
+
+BlobFile: TypeAlias = Path | FileSpan
+"""Where the verified bytes of a blob are to be read."""
+
+
+def open_blob(file: BlobFile) -> io.RawIOBase:
+    """Open a blob's bytes for reading, unbuffered, as a file of their own."""
+    return _SpanFile(file) if isinstance(file, FileSpan) else file.open("rb", buffering=0)
+
+
+class _SpanFile(io.RawIOBase):
+    def __init__(self, span: FileSpan) -> None:
+        super().__init__()
+        self._fd = os.open(span.archive, os.O_RDONLY | os.O_CLOEXEC)
+        self._at, self._end = span.offset, span.offset + span.size_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object, /) -> int:
+        view = memoryview(buffer).cast("B")[: max(0, self._end - self._at)]  # type: ignore[arg-type]
+        count = os.preadv(self._fd, [view], self._at) if view else 0
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
 
 
 class BlobStore(Protocol):
@@ -86,4 +138,13 @@ class BlobStore(Protocol):
 
     def close(self) -> None:
         """Release connections and processes; published blobs stay."""
+        ...
+
+
+@runtime_checkable
+class InPlaceStore(Protocol):
+    """A store whose blobs can be read where they are, without a copy."""
+
+    def find(self, commitment: Commitment, size_cap_bytes: int) -> BlobFile:
+        """Return the verified bytes of a blob; raises what `BlobStore.fetch` raises."""
         ...

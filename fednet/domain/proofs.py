@@ -44,6 +44,17 @@ class LogProof:
     skipped: bool = False
     """Whether nothing was tried, because it would have taken too long."""
 
+    def to_json(self) -> dict[str, object]:
+        """Return it in the stable form of ``--json``; the problems are findings there."""
+        return {
+            "proven": self.proven,
+            "reason": self.reason,
+            "first_block": self.first_block,
+            "last_block": self.last_block,
+            "receipts": self.receipts,
+            "stored": list(self.stored),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerClaims:
@@ -60,3 +71,5 @@ class LedgerClaims:
     """Classes of events that were asked for beside the run's own."""
     events: Sequence[LedgerEvent]
     """Every event it gave, the run's own included, in any order."""
+    blocks: Mapping[int, Head]
+    """Headers it gave, by number."""

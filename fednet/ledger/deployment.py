@@ -64,6 +64,17 @@ class _File(BaseModel):
         )
 
 
+def contract_addresses(deployment: Deployment) -> dict[str, Address]:
+    """Return the contracts' addresses by the contracts' names."""
+    return {
+        "SiteRegistry": deployment.site_registry,
+        "DataAccess": deployment.data_access,
+        "Runs": deployment.runs,
+        "Credits": deployment.credits,
+        "PlainRounds": deployment.rounds,
+    }
+
+
 def encode_deployment(deployment: Deployment) -> str:
     """Return the file's text."""
     return json.dumps(_File.of(deployment).model_dump(), indent=2) + "\n"

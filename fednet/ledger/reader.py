@@ -40,6 +40,7 @@ from fednet.domain.ledger import (
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.errors import DeploymentMismatchError, LedgerError
 from fednet.ledger import abi, codec
+from fednet.ledger.deployment import contract_addresses
 from fednet.ledger.logs import LogReader
 from fednet.ledger.proofs.collect import ProofSource, RpcSource
 from fednet.ledger.proofs.history import prove_claims
@@ -88,6 +89,11 @@ class Web3Reader:
     @property
     def deployment(self) -> Deployment:
         return self._deployment
+
+    @property
+    def chain(self) -> Rpc:
+        """Return what answers for the chain."""
+        return self._chain
 
     def verify(self) -> None:
         """Check that the chain is the deployment's; done at each new connection."""
@@ -196,6 +202,13 @@ class Web3Reader:
         logs = self._logs.read([module], topics, *self._range(from_block))
         return [codec.read_run_event(log) for log in logs]
 
+    def module_events(self, modules: Sequence[Address], from_block: int = 0) -> Sequence[RunEvent]:
+        if not modules:
+            return []
+        logs = self._logs.read(modules, [], *self._range(from_block))
+        # Without a second topic it is no statement about a run.
+        return [codec.read_run_event(log) for log in logs if len(log.topics) > 1]
+
     def events(
         self, kinds: Sequence[type[LedgerEvent]], from_block: int = 0
     ) -> Sequence[LedgerEvent]:
@@ -274,17 +287,6 @@ class Web3Reader:
         if not exists:
             raise LedgerError("the ledger knows none", subject=subject, hint=_UNKNOWN_ID_HINT)
         return value
-
-
-def contract_addresses(deployment: Deployment) -> dict[str, Address]:
-    """Return the contracts' addresses by the contracts' names."""
-    return {
-        "SiteRegistry": deployment.site_registry,
-        "DataAccess": deployment.data_access,
-        "Runs": deployment.runs,
-        "Credits": deployment.credits,
-        "PlainRounds": deployment.rounds,
-    }
 
 
 def _match(what: str, expected: object, actual: object) -> None:

@@ -43,8 +43,10 @@ class RpcRefusedError(Exception):
 class Rpc(Protocol):
     """Answer JSON-RPC requests: a node, or a bundle that recorded one."""
 
-    connections: int
-    """Counts the connections made."""
+    @property
+    def connections(self) -> int:
+        """Count the connections made."""
+        ...
 
     def call(self, method: str, *params: object) -> Json:
         """Send one request and return its result."""

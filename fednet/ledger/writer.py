@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from eth_account.signers.local import LocalAccount
 
+from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.identity import (
     Address,
     Commitment,
@@ -23,6 +24,7 @@ from fednet.domain.identity import (
 )
 from fednet.domain.ledger import Application, Parameters, Proposal, Receipt, Role, Settlement
 from fednet.ledger import abi, application, codec
+from fednet.ledger.checkpoints import sign_checkpoint
 from fednet.ledger.fees import FeeCaps
 from fednet.ledger.reader import Web3Reader
 from fednet.ledger.transacting import Transactor
@@ -53,6 +55,9 @@ class Web3Writer:
 
     def sign_application(self, application_: Application) -> bytes:
         return application.sign(application_, self._deployment, self._account)
+
+    def sign_checkpoint(self, statement: Checkpoint) -> SignedCheckpoint:
+        return sign_checkpoint(statement, self._account)
 
     def apply_for(self, application: Application, signature: bytes) -> Receipt:
         return self._register("applyFor", application, signature)

@@ -7,6 +7,7 @@ then may anybody hear of them.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from fednet.audit import PreviousRound
 from fednet.codec.state import check_state
@@ -61,6 +62,7 @@ def make_update(
         AirlockRefusedError: A check keeps the update inside.
     """
     plan, place = terms.plan, terms.place(key.round, key.attempt)
+    assert isinstance(base.state_path, Path)  # a node has files of its own, no bundle
     layout = check_state(base.state_path, None, plan.model.size_bytes).layout
     with tools.training:
         require_registered_data(tools, consent)

@@ -11,6 +11,7 @@ import pytest
 from fednet.domain import events as ev
 from fednet.domain.identity import RoundNumber, RunId
 from fednet.domain.proofs import LedgerClaims, LogProof
+from fednet.ledger import abi
 from fednet.ledger.codec import topic_of
 from fednet.ledger.reader import Web3Reader
 from fednet.ledger.rpc import JsonRpc
@@ -29,11 +30,11 @@ def played(chain_world: ChainWorld) -> tuple[ChainWorld, RunId]:
 
 
 def claims_of(reader: Web3Reader, run: RunId) -> LedgerClaims:
-    final = reader.state(run).final_rounds
+    final, head = reader.state(run).final_rounds, reader.head()
     return LedgerClaims(
         run=run,
         module=reader.run(run).module,
-        head=reader.head(),
+        head=head,
         running_hash=reader.running_hash(run),
         settlements={
             RoundNumber(number): reader.settlement(run, RoundNumber(number))
@@ -41,6 +42,7 @@ def claims_of(reader: Web3Reader, run: RunId) -> LedgerClaims:
         },
         kinds=KINDS,
         events=[*reader.events(KINDS), *reader.run_events(run)],
+        blocks={head.number: head},
     )
 
 
@@ -94,7 +96,9 @@ def test_honest_node_is_proven_with_code_running_hash_and_settlement(
     proof = world.reader.prove(claims)
     assert proof.problems == ()
     assert proof.proven, proof.reason
-    assert set(proof.stored) == {"running hash", "settlement of round 1", "code"}
+    assert set(proof.stored) == {"running hash", "settlement of round 1"} | {
+        f"code of {name}" for name in abi.CONTRACTS
+    }
     assert proof.first_block == 0
     assert proof.last_block == claims.head.number
 
@@ -159,3 +163,14 @@ def test_other_running_hash_than_stored_is_named(played: tuple[ChainWorld, RunId
     problems = world.reader.prove(forged).problems
     assert [problem.code for problem in problems] == ["storage-differs"]
     assert problems[0].subject.startswith("running hash")
+
+
+def test_other_time_of_a_block_is_named(played: tuple[ChainWorld, RunId]) -> None:
+    world, run = played
+    claims = claims_of(world.reader, run)
+    late = replace(claims.head, timestamp=claims.head.timestamp + 60)
+    forged = replace(claims, blocks={late.number: late})
+    problems = world.reader.prove(forged).problems
+    assert [(each.code, each.subject) for each in problems] == [
+        ("header-altered", f"block {late.number}")
+    ]

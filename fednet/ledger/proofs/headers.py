@@ -45,6 +45,7 @@ class Header:
     block_hash: Digest
     parent: Digest
     producer: str
+    extra: bytes
     state_root: Digest
     receipts_root: Digest
     bloom: int
@@ -69,6 +70,7 @@ class Header:
             block_hash=Digest(keccak(raw)),
             parent=Digest(rlp_values.as_bytes(value["parentHash"], subject, _HASH)),
             producer="0x" + rlp_values.as_bytes(value["miner"], subject, _ACCOUNT).hex(),
+            extra=rlp_values.as_bytes(value["extraData"], subject),
             state_root=Digest(rlp_values.as_bytes(value["stateRoot"], subject, _HASH)),
             receipts_root=Digest(rlp_values.as_bytes(value["receiptsRoot"], subject, _HASH)),
             bloom=int.from_bytes(rlp_values.as_bytes(value["logsBloom"], subject, _BLOOM)),

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fednet.domain.events import LedgerEvent, Log
 from fednet.domain.identity import Address, Digest
-from fednet.domain.ledger import Deployment
+from fednet.domain.ledger import Deployment, Head
 from fednet.domain.proofs import LedgerClaims, LedgerProblem, LogProof
 from fednet.errors import LedgerError, MalformedBlobError, VerificationError
 from fednet.ledger import codec
+from fednet.ledger.deployment import contract_addresses
 from fednet.ledger.proofs.collect import BlockReceipts, ProofSource, Unprovable
 from fednet.ledger.proofs.headers import Header, bloom_mask, find_break
 from fednet.ledger.proofs.receipts import logs_of, receipts_root
@@ -29,6 +30,7 @@ from fednet.ledger.proofs.storage import (
 
 NEAR_GENESIS_BLOCKS = 4_096
 """A deployment this close to the first block is proven from the first block on."""
+RUNNING_HASH = "running hash"
 _RUN_TOPIC = 1
 
 
@@ -58,6 +60,7 @@ def prove_claims(
     try:
         headers = source.headers(first, last)
         problems = check_headers(headers, deployment, claims.head.block_hash)
+        problems += compare_headers(headers, claims.blocks)
         addresses = log_addresses(deployment, claims.module)
         wanted = blocks_with_logs(headers, addresses)
         receipts = source.receipts(wanted)
@@ -67,12 +70,10 @@ def prove_claims(
         altered = LedgerProblem("header-altered", exc.subject, exc.message)
         return LogProof(False, problems=(altered,))
     problems += check_receipts(headers, receipts, wanted)
-    proven = [
-        log for number in sorted(receipts) for log in read_logs(number, receipts[number], addresses)
-    ]
+    proven = [log for number in sorted(receipts) for log in read_logs(number, receipts[number])]
     problems += compare_logs(
-        [log for log in proven if _is_asked_for(log, claims)],
-        [event.log for event in claims.events],
+        [log for log in proven if log.contract in addresses and _is_asked_for(log, claims)],
+        [event.log for event in claims.events if event.log.block <= last],
     )
     stored, wrong = _check_storage(source, deployment, claims, headers[-1].state_root)
     return LogProof(
@@ -135,6 +136,25 @@ def check_headers(
     return problems
 
 
+def compare_headers(headers: Sequence[Header], said: Mapping[int, Head]) -> list[LedgerProblem]:
+    """Name every block of which a node gave another hash or time."""
+    real = {header.number: (header.block_hash, header.timestamp) for header in headers}
+    problems = []
+    for number, head in sorted(said.items()):
+        expected, actual = real.get(number), (head.block_hash, head.timestamp)
+        if expected is not None and expected != actual:
+            problems.append(
+                LedgerProblem(
+                    "header-altered",
+                    f"block {number}",
+                    "the node gave another hash or time than its header",
+                    expected=f"{expected[0]} at {expected[1]}",
+                    actual=f"{actual[0]} at {actual[1]}",
+                )
+            )
+    return problems
+
+
 def check_receipts(
     headers: Sequence[Header], receipts: Mapping[int, BlockReceipts], wanted: Sequence[int]
 ) -> list[LedgerProblem]:
@@ -165,20 +185,18 @@ def check_receipts(
     return problems
 
 
-def read_logs(number: int, found: BlockReceipts, addresses: Iterable[Address]) -> list[Log]:
-    """Read the logs of some contracts from the receipts of one block.
+def read_logs(number: int, found: BlockReceipts) -> list[Log]:
+    """Read every log from the receipts of one block.
 
     Raises:
         LedgerError: The receipts cannot be read.
     """
-    wanted = set(addresses)
     try:
-        logs = list(logs_of(number, found.receipts, found.transactions))
+        return list(logs_of(number, found.receipts, found.transactions))
     except (MalformedBlobError, ValueError) as exc:
         raise LedgerError(
             "the receipts cannot be read", subject=f"block {number}", actual=str(exc)[:200]
         ) from exc
-    return [log for log in logs if log.contract in wanted]
 
 
 def compare_logs(proven: Sequence[Log], said: Sequence[Log]) -> list[LedgerProblem]:
@@ -220,43 +238,48 @@ def _check_storage(
     source: ProofSource, deployment: Deployment, claims: LedgerClaims, state_root: Digest
 ) -> tuple[list[str], list[LedgerProblem]]:
     """Prove code, running hash and settlements, if the source can and the layout is known."""
-    if claims.module != deployment.rounds:
-        return [], []
-    slots = {running_hash_slot(claims.run): ("running hash", claims.running_hash)}
-    for number, settled in claims.settlements.items():
-        slots[settlement_slot(claims.run, number)] = (f"settlement of round {number}", settled)
-    subject = f"rounds module {claims.module}"
+    said: list[tuple[str, Digest | None, Digest]] = []
     try:
-        proof = source.storage(claims.module, list(slots), claims.head.number)
-        account = prove_account(state_root, claims.module, proof.account, subject)
-        if account is None:
-            raise VerificationError("the state holds no such contract", subject=subject)
-        values = {
-            slot: prove_slot(account.storage_root, slot, proof.slots[slot], subject)
-            for slot in slots
-        }
+        for name, address in contract_addresses(deployment).items():
+            slots = claimed_slots(claims) if address == claims.module else {}
+            proof = source.storage(address, list(slots), claims.head.number)
+            subject = f"{name} at {address}"
+            account = prove_account(state_root, address, proof.account, subject)
+            if account is None:
+                raise VerificationError("the state holds no such contract", subject=subject)
+            code = dict(deployment.code_hashes).get(name)
+            said.append((f"code of {name}", code, account.code_hash))
+            for slot, (what, value) in slots.items():
+                actual = prove_slot(account.storage_root, slot, proof.slots[slot], subject)
+                is_hash = what == RUNNING_HASH
+                said.append((what, value, running_hash_in(actual) if is_hash else actual))
     except Unprovable:
         return [], []
     except VerificationError as exc:
-        said = LedgerProblem("storage-altered", subject, exc.message, _str(exc.expected),
-                             _str(exc.actual))  # fmt: skip
-        return [], [said]
-    found = {"code": (dict(deployment.code_hashes).get("PlainRounds"), account.code_hash)}
-    for slot, (name, said_value) in slots.items():
-        value = running_hash_in(values[slot]) if name == "running hash" else values[slot]
-        found[name] = (said_value, value)
+        problem = LedgerProblem(
+            "storage-altered", exc.subject, exc.message, str(exc.expected), str(exc.actual)
+        )
+        return [], [problem]
     problems = [
         LedgerProblem(
             "storage-differs",
-            f"{name} of run {claims.run}",
+            f"{name}, run {claims.run}",
             "the contract's storage proves another value than the node gave",
             expected=str(actual),
             actual=str(heard),
         )
-        for name, (heard, actual) in found.items()
+        for name, heard, actual in said
         if heard != actual
     ]
-    return [name for name, (heard, actual) in found.items() if heard == actual], problems
+    return [name for name, heard, actual in said if heard == actual], problems
+
+
+def claimed_slots(claims: LedgerClaims) -> dict[int, tuple[str, Digest]]:
+    """Name the slots of the plain rounds module that hold what was claimed."""
+    slots = {running_hash_slot(claims.run): (RUNNING_HASH, claims.running_hash)}
+    for number, settled in claims.settlements.items():
+        slots[settlement_slot(claims.run, number)] = (f"settlement of round {number}", settled)
+    return slots
 
 
 def _name(log: Log) -> str:
@@ -268,7 +291,3 @@ def _text(log: Log | None) -> str:
     if log is None:
         return "nothing"
     return f"{log.contract} {b''.join(log.topics).hex()[:128]} {log.data.hex()[:128]}"
-
-
-def _str(value: object) -> str:
-    return "" if value is None else str(value)

@@ -42,6 +42,25 @@ def decode(data: bytes, subject: str) -> Rlp:
     return value
 
 
+def split(data: bytes, subject: str) -> list[bytes]:
+    """Cut a row of lists into the bytes of each.
+
+    Raises:
+        MalformedBlobError: It is no such row.
+    """
+    parts, at = [], 0
+    try:
+        while at < len(data):
+            if data[at] < 0xC0:
+                raise ValueError("not a list")
+            _, end = _extent(data, at, len(data), 0xC0)
+            parts.append(data[at:end])
+            at = end
+    except (ValueError, IndexError) as exc:
+        raise MalformedBlobError("not RLP", subject=subject, actual=str(exc)[:80]) from exc
+    return parts
+
+
 def decode_list(data: bytes, subject: str) -> list[Rlp]:
     """Decode a list; see `decode`."""
     return as_list(decode(data, subject), subject)

@@ -1,0 +1,263 @@
+"""Write a run into one file: what a ledger says of it at one block, what proves it, its blobs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fednet.domain import events as ev
+from fednet.domain.blobs import BlobFile, BlobStore, open_blob
+from fednet.domain.history import AttemptHistory
+from fednet.domain.identity import Commitment, Locator, RunId
+from fednet.domain.ledger import Head
+from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
+from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
+from fednet.errors import (
+    BlobMissingError,
+    DigestMismatchError,
+    LedgerError,
+    MalformedBlobError,
+    PlanError,
+    SettingsError,
+)
+from fednet.ledger.bundle import contents
+from fednet.ledger.bundle.archive import BLOB_FOLDER, ArchiveWriter, writing
+from fednet.ledger.bundle.capture import Capture
+from fednet.ledger.bundle.reader import BundleReader
+from fednet.ledger.reader import Web3Reader
+
+MARKED_SIZE_CAP_BYTES = 64 * 1024
+"""Largest announced blob that is no part of the run but kept with it: a checkpoint."""
+_SLACK_BYTES = 1 << 20
+"""What an update may add to the size of the model; the audit is stricter."""
+_CHUNK_SIZE_BYTES = 1 << 20
+
+Progress = Callable[[int, int], None]
+"""Told how many blobs are written, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What came of an export."""
+
+    path: Path
+    head: Head
+    size_bytes: int
+    unproven: str
+    """Why the chain's blocks prove nothing; empty if they do."""
+    missing: tuple[contents.BlobEntry, ...]
+    """Blobs that could not be had."""
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every final round can be verified from it."""
+        return not any(entry.needed for entry in self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    commitment: Commitment
+    locators: tuple[Locator, ...]
+    size_cap_bytes: int
+    what: str
+    needed: bool
+
+
+def export_run(
+    reader: Web3Reader,
+    run: RunId,
+    path: Path,
+    store: BlobStore | None,
+    *,
+    fetch_seconds: float,
+    force: bool = False,
+    kept_with: bytes = b"",
+    progress: Progress | None = None,
+) -> Exported:
+    """Write a bundle of a run.
+
+    Args:
+        reader: The ledger.
+        run: Run to export, finished or not.
+        path: File to write; it appears whole or not at all.
+        store: Where blobs come from; None writes their commitments only.
+        fetch_seconds: How long to look for one blob.
+        force: Replace a file that is there.
+        kept_with: Announced blobs whose commitments begin so are exported too.
+        progress: Called after each blob.
+
+    Raises:
+        SettingsError: The file is there, or cannot be written.
+        LedgerError: The ledger cannot be read, or knows no such run.
+        HeadMovedError: The chain was reorganised meanwhile.
+        StoreUnavailableError: The store does not answer.
+    """
+    if path.exists() and not force:
+        raise SettingsError(
+            "is there already", subject=str(path), hint="name another file, or give --force"
+        )
+    recorded = Capture(reader, run)
+    with writing(path) as (archive, unfinished):
+        blobs = _Blobs(archive, recorded, store, fetch_seconds, kept_with, progress)
+        blobs.write()
+        unproven = recorded.write(archive, blobs.entries)
+        archive.finish()
+        recorded.require_unmoved(reader)
+        _require_same(BundleReader(unfinished), recorded)
+        size_bytes = unfinished.stat().st_size
+    missing = tuple(entry for entry in blobs.entries if not entry.held)
+    return Exported(path, recorded.head_seen, size_bytes, unproven, missing)
+
+
+@dataclass(slots=True)
+class _Blobs:
+    """Write the blobs of a run, each once, as far as they can be had."""
+
+    archive: ArchiveWriter
+    capture: Capture
+    store: BlobStore | None
+    fetch_seconds: float
+    kept_with: bytes
+    progress: Progress | None
+    entries: list[contents.BlobEntry] = field(default_factory=list)
+    _seen: set[Commitment] = field(default_factory=set)
+
+    def write(self) -> None:
+        """Write plan, initial model, and what each round's proposals name."""
+        opened = self.capture.opened()
+        plan_file = self._write(
+            _Wanted(opened.plan, (opened.plan_locator,), MAX_PLAN_SIZE_BYTES, "plan", True)
+        )
+        cap = _model_size(plan_file)
+        self._write(
+            _Wanted(
+                opened.initial_model, (opened.initial_model_locator,), cap, "initial model", True
+            )
+        )
+        wanted = list(self._of_rounds(cap + _SLACK_BYTES))
+        wanted += self._announced()
+        for done, entry in enumerate(wanted):
+            file = self._write(entry)
+            if entry.what.startswith("record of") and file is not None:
+                self._write_state(entry, file, cap)
+            if self.progress is not None:
+                self.progress(done + 1, len(wanted))
+
+    def _of_rounds(self, cap: int) -> Iterator[_Wanted]:
+        for number, entry in sorted(self.capture.history.rounds.items()):
+            for at, attempt in sorted(entry.attempts.items()):
+                needed = attempt is entry.final_attempt
+                where = f"round {number}, attempt {at}"
+                yield from self._of_attempt(attempt, where, needed, cap)
+
+    def _of_attempt(
+        self, attempt: AttemptHistory, where: str, needed: bool, cap: int
+    ) -> Iterator[_Wanted]:
+        if not attempt.proposals:
+            return
+        for site, submission in sorted(attempt.submissions.items()):
+            what = f"update of site {site} in {where}"
+            yield _Wanted(submission.commitment, (submission.locator,), cap, what, needed)
+        last = max(attempt.proposals)
+        for number, proposal in sorted(attempt.proposals.items()):
+            said, what = proposal.proposed, f"record of {where}, proposal {number}"
+            yield _Wanted(
+                said.record, (said.record_locator,), MAX_RECORD_SIZE_BYTES, what,
+                needed and number == last,
+            )  # fmt: skip
+
+    def _announced(self) -> Iterator[_Wanted]:
+        for event in self.capture.seen:
+            if (
+                self.kept_with
+                and isinstance(event, ev.LocatorAnnounced)
+                and event.commitment.startswith(self.kept_with)
+            ):
+                what = f"announced by site {event.site}"
+                yield _Wanted(
+                    event.commitment, (event.locator,), MARKED_SIZE_CAP_BYTES, what, False
+                )
+
+    def _write_state(self, entry: _Wanted, file: BlobFile, cap: int) -> None:
+        """Write the state that a record names, which alone says where it is."""
+        try:
+            record = RoundRecord.from_bytes(file.read_bytes(), entry.what)
+        except MalformedBlobError:
+            return
+        what = entry.what.replace("record", "state", 1)
+        locators = (Locator(record.state_locator),)
+        self._write(_Wanted(Commitment(record.state), locators, cap, what, entry.needed))
+
+    def _write(self, wanted: _Wanted) -> BlobFile | None:
+        """Write one blob unless it is there; return the file that it was copied from."""
+        if wanted.commitment in self._seen:
+            return None
+        self._seen.add(wanted.commitment)
+        file, copied = None, False
+        if self.store is not None:
+            locators = [*wanted.locators, *self._others(wanted.commitment)]
+            try:
+                file = self.store.fetch(
+                    wanted.commitment, locators, wanted.size_cap_bytes, self.fetch_seconds
+                )
+                copied = self._copy(wanted.commitment, file)
+            except (BlobMissingError, DigestMismatchError, MalformedBlobError):
+                file = None
+        self.entries.append(
+            contents.BlobEntry(
+                commitment=str(wanted.commitment),
+                what=wanted.what,
+                needed=wanted.needed and self.store is not None,
+                held=copied,
+            )
+        )
+        return file
+
+    def _copy(self, commitment: Commitment, file: BlobFile) -> bool:
+        """Copy a blob, hashing what is written: a file may change under us."""
+        digest = hashlib.sha256()
+        with (
+            self.archive.member(BLOB_FOLDER + commitment.hex()) as target,
+            open_blob(file) as source,
+        ):
+            while chunk := source.read(_CHUNK_SIZE_BYTES):
+                digest.update(chunk)
+                target.write(chunk)
+        if digest.digest() != commitment:
+            raise LedgerError("a blob changed while it was exported", subject=f"blob {commitment}")
+        return True
+
+    def _others(self, commitment: Commitment) -> list[Locator]:
+        return [
+            event.locator
+            for event in self.capture.seen
+            if isinstance(event, ev.LocatorAnnounced) and event.commitment == commitment
+        ]
+
+
+def _model_size(plan_file: BlobFile | None) -> int:
+    """Read from the plan how large its states are; nothing else can be fetched without it."""
+    if plan_file is None:
+        return 0
+    try:
+        return Plan.from_bytes(plan_file.read_bytes(), "plan").model.size_bytes
+    except PlanError:
+        return 0
+
+
+def _require_same(bundle: BundleReader, capture: Capture) -> None:
+    """Read the bundle back: it must give the events that the ledger gave.
+
+    Raises:
+        LedgerError: It does not; the node's logs and receipts contradict each other.
+    """
+    same = bundle.run_events(capture.run_id, capture.deployment.block) == capture.of_run
+    kinds = {type(event) for event in capture.seen}
+    if not same or list(bundle.events(list(kinds))) != list(capture.seen):
+        raise LedgerError(
+            "the node's logs are not those in its receipts",
+            subject=f"run {capture.run_id}",
+            hint="`fednet audit` names them; export from another node",
+        )
