@@ -20,6 +20,7 @@ from fednet.cli.access import access
 from fednet.cli.app import App
 from fednet.cli.audit import audit
 from fednet.cli.chain import chain
+from fednet.cli.checkpoint import checkpoint
 from fednet.cli.dataset import dataset
 from fednet.cli.deploy import deploy
 from fednet.cli.doctor import doctor
@@ -114,6 +115,7 @@ for _command in (
     store,
     ledger,
     audit,
+    checkpoint,
     rewards,
     doctor,
 ):

@@ -1,21 +1,124 @@
-"""Run an audit and lay its report out for a person."""
+"""Run audits and lay their reports out for a person."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import click
 
 from fednet.audit import AuditReport, Finding, audit_run
-from fednet.cli import output, wiring
+from fednet.audit.memory import AuditMemory
+from fednet.audit.schema import ALL_FORMAT
+from fednet.cli import checkpoints, output, wiring
 from fednet.cli.app import App
-from fednet.domain.identity import RunId
+from fednet.domain.checkpoint import SignedCheckpoint
+from fednet.domain.identity import Address, RunId
 from fednet.domain.ports import LedgerReader
+from fednet.errors import FednetError
+
+_AUDITS = "audits"
 
 
-def audit(app: App, reader: LedgerReader, run: RunId) -> AuditReport:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an audit compares the chain with, and what it recalls."""
+
+    checkpoints: tuple[SignedCheckpoint, ...] = ()
+    trusted: tuple[Address, ...] = ()
+    """The accounts of this home."""
+    afresh: bool = False
+
+    @classmethod
+    def gather(cls, app: App, files: tuple[Path, ...], afresh: bool) -> Self:
+        """Collect the checkpoints that this home keeps and those of files.
+
+        Raises:
+            FednetError: A file cannot be read or holds something else.
+        """
+        own = tuple(entry.address for entry in wiring.keystores(app))
+        return cls(tuple(checkpoints.gather(app, files)), own, afresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What auditing every run gave."""
+
+    reports: tuple[AuditReport, ...]
+    failures: tuple[tuple[RunId, FednetError], ...]
+    """Runs that could not be looked at."""
+
+    @property
+    def exit_code(self) -> int:
+        """Return the worst of all."""
+        codes = [report.exit_code for report in self.reports]
+        return max([*codes, *(error.exit_code for _, error in self.failures)], default=0)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the summary in the stable form of ``--json``."""
+        return {
+            "format": ALL_FORMAT,
+            "verified": self.exit_code == 0,
+            "reports": [report.to_json() for report in self.reports],
+            "failures": [
+                {"run": run, "error": type(error).__name__, "message": str(error)}
+                for run, error in self.failures
+            ],
+        }
+
+
+def audit(
+    app: App, reader: LedgerReader, run: RunId, options: Options | None = None
+) -> AuditReport:
     """Audit a run, telling how far it is."""
+    chosen = options or Options()
     fetch_seconds = app.settings().store.timeout_seconds
-    with wiring.store(app) as store, output.counting("rounds audited") as count:
-        return audit_run(reader, store, run, fetch_seconds=fetch_seconds, progress=count)
+    with wiring.store(app) as store, output.counting(f"rounds of run {run} audited") as count:
+        return audit_run(
+            reader,
+            store,
+            run,
+            fetch_seconds=fetch_seconds,
+            progress=count,
+            checkpoints=chosen.checkpoints,
+            trusted=chosen.trusted,
+            memory=AuditMemory(app.home / _AUDITS, chosen.afresh),
+        )
+
+
+def audit_all(app: App, reader: LedgerReader, options: Options) -> Summary:
+    """Audit every run; one that cannot be looked at keeps no other from it.
+
+    Raises:
+        LedgerError: The chain does not say how many runs there are.
+    """
+    reports, failures = [], []
+    for number in range(1, reader.run_count() + 1):
+        try:
+            reports.append(audit(app, reader, RunId(number), options))
+        except FednetError as exc:
+            failures.append((RunId(number), exc))
+    return Summary(tuple(reports), tuple(failures))
+
+
+def show_all(summary: Summary) -> None:
+    """Print one line per run, then what does not hold, then what could not be looked at."""
+    rows = []
+    for report in summary.reports:
+        rounds = [entry.verdict.value for entry in report.rounds]
+        counts = ", ".join(f"{rounds.count(name)} {name}" for name in sorted(set(rounds)))
+        accused = ", ".join(str(site) for site in report.accused)
+        verdict = "holds" if report.verified else "DOES NOT HOLD"
+        anchored = "yes" if report.anchored else "no"
+        rows.append((report.run, verdict, counts, accused, anchored, len(report.findings)))
+    columns = ("run", "verdict", "rounds", "accused", "anchored", "findings")
+    output.emit_table("runs", columns, rows)
+    for report in summary.reports:
+        for finding in report.findings if not report.verified else ():
+            click.echo(output.text(f"run {report.run}: {_line(finding)}"))
+    for run, error in summary.failures:
+        click.echo(output.text(f"run {run}: could not be looked at: {error}"))
 
 
 def show(report: AuditReport) -> None:
@@ -30,6 +133,7 @@ def show(report: AuditReport) -> None:
     output.emit_table("rounds", columns, rows)
     for finding in report.findings:
         click.echo(output.text(_line(finding)))
+    _show_recalled(report)
     accused = ", ".join(f"site {site}" for site in report.accused)
     anchor = "" if report.anchored else " (unanchored)"
     if report.verified:
@@ -38,11 +142,27 @@ def show(report: AuditReport) -> None:
         click.echo(f"run {report.run}: DOES NOT HOLD; accused: {accused or 'nobody'}{anchor}")
 
 
+def _show_recalled(report: AuditReport) -> None:
+    """Say which rounds were verified by an earlier audit and not looked at again."""
+    if not report.recalled:
+        return
+    known = {entry.round for entry in report.recalled}
+    first, last = report.recalled[0], report.recalled[-1]
+    again = ", ".join(str(each.round) for each in report.rounds if each.round not in known)
+    click.echo(
+        f"rounds {first.round} to {last.round}: {len(known)} verified before on this machine,"
+        f" last {output.when(last.time)} at block {last.block}"
+        f"; looked at now: {again or 'none'} (--afresh looks at all)"
+    )
+
+
 def _line(finding: Finding) -> str:
     about = f"round {finding.round}, " if finding.round else ""
     line = f"{finding.severity.value}: {about}{finding.subject}: {finding.message}"
     if finding.accused:
         line += f"; accused: site {finding.accused}"
+    elif finding.duty:
+        line += f"; duty: {finding.duty}"
     if finding.expected or finding.actual:
         line += f"; expected {finding.expected}, got {finding.actual}"
     return f"{line} [check {finding.check}, {finding.code}]"

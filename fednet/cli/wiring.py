@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fednet.airlock import Airlock, AirlockPolicy
-from fednet.cli import home, output, queries
+from fednet.cli import checkpoints, home, output, queries
 from fednet.cli.app import App, Signer
 from fednet.cli.training import SiteTrainer
 from fednet.domain.blobs import BlobStore
@@ -26,7 +26,7 @@ from fednet.domain.tensors import FloatArray
 from fednet.errors import LedgerError, SettingsError, StoreError, StoreUnavailableError
 from fednet.learning import Trainer, find_task, probe_walls
 from fednet.learning.walls.report import WALL_NAMES, Wall
-from fednet.node import Journal, Node, NodeSettings, Report, SaltedData, SiteTools
+from fednet.node import CheckpointKeeper, Journal, Node, NodeSettings, Report, SaltedData, SiteTools
 
 if TYPE_CHECKING:
     from fednet.blobs import KuboStore
@@ -377,6 +377,7 @@ def node(
         folder=app.home / "runs",
         settings=NodeSettings(scan_seconds=stored.node.poll_seconds),
         report=report,
+        checkpoints=CheckpointKeeper(checkpoints.book(app), looking, acting, site),
     )
 
     def close() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.events import LedgerEvent, RunEvent
 from fednet.domain.identity import (
     Address,
@@ -74,6 +75,10 @@ class LedgerReader(Protocol):
         """Read a rounds module's events of one run, from a block on."""
         ...
 
+    def module_events(self, modules: Sequence[Address], from_block: int = 0) -> Sequence[RunEvent]:
+        """Read everything that rounds modules say, of whatever run, from a block on."""
+        ...
+
     def events(
         self, kinds: Sequence[type[LedgerEvent]], from_block: int = 0
     ) -> Sequence[LedgerEvent]:
@@ -99,6 +104,7 @@ class LedgerWriter(Protocol):
     @property
     def address(self) -> Address: ...
     def sign_application(self, application: Application) -> bytes: ...
+    def sign_checkpoint(self, statement: Checkpoint) -> SignedCheckpoint: ...
     def apply_for(self, application: Application, signature: bytes) -> Receipt: ...
     def admit(self, site: SiteId, roles: Role, allowance_wei: int) -> Receipt: ...
     def suspend(self, site: SiteId) -> Receipt: ...

@@ -6,6 +6,7 @@ signs. Kill a node at any moment and start it again; see ``fednet.node.journal``
 
 from __future__ import annotations
 
+from fednet.node.checkpoints import CheckpointBook, CheckpointKeeper
 from fednet.node.data import SaltedData, create_salt
 from fednet.node.journal import Journal
 from fednet.node.node import Node
@@ -16,6 +17,8 @@ from fednet.node.settings import NodeSettings
 from fednet.node.site import SiteTools
 
 __all__ = [
+    "CheckpointBook",
+    "CheckpointKeeper",
     "DataPort",
     "Journal",
     "Node",

@@ -10,6 +10,7 @@ from fednet.airlock import Airlock
 from fednet.domain.blobs import BlobStore
 from fednet.domain.identity import SiteId
 from fednet.domain.ports import LedgerReader, LedgerWriter
+from fednet.node.checkpoints import CheckpointKeeper
 from fednet.node.journal import Journal
 from fednet.node.ports import DataPort, TrainerPort
 from fednet.node.progress import Report, ignore
@@ -32,5 +33,7 @@ class SiteTools:
     """Where the files of runs are kept."""
     settings: NodeSettings = field(default_factory=NodeSettings)
     report: Report = ignore
+    checkpoints: CheckpointKeeper | None = None
+    """Signs what becomes final, so that the chain cannot be rewritten unseen."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""
