@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 
 from fednet.audit.checks import CHECKS
+from fednet.audit.schema import schema_text
 from fednet.cli import main as fednet_command
 from fednet.cli.settings import Settings
 
@@ -25,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _WIDTH = 80
 DOCUMENTS = ("README.md", "docs/protocol.md", "docs/cli.md", "docs/operations.md")
+WHOLE = {"docs/audit.schema.json": schema_text}
+"""Documents that are generated as a whole."""
 
 
 def main() -> int:
@@ -33,10 +36,10 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="only compare")
     only_compare = parser.parse_args().check
     stale = False
-    for name in DOCUMENTS:
+    for name in (*DOCUMENTS, *WHOLE):
         path = ROOT / name
         before = path.read_text("utf-8")
-        after = fill(before, BLOCKS)
+        after = WHOLE[name]() if name in WHOLE else fill(before, BLOCKS)
         if after == before:
             continue
         stale = True
