@@ -1,1 +1,49 @@
 """A local index of the ledger: rebuildable from the chain at any time, never the authority."""
+
+from fednet.provenance.drawing import draw
+from fednet.provenance.index import LedgerIndex
+from fednet.provenance.rows import (
+    AccessRow,
+    ClaimRow,
+    ContributionRow,
+    DatasetRow,
+    EventRow,
+    IndexedBlock,
+    Lineage,
+    LineageStep,
+    LineageUpdate,
+    Match,
+    MemberRow,
+    ProposalRow,
+    Refreshed,
+    RoundRow,
+    RunRow,
+    SiteRow,
+    UpdateRow,
+    VoteRow,
+)
+from fednet.provenance.storage import DamagedIndexError
+
+__all__ = [
+    "AccessRow",
+    "ClaimRow",
+    "ContributionRow",
+    "DamagedIndexError",
+    "DatasetRow",
+    "EventRow",
+    "IndexedBlock",
+    "LedgerIndex",
+    "Lineage",
+    "LineageStep",
+    "LineageUpdate",
+    "Match",
+    "MemberRow",
+    "ProposalRow",
+    "Refreshed",
+    "RoundRow",
+    "RunRow",
+    "SiteRow",
+    "UpdateRow",
+    "VoteRow",
+    "draw",
+]
