@@ -12,15 +12,15 @@ from fednet.exports.texts import name, stamp
 Entity = dict[str, object]
 Reference = dict[str, str]
 
+_LEARNING_PROFILE = (
+    "https://esciencelab.org.uk/federated-learning-ro-crate-profile/federated-learning-profile.html"
+)
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
     "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
-    "https://esciencelab.org.uk/federated-learning-ro-crate-profile/federated-learning-profile.html": (
-        "Federated Learning RO-Crate Profile",
-        "0.1",
-    ),
+    _LEARNING_PROFILE: ("Federated Learning RO-Crate Profile", "0.1"),
 }
 _ABOUT = {
     "plan.json": ("Plan of the run, as every member consented to it", "application/json"),
@@ -254,7 +254,7 @@ class Graph:
             found.append(_blob(_update(number, update.site), title, update.commitment))
             dataset = self._dossier.dataset_of(update.site, update)
             known = [self._dataset(dataset)] if dataset in self._dossier.datasets else []
-            action = {
+            action: Entity = {
                 "@id": f"#training-{number}-{update.site}",
                 "@type": "CreateAction",
                 "name": f"training by site {update.site} in round {number}",
@@ -267,7 +267,7 @@ class Graph:
             }
             found += [action, _control(action, "#step-training")]
         found.append(_blob(_state(number), f"global model of round {number}", entry.proposed.state))
-        combining = {
+        combining: Entity = {
             "@id": f"#aggregation-{number}",
             "@type": "CreateAction",
             "name": f"aggregation of round {number} by site {entry.proposed.site}",

@@ -137,7 +137,7 @@ class _Document:
             self._used(activity, base, "run:plan")
             self._associate(activity, _node(update.site))
             verdict = dossier_verdict(entry, update.site)
-            said = {"prov:type": _q("fednet:Update"), "fednet:verdict": verdict}
+            said: Attributes = {"prov:type": _q("fednet:Update"), "fednet:verdict": verdict}
             said |= {"fednet:weight": update.weight, "fednet:attempt": update.attempt}
             made = _update(entry.number, update.site)
             self._add("entity", made, said | _hash(update.commitment) | self._where(update))

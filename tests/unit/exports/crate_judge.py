@@ -24,7 +24,7 @@ _SCHEMA_TERMS = (
     " datePublished license mainEntity hasPart mentions encodingFormat contentSize version"
     " softwareVersion programmingLanguage step position workExample exampleOfWork additionalType"
     " instrument agent object result startTime endTime author subjectOf"
-).split()
+)
 _OTHERS = {
     "File": "http://schema.org/MediaObject",
     "conformsTo": "http://purl.org/dc/terms/conformsTo",
@@ -55,7 +55,7 @@ def issues(crate: Path, profile: str, cache: Path) -> list[str]:
 
 
 def _fill(session: CachedSession) -> None:
-    terms = {term: f"http://schema.org/{term}" for term in _SCHEMA_TERMS} | _OTHERS
+    terms = {term: f"http://schema.org/{term}" for term in _SCHEMA_TERMS.split()} | _OTHERS
     accept = {"Accept": "application/ld+json, application/json"}
     request = CachedRequest(method="GET", url=CONTEXT, headers=accept)
     response = CachedResponse(

@@ -1,0 +1,52 @@
+"""What a report says of every run alike, in plain language."""
+
+from __future__ import annotations
+
+HOW = (
+    "Several institutions trained one model together. The data stayed where it is: each"
+    " institution computed an update of the model on its own records and handed in that update"
+    " alone. The updates were averaged, round after round.",
+    "Every step was recorded on a ledger (a blockchain) that the institutions share and whose"
+    " entries carry the actor's digital signature. What is too large for the ledger is named there"
+    " by its fingerprint (the SHA-256 of its bytes, here called a commitment): if one bit of it"
+    " changes, the fingerprint no longer fits.",
+)
+NO_PRIVACY = (
+    "No privacy mechanism was planned. The plan asked neither for differential privacy nor for"
+    " secure aggregation: the records stayed on site, but every member could read each single"
+    " update, and an update may reveal something of the records that it was computed from."
+)
+AUDITED = (
+    "The audit reads the ledger and the stored bytes, and computes everything again: which"
+    " institution might act, which updates counted, the average of every round bit for bit, the"
+    " credits, and whether members who vouched for a round can have recomputed it. It needs no"
+    " key and trusts neither the operator nor the members who combined the updates."
+)
+RESTS = (
+    "Where something was found, what rests on it could not be relied on for the questions after it:"
+    " there, no finding does not mean that all is well."
+)
+UNAUDITED = "No audit was made for this report. Nothing below was verified."
+LIMITS = (
+    "That the training was real: an institution can hand in numbers that it did not get by"
+    " training. The ledger proves that everybody's numbers were combined as agreed.",
+    "That the data was good, lawfully collected, or what its description says. The ledger names"
+    " a fingerprint and a number of examples, as declared by the institution.",
+    "That members did not collude outside of the ledger, or that one institution does not"
+    " stand behind two entries; the operator vouches for that.",
+    "That the model is accurate, fair or safe. No measurement of it is on the ledger.",
+    "That what a member said about itself, its name for example, is true. The operator admitted"
+    " each institution by a signed act.",
+)
+ANCHORED = (
+    "The chain was compared with checkpoints that members had signed earlier: up to there, its"
+    " history was not rewritten."
+)
+UNANCHORED = (
+    "The chain was not compared with any checkpoint kept from before (it is unanchored): whoever"
+    " controls the whole chain could have replaced its history before this report."
+)
+SIGNATURE = (
+    "The signature says which account vouches for this report, and that no word of it was changed"
+    " since. It does not make the findings more true: anybody can repeat the audit."
+)

@@ -1,0 +1,215 @@
+"""The report: what it says, that hostile texts stay texts, that its bytes are stable."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fednet.audit import Finding, Severity
+from fednet.errors import MalformedBlobError
+from fednet.exports import (
+    Seal,
+    SignedStatement,
+    Statement,
+    make_statement,
+    write_html,
+    write_pdf,
+)
+from fednet.exports.pdf import plain
+from fednet.exports.texts import clean
+from tests.unit.exports.made_up import NAMES, make_dossier, violation
+
+WRITTEN = 1_700_100_000
+SEAL = Seal(account="0x" + "ab" * 20, signature="cd" * 65)
+HOSTILE = (
+    "</td><script>alert(1)</script><img src=x onerror=alert(2)>",
+    "\u202egnip\u2066 \x00\x1b[31m) Tj ET /JS (app.alert) %%EOF endobj",
+    "{{ 7*7 }}{% include '/etc/passwd' %}' OR 1=1 --",
+)
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements, attributes, words."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self.feed(data.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def statement(
+    names: tuple[str, ...] = NAMES, findings: tuple[Finding, ...] | None = ()
+) -> Statement:
+    return make_statement(make_dossier(names=names, findings=findings), WRITTEN)
+
+
+def test_report_says_what_holds() -> None:
+    said = statement()
+    page = Page(write_html(said, None))
+    assert said.verdict == "holds"
+    assert "Everything that can be checked holds." in page.text
+    assert "No privacy mechanism was planned" in page.text
+    assert "What the ledger cannot prove" in page.text
+    assert "unanchored" in page.text
+    for name in NAMES:
+        assert name in page.text
+
+
+def test_report_with_findings_is_loud_and_names_the_accused() -> None:
+    said = statement(findings=(violation(),))
+    page = Page(write_html(said, None))
+    assert said.verdict == "does not hold"
+    assert f"DOES NOT HOLD. Accused by the evidence: site 2, {NAMES[1]}." in page.text
+    assert page.text.index("DOES NOT HOLD") < page.text.index("What was trained")
+    assert "is not what recomputing gives" in page.text
+    assert ("class", "verdict fails") in page.attributes
+
+
+def test_report_without_evidence_accuses_nobody() -> None:
+    missing = violation(severity=Severity.MISSING, accused=None, duty="site 3, whose update it is")
+    said = statement(findings=(missing,))
+    assert said.accused == ()
+    assert "convicts nobody" in said.headline
+    assert "site 3, whose update it is" in Page(write_html(said, None)).text
+
+
+def test_report_without_an_audit_says_so() -> None:
+    said = statement(findings=None)
+    assert said.verdict == "not audited"
+    assert "NOT AUDITED" in Page(write_html(said, None)).text
+
+
+def test_report_lists_every_commitment_block_and_transaction() -> None:
+    dossier = make_dossier()
+    text = Page(write_html(make_statement(dossier, WRITTEN), None)).text
+    for entry in dossier.final_rounds:
+        for commitment in (entry.proposed.state, entry.proposed.record):
+            assert str(commitment) in text
+        for update in entry.submissions:
+            assert str(update.commitment) in text
+    for event in dossier.history.events:
+        assert str(event.log.transaction) in text
+
+
+def test_page_asks_nobody_for_anything() -> None:
+    data = write_html(statement(names=HOSTILE), SEAL)
+    page = Page(data)
+    assert not {"script", "img", "link", "iframe", "object", "embed", "form"} & set(page.elements)
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name == "src"]
+    assert all((value or "").startswith("#") for name, value in page.attributes if name == "href")
+    assert b"url(" not in data
+    assert b"@import" not in data
+
+
+def test_page_is_accessible() -> None:
+    page = Page(write_html(statement(), None))
+    assert ("lang", "en") in page.attributes
+    assert page.elements.count("h1") == 1
+    assert page.elements.count("table") == page.elements.count("caption")
+    assert ("scope", "col") in page.attributes
+
+
+def test_hostile_names_are_words_only() -> None:
+    honest, hostile = Page(write_html(statement(), None)), Page(
+        write_html(statement(names=HOSTILE, findings=(violation(message=HOSTILE[0]),)), None)
+    )  # fmt: skip
+    assert set(hostile.elements) == set(honest.elements)
+    assert "<script>alert(1)</script>" in hostile.text
+    assert "{{ 7*7 }}" in hostile.text
+    assert "\u202e" not in hostile.text
+    assert "[U+202E]" in hostile.text
+    assert "\x00" not in hostile.text
+
+
+def test_a_megabyte_of_text_is_cut() -> None:
+    huge = "x" * 1_000_000
+    said = statement(names=(huge, *NAMES[1:]), findings=(violation(message=huge, actual=huge),))
+    assert len(write_html(said, None)) < 200_000
+    assert len(write_pdf(said, None)) < 200_000
+    assert "(1000000 characters)" in write_html(said, None).decode()
+
+
+def test_more_findings_than_a_page_bears_are_counted() -> None:
+    said = statement(findings=(violation(),) * 1_003)
+    assert "3 further findings are left out" in Page(write_html(said, None)).text
+
+
+@pytest.mark.parametrize("seal", [None, SEAL])
+def test_equal_input_gives_equal_bytes(seal: Seal | None) -> None:
+    assert write_html(statement(), seal) == write_html(statement(), seal)
+    assert write_pdf(statement(), seal) == write_pdf(statement(), seal)
+
+
+def test_signature_is_shown_in_both_forms() -> None:
+    assert SEAL.account in Page(write_html(statement(), SEAL)).text
+    assert "not signed" in Page(write_html(statement(), None)).text
+    assert write_pdf(statement(), SEAL) != write_pdf(statement(), None)
+
+
+def test_document_is_a_pdf_without_active_content() -> None:
+    data = write_pdf(statement(names=HOSTILE), SEAL)
+    assert data.startswith(b"%PDF-")
+    assert data.rstrip().endswith(b"%%EOF")
+    assert data.count(b"%%EOF") == 1
+    for word in (b"/JavaScript", b"/JS", b"/Launch", b"/OpenAction /S", b"/URI", b"/EmbeddedFile"):
+        assert word not in data
+
+
+def test_letters_that_the_font_lacks_are_told() -> None:
+    assert plain("Universitätsklinikum Süd") == "Universitätsklinikum Süd"
+    assert plain("Szpital Łódź") == "Szpital [U+0141]ódz"
+    assert plain("東京") == "[U+6771][U+4EAC]"
+    assert plain("a\nb\u202ec") == "a[U+000A]b[U+202E]c"
+
+
+def test_signed_file_reads_back_and_refuses_changes() -> None:
+    said = statement(findings=(violation(),))
+    data = SignedStatement(digest=str(said.digest), seal=SEAL, statement=said).to_bytes()
+    assert SignedStatement.from_bytes(data, "report").statement == said
+    changed = data.replace(b"DOES NOT HOLD", b"DOES VERY WELL")
+    with pytest.raises(MalformedBlobError, match="changed after it was signed"):
+        SignedStatement.from_bytes(changed, "report")
+    for other in (b"", b"[]", b"{}", b"\xff", b"[" * 100_000, data[:-1], data + b" "):
+        with pytest.raises(MalformedBlobError):
+            SignedStatement.from_bytes(other, "report")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(max_size=60), min_size=3, max_size=3), st.text(max_size=80))
+def test_any_text_leaves_the_page_whole(names: list[str], message: str) -> None:
+    said = make_statement(make_dossier(names=names, findings=[violation(message=message)]), WRITTEN)
+    page = Page(write_html(said, None))
+    assert "script" not in page.elements
+    assert page.elements.count("table") == write_html(said, None).count(b"</table>")
+    assert not re.search(r"[\x00-\x08\u202a-\u202e\u2066-\u2069]", page.text)
+    assert json.loads(said.to_bytes())["verdict"] == "does not hold"
+    assert Statement.model_validate_json(said.to_bytes()) == said
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_fits_the_document(name: str) -> None:
+    assert write_pdf(statement(names=(name, "b", "c")), None).rstrip().endswith(b"%%EOF")
+
+
+def test_cleaned_text_keeps_what_shows() -> None:
+    assert clean("Łódź 東京 مستشفى") == "Łódź 東京 مستشفى"
+    assert clean("a" * 10, 4) == "aaaa... (10 characters)"
