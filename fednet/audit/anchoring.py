@@ -83,6 +83,7 @@ def check_checkpoints(
     given: Sequence[SignedCheckpoint],
     findings: Findings,
     trusted: Collection[Address] = (),
+    pinned: int = -1,
 ) -> Anchoring:
     """Compare every checkpoint with the chain.
 
@@ -94,6 +95,7 @@ def check_checkpoints(
         findings: Where to note what is wrong.
         trusted: Accounts whose word counts though the ledger does not know them: the
             auditor's own.
+        pinned: Last block up to which a pinned hash proves the chain.
     """
     sound = _sound(_distinct(given), snapshot, findings)
     authorised = _authorised(sound, snapshot.events, trusted, findings)
@@ -106,7 +108,7 @@ def check_checkpoints(
         _compare(comparison, signed)
     _report_contradictions(comparison)
     anchors = tuple(sorted(comparison.held.values(), key=lambda each: (each.block, each.site)))
-    return Anchoring(anchors, _report_uncovered(comparison, anchors))
+    return Anchoring(anchors, _report_uncovered(comparison, anchors, pinned))
 
 
 def check_operator(snapshot: Snapshot, findings: Findings) -> None:
@@ -259,9 +261,12 @@ def _report_contradictions(comparison: _Comparison) -> None:
         )
 
 
-def _report_uncovered(comparison: _Comparison, anchors: tuple[Anchor, ...]) -> bool:
-    """Name the final rounds that no checkpoint covers; tell whether all are covered."""
-    covered = max((each.block for each in anchors), default=-1)
+def _report_uncovered(
+    comparison: _Comparison, anchors: tuple[Anchor, ...], pinned: int
+) -> bool:
+    """Name the final rounds that no checkpoint or pin covers; tell whether all are covered."""
+    covered = max((each.block for each in anchors), default=pinned)
+    covered = max(covered, pinned)
     rounds = comparison.history.rounds if comparison.history else {}
     final = {number: entry.finalized for number, entry in rounds.items() if entry.finalized}
     open_rounds = [number for number, event in final.items() if event.log.block > covered]

@@ -6,10 +6,13 @@ catalogue's and the claims' have none. A block's header covers all of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fednet.audit.accusing import PROVIDER_DUTY
 from fednet.audit.checks import PROOF
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.snapshot import KINDS, Snapshot
+from fednet.domain.identity import Digest
 from fednet.domain.ports import LedgerReader
 from fednet.domain.proofs import LedgerClaims, LogProof
 
@@ -51,3 +54,43 @@ def check_proof(reader: LedgerReader, snapshot: Snapshot, findings: Findings) ->
             duty=PROVIDER_DUTY,
         )
     return proof
+
+
+def check_pins(
+    reader: LedgerReader,
+    snapshot: Snapshot,
+    proof: LogProof,
+    pins: Mapping[int, Digest],
+    findings: Findings,
+) -> int:
+    """Compare blocks with hashes that are known from elsewhere.
+
+    Returns:
+        The last block up to which they prove the history, -1 for none.
+
+    Raises:
+        LedgerError: The ledger does not give a block.
+    """
+    within = sorted(number for number in pins if number <= snapshot.head.number)
+    for number in sorted(pins.keys() - set(within)):
+        findings.add(
+            PROOF,
+            "pin-beyond",
+            f"block {number}",
+            f"pinned, and beyond the head at block {snapshot.head.number}: history is missing",
+            severity=Severity.MISSING,
+            duty=PROVIDER_DUTY,
+            expected=pins[number],
+        )
+    kept = -1
+    for block in reader.blocks(within):
+        if findings.require_equal(
+            PROOF,
+            "pin-differs",
+            f"block {block.number}",
+            "its hash is not the pinned one: this is another chain, or its history was rewritten",
+            pins[block.number],
+            block.block_hash,
+        ):
+            kept = block.number
+    return kept if proof.proven else -1

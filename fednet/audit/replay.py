@@ -7,7 +7,7 @@ and recorded; not that the training was real or the data good.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from fednet.audit.ground import Ground, check_consents, check_ledger, check_plan
 from fednet.audit.membership import check_membership
 from fednet.audit.memory import AuditMemory, KeptRound, bind, now
 from fednet.audit.own_work import OwnWork
-from fednet.audit.proving import check_proof
+from fednet.audit.proving import check_pins, check_proof
 from fednet.audit.recomputation import PreviousRound
 from fednet.audit.report import AuditReport, Recalled, RoundResult, RoundVerdict
 from fednet.audit.rounds import RoundsAudit
@@ -40,7 +40,7 @@ from fednet.domain.checkpoint import (
     SignedCheckpoint,
 )
 from fednet.domain.history import RoundHistory, RunHistory
-from fednet.domain.identity import Address, RoundNumber, RunId, SiteId
+from fednet.domain.identity import Address, Digest, RoundNumber, RunId, SiteId
 from fednet.domain.ports import LedgerReader
 from fednet.errors import MalformedBlobError
 
@@ -64,6 +64,7 @@ def audit_run(
     checkpoints: Sequence[SignedCheckpoint] = (),
     trusted: Collection[Address] = (),
     memory: AuditMemory | None = None,
+    pins: Mapping[int, Digest] | None = None,
 ) -> AuditReport:
     """Ask every question of ``fednet.audit.checks`` about a run.
 
@@ -78,6 +79,7 @@ def audit_run(
         checkpoints: What the chain is compared with, beside what members announced on it.
         trusted: Accounts whose checkpoints count though no site has them.
         memory: Rounds that this machine verified before; None looks at every round.
+        pins: Hashes of blocks, by number, that the caller knows from elsewhere.
 
     Raises:
         LedgerError: The ledger cannot be read, or knows no such run.
@@ -89,6 +91,7 @@ def audit_run(
     rounds: list[RoundResult] = []
     recalled: list[Recalled] = []
     proof = check_proof(reader, snapshot, findings)
+    pinned = check_pins(reader, snapshot, proof, pins or {}, findings)
     history = check_ledger(snapshot, findings)
     check_membership(snapshot, findings)
     with (
@@ -107,7 +110,9 @@ def audit_run(
             )
             rounds, recalled = _audit_rounds(snapshot, history, ground, tools, progress, memory)
         shown = [*checkpoints, *announced_checkpoints(snapshot, evidence)]
-        anchoring = check_checkpoints(snapshot, history, reader, shown, findings, trusted)
+        anchoring = check_checkpoints(
+            snapshot, history, reader, shown, findings, trusted, pinned
+        )
     check_operator(snapshot, findings)
     if not any(result.verdict is not RoundVerdict.OPEN for result in rounds):
         # An audit that looked at nothing must not pass for one that found nothing.

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from fednet.cli import auditing, output, queries, wiring
+from fednet.cli import auditing, bundles, output, queries, wiring
 from fednet.cli.app import App, example, json_option, pass_app
+from fednet.domain.identity import Digest
 
 
 @click.command(
@@ -16,6 +17,7 @@ from fednet.cli.app import App, example, json_option, pass_app
         "fednet audit 1",
         "fednet audit 1 --checkpoint theirs.jsonl",
         "fednet audit --all --json",
+        "fednet audit --bundle run-1.fednet --pin 2041:0x5f0c...",
     )
 )
 @click.argument("number", metavar="[RUN]", type=int, required=False)
@@ -30,6 +32,19 @@ from fednet.cli.app import App, example, json_option, pass_app
 @click.option(
     "--afresh", is_flag=True, help="Look again at rounds verified on this machine before."
 )
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Audit this file of `fednet ledger export` instead; needs no chain and no store.",
+)
+@click.option(
+    "--pin",
+    "pins",
+    type=bundles.PIN,
+    multiple=True,
+    help="A block's number and hash, known from elsewhere, that must be in the chain; may be"
+    " repeated.",
+)
 @json_option
 @pass_app
 def audit(
@@ -38,18 +53,23 @@ def audit(
     every: bool,
     checkpoint_files: tuple[Path, ...],
     afresh: bool,
+    bundle: Path | None,
+    pins: tuple[tuple[int, Digest], ...],
     as_json: bool,
 ) -> None:
     """Recompute every aggregate and every credit of RUN, from chain and blobs.
 
     Needs no key and no permission. Ends with 0 if everything holds, with 1 if
     something does not, with another status if it could not look. A grown run is
-    looked at where it is new; the ledger itself always anew.
+    looked at where it is new; the ledger itself always anew. What a bundle
+    proves, and what only a pin or a checkpoint adds, docs/protocol.md tells.
     """
-    if (number is None) is not every:
-        raise click.UsageError("give a RUN, or --all")
+    if [number is not None, every, bundle is not None].count(True) != 1:
+        raise click.UsageError("give a RUN, --all, or --bundle FILE")
+    options = auditing.Options.gather(app, checkpoint_files, afresh, dict(pins))
+    if bundle is not None:
+        auditing.finish(bundles.audit(app, bundle, options), as_json)
     reader = wiring.reader(app)
-    options = auditing.Options.gather(app, checkpoint_files, afresh)
     if number is None:
         summary = auditing.audit_all(app, reader, options)
         if as_json:
@@ -58,8 +78,4 @@ def audit(
             auditing.show_all(summary)
         raise SystemExit(summary.exit_code)
     report = auditing.audit(app, reader, queries.require_run(reader, number), options)
-    if as_json:
-        output.emit_json(report.to_json())
-    else:
-        auditing.show(report)
-    raise SystemExit(report.exit_code)
+    auditing.finish(report, as_json)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import click
 
@@ -14,7 +15,7 @@ from fednet.audit.schema import ALL_FORMAT
 from fednet.cli import checkpoints, output, wiring
 from fednet.cli.app import App
 from fednet.domain.checkpoint import SignedCheckpoint
-from fednet.domain.identity import Address, RunId
+from fednet.domain.identity import Address, Digest, RunId
 from fednet.domain.ports import LedgerReader
 from fednet.errors import FednetError
 
@@ -29,16 +30,24 @@ class Options:
     trusted: tuple[Address, ...] = ()
     """The accounts of this home."""
     afresh: bool = False
+    pins: Mapping[int, Digest] = field(default_factory=dict)
+    """Hashes of blocks by number, from elsewhere."""
 
     @classmethod
-    def gather(cls, app: App, files: tuple[Path, ...], afresh: bool) -> Self:
+    def gather(
+        cls,
+        app: App,
+        files: tuple[Path, ...],
+        afresh: bool,
+        pins: Mapping[int, Digest] | None = None,
+    ) -> Self:
         """Collect the checkpoints that this home keeps and those of files.
 
         Raises:
             FednetError: A file cannot be read or holds something else.
         """
         own = tuple(entry.address for entry in wiring.keystores(app))
-        return cls(tuple(checkpoints.gather(app, files)), own, afresh)
+        return cls(tuple(checkpoints.gather(app, files)), own, afresh, pins or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,7 @@ def audit(
             checkpoints=chosen.checkpoints,
             trusted=chosen.trusted,
             memory=AuditMemory(app.home / _AUDITS, chosen.afresh),
+            pins=chosen.pins,
         )
 
 
@@ -134,12 +144,35 @@ def show(report: AuditReport) -> None:
     for finding in report.findings:
         click.echo(output.text(_line(finding)))
     _show_recalled(report)
+    _show_proof(report)
     accused = ", ".join(f"site {site}" for site in report.accused)
     anchor = "" if report.anchored else " (unanchored)"
     if report.verified:
         click.echo(f"run {report.run}: everything holds at block {report.head.number}{anchor}")
     else:
         click.echo(f"run {report.run}: DOES NOT HOLD; accused: {accused or 'nobody'}{anchor}")
+
+
+def finish(report: AuditReport, as_json: bool) -> NoReturn:
+    """Print a report and end with its status."""
+    if as_json:
+        output.emit_json(report.to_json())
+    else:
+        show(report)
+    raise SystemExit(report.exit_code)
+
+
+def _show_proof(report: AuditReport) -> None:
+    """Say how far the events are proven, so that nobody takes it for more."""
+    proof = report.proof
+    if proof.proven:
+        also = f"; in storage: {', '.join(proof.stored)}" if proof.stored else ""
+        click.echo(
+            f"events proven by {proof.receipts} receipts and the headers of blocks"
+            f" {proof.first_block} to {proof.last_block}{also}"
+        )
+    else:
+        click.echo(f"events not proven by blocks{': ' if proof.reason else ''}{proof.reason}")
 
 
 def _show_recalled(report: AuditReport) -> None:

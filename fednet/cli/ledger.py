@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from fednet.cli import output, queries, rounds_view, watching, wiring
+from fednet.cli import bundles, output, queries, rounds_view, watching, wiring
 from fednet.cli.access import show_access
 from fednet.cli.app import App, example, json_option, pass_app
 from fednet.cli.run import show_runs
@@ -71,6 +73,37 @@ def updates(app: App, number: int, as_json: bool) -> None:
 def sites(app: App, as_json: bool) -> None:
     """List every institution."""
     show_sites(app, as_json)
+
+
+@ledger.command()
+@click.argument("number", metavar="RUN", type=int)
+@click.option(
+    "--output",
+    "-o",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; without it run-RUN.fednet here.",
+)
+@click.option("--without-blobs", is_flag=True, help="Write commitments only.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@json_option
+@pass_app
+def export(
+    app: App, number: int, path: Path | None, without_blobs: bool, force: bool, as_json: bool
+) -> None:
+    """Write RUN into one file that `fednet audit --bundle` checks offline.
+
+    Ends with 1 if a blob is missing without which a final round cannot be verified.
+    """
+    reader = wiring.reader(app)
+    run = queries.require_run(reader, number)
+    target = path or Path(f"run-{run}{bundles.SUFFIX}")
+    exported = bundles.export(app, reader, run, target, not without_blobs, force)
+    if as_json:
+        output.emit_json(bundles.to_json(exported))
+    else:
+        bundles.show(exported)
+    raise SystemExit(0 if exported.complete else 1)
 
 
 @ledger.command()
