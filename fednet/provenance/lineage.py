@@ -38,21 +38,11 @@ _RUN = """SELECT run, researcher, plan, plan_locator, initial_model, initial_mod
     FROM runs WHERE """
 _STEP = f"""SELECT p.round, p.attempt, p.proposal, p.site, p.state, p.record, p.record_locator,
     p.inclusion, b.number, b.time, e.tx FROM proposals p
-    JOIN blocks b ON b.number = p.at >> {INDEX_BITS} JOIN events e ON e.at = p.at """
-_FINAL_STEPS = (
-    _STEP
-    + """JOIN finals f ON f.run = p.run AND f.round = p.round
-    AND f.attempt = p.attempt AND f.proposal = p.proposal
-    WHERE p.run = ? AND p.round < ? ORDER BY p.round DESC"""
-)
-_ONE_STEP = _STEP + """WHERE p.run = ? AND p.round = ? AND p.attempt = ? AND p.proposal = ?"""
-_UPDATE = "SELECT u.round, u.site, u.weight, u.commitment, u.locator, u.at FROM updates u "
-_FINAL_UPDATES = (
-    _UPDATE
-    + """JOIN finals f ON f.run = u.run AND f.round = u.round
-    AND f.attempt = u.attempt WHERE u.run = ? AND u.round < ?"""
-)
-_ONE_ATTEMPT = _UPDATE + "WHERE u.run = ? AND u.round = ? AND u.attempt = ?"
+    JOIN blocks b ON b.number = p.at >> {INDEX_BITS} JOIN events e ON e.at = p.at
+    WHERE p.run = ? AND p.round <= ? ORDER BY p.round DESC"""
+_FINALS = "SELECT round, attempt, proposal FROM finals WHERE run = ? AND round < ?"
+_UPDATES = """SELECT round, site, weight, commitment, locator, at, attempt FROM updates
+    WHERE run = ? AND round <= ?"""
 _CONSENTS = """SELECT c.site, c.at, c.position, c.grant_id, (SELECT q.dataset FROM requests q
     WHERE q.grant_id = c.grant_id) FROM consents c WHERE c.run = ? ORDER BY c.at"""
 _NAMES = """SELECT site, name FROM applications WHERE site IN
@@ -88,10 +78,12 @@ def lineage_of(db: sqlite3.Connection, subject: Commitment, run: int | None = No
     opened = db.execute(_RUN + "run = ? LIMIT 1", (number,)).fetchone()
     if opened is None:
         raise LedgerError("the log does not hold the run's opening", subject=f"run {number}")
-    heads = db.execute(_ONE_STEP, (number, last, attempt, proposal)).fetchall()
-    heads += db.execute(_FINAL_STEPS, (number, last)).fetchall()
-    updates = db.execute(_ONE_ATTEMPT, (number, last, attempt)).fetchall()
-    updates += db.execute(_FINAL_UPDATES, (number, last)).fetchall()
+    # Joined by SQLite, these would be searched once for every row of the other.
+    chosen = {(last, attempt, proposal), *db.execute(_FINALS, (number, last))}
+    attempts = {place[:2] for place in chosen}
+    heads = [head for head in db.execute(_STEP, (number, last)) if head[:3] in chosen]
+    found_updates = db.execute(_UPDATES, (number, last))
+    updates = [each for each in found_updates if (each[0], each[6]) in attempts]
     steps = _steps(heads, updates, _Consents(db, number), opened[4], bool(final))
     return _lineage(db, subject, opened, steps)
 
@@ -151,7 +143,7 @@ def _updates(updates: list[Any], packed: bytes, consents: _Consents) -> tuple[Li
     positions = {site: held[0] for site, held in under.items() if held[0] is not None}
     verdicts = verdicts_of(packed, positions)
     made = []
-    for _, site, weight, commitment, locator, _ in sorted(updates, key=lambda each: each[1]):
+    for _, site, weight, commitment, locator, *_ in sorted(updates, key=lambda each: each[1]):
         _, grant, dataset = under[site]
         made.append(
             LineageUpdate(
