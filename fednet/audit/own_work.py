@@ -33,6 +33,7 @@ from fednet.codec.norm import squared_norm
 from fednet.domain.blobs import BlobFile
 from fednet.domain.events import UpdateSubmitted
 from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
+from fednet.domain.ledger import Inclusion
 from fednet.domain.plan import Plan
 from fednet.errors import MalformedBlobError, SettingsError
 
@@ -102,7 +103,8 @@ class OwnWork:
             base_path: That state's bytes.
             verdict: The intake's; None if the round could not be judged.
         """
-        if verdict is not None and self._report_foreign(submission, verdict):
+        if verdict is not None and verdict.inclusion is not Inclusion.INCLUDED:
+            self._report_foreign(submission, verdict)
             return
         limit = update_size_limit_bytes(self.plan)
         try:
@@ -180,7 +182,7 @@ class OwnWork:
             actual=likeness,
         )
 
-    def _report_foreign(self, submission: UpdateSubmitted, verdict: Verdict) -> bool:
+    def _report_foreign(self, submission: UpdateSubmitted, verdict: Verdict) -> None:
         """Name who handed in bytes that were made for elsewhere; the intake refused them."""
         messages = {
             Reason.COPIED: ("update-copied", f"the bytes are those of site {verdict.author}"),
@@ -189,7 +191,7 @@ class OwnWork:
         }
         found = messages.get(Reason(verdict.reason)) if verdict.reason else None
         if found is None:
-            return False
+            return
         self.findings.add(
             OWN_WORK,
             found[0],
@@ -202,7 +204,6 @@ class OwnWork:
             expected=f"an update made by site {submission.site} for this place",
             actual=submission.commitment,
         )
-        return True
 
     def _compare(self, path: BlobFile, other: Work, limit: int) -> Likeness | None:
         theirs = self.fetch(other.submission)
