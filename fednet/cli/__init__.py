@@ -24,10 +24,13 @@ from fednet.cli.checkpoint import checkpoint
 from fednet.cli.dataset import dataset
 from fednet.cli.deploy import deploy
 from fednet.cli.doctor import doctor
+from fednet.cli.exporting import crate, prov
 from fednet.cli.keys import keys
 from fednet.cli.ledger import ledger
+from fednet.cli.model import model
 from fednet.cli.node import node
 from fednet.cli.plan import plan
+from fednet.cli.report import report
 from fednet.cli.rewards import rewards
 from fednet.cli.run import run
 from fednet.cli.site import site
@@ -115,8 +118,13 @@ for _command in (
     store,
     ledger,
     audit,
+    report,
+    model,
     checkpoint,
     rewards,
     doctor,
 ):
     main.add_command(_command)
+
+for _export in (prov, crate):
+    ledger.add_command(_export)

@@ -12,11 +12,15 @@ from fednet.exports import FinalRound, Gatherer, RunDossier
 
 
 @contextmanager
-def dossier_of(app: App, number: int, *, audited: bool) -> Iterator[tuple[Gatherer, RunDossier]]:
+def dossier_of(
+    app: App, number: int, *, audited: bool, afresh: bool = False
+) -> Iterator[tuple[Gatherer, RunDossier]]:
     """Audit a run unless told not to, and gather its dossier; the store stays open meanwhile."""
     reader = wiring.reader(app)
     run = queries.require_run(reader, number)
-    report = auditing.audit(app, reader, run) if audited else None
+    report = None
+    if audited:
+        report = auditing.audit(app, reader, run, auditing.Options.gather(app, (), afresh))
     with wiring.store(app) as store:
         gatherer = Gatherer(reader, store, app.settings().store.timeout_seconds)
         with output.working("gathering what the ledger says"):

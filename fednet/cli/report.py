@@ -15,7 +15,6 @@ from fednet.exports import (
     require_free,
     write_files,
     write_html,
-    write_pdf,
 )
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -68,7 +67,7 @@ def write(
         raise click.UsageError("--html FILE or --pdf FILE is needed")
     detached = {sealing.signed_path(path) for path in targets} if sign else set()
     require_free([*targets, *detached], force)
-    with dossiers.dossier_of(app, number, audited=True) as (_, dossier):
+    with dossiers.dossier_of(app, number, audited=True, afresh=True) as (_, dossier):
         statement = make_statement(dossier, int(time.time()))
     signed = sealing.sign(app, Signer(account, password_file), statement) if sign else None
     seal = signed.seal if signed else None
@@ -76,6 +75,8 @@ def write(
     if html_file is not None:
         files[html_file] = write_html(statement, seal)
     if pdf_file is not None:
+        from fednet.exports.pdf import write_pdf
+
         files[pdf_file] = write_pdf(statement, seal)
     if signed is not None:
         files |= {path: signed.to_bytes() for path in detached}

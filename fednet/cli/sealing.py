@@ -18,7 +18,6 @@ from fednet.exports import (
     SignedStatement,
     Statement,
     write_html,
-    write_pdf,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def verify(path: Path) -> SignedStatement:
 
 
 def _require_same_words(path: Path, signed: SignedStatement) -> None:
+    from fednet.exports.pdf import write_pdf
+
     layouts = {".html": write_html, ".pdf": write_pdf}
     layout = layouts.get(path.suffix.lower())
     if layout is None:

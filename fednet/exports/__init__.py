@@ -1,7 +1,8 @@
 """What others read of a run: PROV-JSON, RO-Crate, reports, model cards.
 
 Each is a pure function of a dossier, which is gathered from ledger, store and
-audit. No key is touched here: a seal comes from elsewhere.
+audit. No key is touched here: a seal comes from elsewhere. ``fednet.exports.pdf``
+is left to whoever writes a PDF, for its library is slow to load.
 """
 
 from fednet.exports.crate import Crate, make_crate, write_crate
@@ -9,7 +10,6 @@ from fednet.exports.dossier import FinalRound, RunDossier
 from fednet.exports.gathering import Gatherer
 from fednet.exports.layout import write_html
 from fednet.exports.modelcard import MODEL_FILE, write_card, write_lineage
-from fednet.exports.pdf import write_pdf
 from fednet.exports.provjson import write_prov
 from fednet.exports.reporting import make_statement
 from fednet.exports.statement import MAX_SIGNED_SIZE_BYTES, Seal, SignedStatement, Statement
@@ -34,6 +34,5 @@ __all__ = [
     "write_files",
     "write_html",
     "write_lineage",
-    "write_pdf",
     "write_prov",
 ]

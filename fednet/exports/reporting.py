@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import fednet
-from fednet.audit import CHECKS, Finding, Severity
+from fednet.audit import CHECKS, AuditReport, Finding, Severity
 from fednet.domain.identity import SiteId
 from fednet.exports import wording
 from fednet.exports.dossier import RunDossier
@@ -173,7 +173,6 @@ def _verified(dossier: RunDossier) -> Section:
     report = dossier.report
     if report is None:
         return Section(title="What was verified, and how", paragraphs=(wording.UNAUDITED,))
-    anchor = wording.ANCHORED if report.anchored else wording.UNANCHORED
     failed = {e.check for e in report.findings if e.severity is not Severity.NOTICE}
     seen = (
         f"The audit saw the chain up to block {report.head.number} of"
@@ -190,8 +189,29 @@ def _verified(dossier: RunDossier) -> Section:
     )
     return Section(
         title="What was verified, and how",
-        paragraphs=(wording.AUDITED, seen, anchor, *((wording.RESTS,) if failed else ())),
+        paragraphs=(
+            wording.AUDITED,
+            seen,
+            *_how_far(report),
+            *((wording.RESTS,) if failed else ()),
+        ),
         tables=(table,),
+    )
+
+
+def _how_far(report: AuditReport) -> tuple[str, ...]:
+    """Say what the audit's sight of the chain rests on."""
+    proof = wording.PROVEN if report.proof.proven else wording.UNPROVEN
+    anchor = wording.ANCHORED if report.anchored else wording.UNANCHORED
+    signers = ", ".join(
+        f"site {each.site} (block {each.block})" if each.site else f"{each.account}"
+        for each in report.anchors
+    )
+    recalled = ", ".join(str(each.round) for each in report.recalled)
+    return (
+        proof,
+        f"{anchor} Checkpoints by: {signers}." if signers else anchor,
+        *((f"{wording.RECALLED} Rounds: {recalled}.",) if recalled else ()),
     )
 
 

@@ -22,6 +22,10 @@ AUDITED = (
     " credits, and whether members who vouched for a round can have recomputed it. It needs no"
     " key and trusts neither the operator nor the members who combined the updates."
 )
+RECALLED = (
+    "The stored bytes of some rounds were looked at by an earlier audit of the same machine, not by"
+    " this one."
+)
 RESTS = (
     "Where something was found, what rests on it could not be relied on for the questions after it:"
     " there, no finding does not mean that all is well."
@@ -39,12 +43,20 @@ LIMITS = (
     " each institution by a signed act.",
 )
 ANCHORED = (
-    "The chain was compared with checkpoints that members had signed earlier: up to there, its"
-    " history was not rewritten."
+    "Checkpoints that were signed earlier cover every final round, and the chain agrees with them:"
+    " up to there, its history was not rewritten since they were signed."
 )
 UNANCHORED = (
-    "The chain was not compared with any checkpoint kept from before (it is unanchored): whoever"
-    " controls the whole chain could have replaced its history before this report."
+    "No checkpoint that was kept from before covers every final round (the chain is unanchored):"
+    " whoever controls the whole chain could have replaced its history before this report."
+)
+PROVEN = (
+    "The ledger's entries were proven from the headers of its blocks: the computer that was asked"
+    " for them could neither leave one out nor alter one."
+)
+UNPROVEN = (
+    "The ledger's entries were not proven from the headers of its blocks. They were compared with"
+    " the running hash that the contract keeps, as the asked computer told it."
 )
 SIGNATURE = (
     "The signature says which account vouches for this report, and that no word of it was changed"

@@ -18,9 +18,8 @@ from fednet.exports import (
     Statement,
     make_statement,
     write_html,
-    write_pdf,
 )
-from fednet.exports.pdf import plain
+from fednet.exports.pdf import plain, write_pdf
 from fednet.exports.texts import clean
 from tests.unit.exports.made_up import NAMES, make_dossier, violation
 
