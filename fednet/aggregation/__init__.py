@@ -5,7 +5,7 @@ alone; not on the machine, the number of threads, the order of arrival, or on
 whether numba is installed. Nothing here decides who is included.
 """
 
-from fednet.aggregation.digest import recomputation_digest
+from fednet.aggregation.digest import begin_digest, end_digest, recomputation_digest
 from fednet.aggregation.output import WrittenState
 from fednet.aggregation.rule import RULES, Rule, aggregate, rule_of
 from fednet.aggregation.vector import Contribution, Vector
@@ -17,6 +17,8 @@ __all__ = [
     "Vector",
     "WrittenState",
     "aggregate",
+    "begin_digest",
+    "end_digest",
     "recomputation_digest",
     "rule_of",
 ]

@@ -10,12 +10,13 @@ and files that were verified against their commitments.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from fednet.aggregation import Contribution, aggregate, recomputation_digest, rule_of
+from fednet.aggregation import Contribution, aggregate, begin_digest, end_digest, rule_of
 from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.codec import Expected, Reason, TensorFile, Verdict, codec_of, judge_update
 from fednet.codec.update import update_size_limit_bytes
@@ -190,7 +191,8 @@ def combine(
         )
         if base.header.metadata != STATE_METADATA:
             raise MalformedBlobError("previous state is not a state")
-        verdicts = judge(inputs, base)
+        pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="judge"))
+        verdicts = judge(inputs, base, pool)
         included = _included(inputs.submissions, verdicts)
         minimum = plan.cohort.minimum_updates
         if len(included) < minimum:
@@ -208,6 +210,8 @@ def combine(
             if len(contributions) >= _MOST_OPEN:
                 file.close()
             contributions.append(Contribution(entry.site, entry.weight, file))
+        # The digest is one long chain, so it is hashed beside the combining.
+        hashing = pool.submit(begin_digest, [_path(inputs, entry.site) for entry in included])
         unfinished = Path(mkdtemp(prefix="state-", dir=out_dir))
         stack.callback(unfinished.rmdir)
         target = unfinished / "state"
@@ -216,6 +220,7 @@ def combine(
             rule_of(plan.aggregation.rule), base.layout, base, contributions, target, threads
         )
         path = target.replace(out_dir / f"{written.commitment}.safetensors")
+        digest = end_digest(hashing.result(), path)
     return Combined(
         inputs=inputs,
         verdicts=verdicts,
@@ -224,7 +229,7 @@ def combine(
         state_path=path,
         state_size_bytes=written.size_bytes,
         state_locator=locate(path),
-        digest=recomputation_digest([_path(inputs, entry.site) for entry in included], path),
+        digest=digest,
     )
 
 
@@ -268,15 +273,14 @@ def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
     )
 
 
-def judge(inputs: RoundInputs, base: TensorFile) -> dict[SiteId, Verdict]:
+def judge(inputs: RoundInputs, base: TensorFile, pool: Executor) -> dict[SiteId, Verdict]:
     """Judge every submission of a round against an opened base state, by site."""
     commitments = {entry.site: entry.commitment for entry in inputs.submissions}
-    verdicts = {}
-    for entry in sorted(inputs.submissions, key=lambda entry: entry.site):
+
+    def judge_one(entry: UpdateSubmitted) -> Verdict:
         path = inputs.paths.get(entry.site)
         if path is None:
-            verdicts[entry.site] = Verdict(Inclusion.UNAVAILABLE)
-            continue
+            return Verdict(Inclusion.UNAVAILABLE)
         expected = Expected(
             inputs.place, entry.site, entry.weight, inputs.previous.state, base.layout
         )
@@ -286,9 +290,12 @@ def judge(inputs: RoundInputs, base: TensorFile) -> dict[SiteId, Verdict]:
             and verdict.author is not None
             and commitments.get(verdict.author) == entry.commitment
         ):
-            verdict = Verdict.invalid(Reason.COPIED, verdict.author)
-        verdicts[entry.site] = verdict
-    return verdicts
+            return Verdict.invalid(Reason.COPIED, verdict.author)
+        return verdict
+
+    ordered = sorted(inputs.submissions, key=lambda entry: entry.site)
+    verdicts = pool.map(judge_one, ordered)
+    return {entry.site: verdict for entry, verdict in zip(ordered, verdicts, strict=True)}
 
 
 def _included(
