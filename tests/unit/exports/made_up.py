@@ -82,27 +82,7 @@ def make_dossier(
         model=ModelSection(commitment=str(Commitment.of(MODEL)), size_bytes=len(MODEL)),
         cohort=CohortSection(maximum_sites=max(2, len(names))),
     )
-    applied, datasets, grants = {}, {}, {}
-    for site, name in zip(sites, names, strict=True):
-        applied[site] = chain.emit(
-            ev.SiteApplied, site=site, account=Address("0x" + f"{0x40 + site % 100:02x}" * 20),
-            name=name, metadata=digest("metadata", site), encryption_key=ZERO_DIGEST,
-            store_address="",
-        )  # fmt: skip
-        dataset, grant = DatasetId(10 + site), GrantId(20 + site)
-        datasets[dataset] = chain.emit(
-            ev.DatasetRegistered, dataset=dataset, site=site, examples=100 * site,
-            description=digest("description", site), data=digest("data", site),
-        )  # fmt: skip
-        requested = chain.emit(
-            ev.AccessRequested, grant=grant, dataset=dataset, researcher=RESEARCHER,
-            purpose=digest("purpose"), purpose_locator=Locator(ZERO_DIGEST),
-        )  # fmt: skip
-        granted = chain.emit(
-            ev.AccessGranted, grant=grant, dataset=dataset, site=site, terms=digest("terms"),
-            terms_locator=Locator(ZERO_DIGEST), expiry=BEGUN + 10**6,
-        )  # fmt: skip
-        grants[grant] = GrantFile(requested, granted)
+    applied, datasets, grants = _join(chain, sites, names)
     opened = chain.emit(
         ev.RunOpened, run=RUN, researcher=RESEARCHER, module=MODULE, plan=plan.commitment,
         plan_locator=Locator(ZERO_DIGEST), initial_model=Commitment.of(MODEL),
@@ -148,6 +128,40 @@ def violation(**changes: Any) -> Finding:
         "round": RoundNumber(1), "accused": SiteId(2), "expected": "aa" * 32, "actual": "bb" * 32,
     }  # fmt: skip
     return Finding(**(said | changes))
+
+
+def _join(
+    chain: _Chain, sites: Sequence[SiteId], names: Sequence[str]
+) -> tuple[
+    dict[SiteId, ev.SiteApplied],
+    dict[DatasetId, ev.DatasetRegistered],
+    dict[GrantId, GrantFile],
+]:
+    """Let every site apply, register a dataset and grant access to it."""
+    applied: dict[SiteId, ev.SiteApplied] = {}
+    datasets: dict[DatasetId, ev.DatasetRegistered] = {}
+    grants: dict[GrantId, GrantFile] = {}
+    for site, name in zip(sites, names, strict=True):
+        applied[site] = chain.emit(
+            ev.SiteApplied, site=site, account=Address("0x" + f"{0x40 + site % 100:02x}" * 20),
+            name=name, metadata=digest("metadata", site), encryption_key=ZERO_DIGEST,
+            store_address="",
+        )  # fmt: skip
+        dataset, grant = DatasetId(10 + site), GrantId(20 + site)
+        datasets[dataset] = chain.emit(
+            ev.DatasetRegistered, dataset=dataset, site=site, examples=100 * site,
+            description=digest("description", site), data=digest("data", site),
+        )  # fmt: skip
+        requested = chain.emit(
+            ev.AccessRequested, grant=grant, dataset=dataset, researcher=RESEARCHER,
+            purpose=digest("purpose"), purpose_locator=Locator(ZERO_DIGEST),
+        )  # fmt: skip
+        granted = chain.emit(
+            ev.AccessGranted, grant=grant, dataset=dataset, site=site, terms=digest("terms"),
+            terms_locator=Locator(ZERO_DIGEST), expiry=BEGUN + 10**6,
+        )  # fmt: skip
+        grants[grant] = GrantFile(requested, granted)
+    return applied, datasets, grants
 
 
 def _play(
