@@ -24,6 +24,7 @@ from fednet.cli.checkpoint import checkpoint
 from fednet.cli.dataset import dataset
 from fednet.cli.deploy import deploy
 from fednet.cli.doctor import doctor
+from fednet.cli.explorer import explorer
 from fednet.cli.exporting import crate, prov
 from fednet.cli.keys import keys
 from fednet.cli.ledger import ledger
@@ -122,6 +123,7 @@ for _command in (
     model,
     checkpoint,
     rewards,
+    explorer,
     doctor,
 ):
     main.add_command(_command)

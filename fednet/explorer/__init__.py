@@ -1,1 +1,12 @@
-"""A read-only window on the ledger in a browser; it never needs a key."""
+"""A window on the network: a read-only web application that never needs a key.
+
+Server-rendered pages over the ledger's index, the ledger and the blob store;
+no build step, no external request, complete without JavaScript. The only home
+of Starlette and uvicorn.
+"""
+
+from fednet.explorer.app import create_app
+from fednet.explorer.serving import Server, listen, url_of
+from fednet.explorer.window import Window
+
+__all__ = ["Server", "Window", "create_app", "listen", "url_of"]

@@ -1,0 +1,55 @@
+"""What a replay found, and the one button that starts one."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from fednet.audit import CHECKS
+from fednet.domain.identity import RunId
+from fednet.explorer.defences import is_same_origin
+from fednet.explorer.pages.reading import asked_run, panel_of, window_of
+from fednet.explorer.paging import page_of
+
+
+def audit(request: Request) -> Response:
+    """Show the latest replay of a run, finding by finding."""
+    window, run = window_of(request), asked_run(request)
+    replay = window.verifier.latest(run.run)
+    rounds = replay.report.rounds if replay and replay.report else ()
+    page = page_of(request, len(rounds))
+    return window.page(
+        request,
+        "audit.html",
+        {
+            "page": page,
+            "rounds": rounds[page.offset : page.offset + page.rows],
+            "checks": CHECKS,
+            **panel_of(window, run),
+        },
+    )
+
+
+def panel(request: Request) -> Response:
+    """Show the verdict alone, for a page that follows a replay."""
+    window, run = window_of(request), asked_run(request)
+    return window.page(
+        request,
+        "audit_panel_alone.html",
+        {
+            **panel_of(window, run),
+        },
+    )
+
+
+async def verify(request: Request) -> Response:
+    """Start a replay, for a form of ours only."""
+    if not is_same_origin(request):
+        raise HTTPException(403, "A replay is started from a page of this explorer only.")
+    window, run = window_of(request), asked_run(request)
+    if not window.verifier.start(RunId(run.run)) and window.verifier.running != run.run:
+        raise HTTPException(
+            409, "Another run is being replayed; one replay runs at a time. Try again later."
+        )
+    return RedirectResponse(f"/runs/{run.run}/audit#verdict", 303)

@@ -1,0 +1,140 @@
+"""Replay runs on request, one at a time, and remember what came of it and at which block.
+
+Nothing here ever says that a run is verified unless it was replayed by this
+process; how far the chain has gone on since stands beside every verdict.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from fednet.audit import AuditReport, Finding, RoundResult, Severity, audit_run
+from fednet.domain.blobs import BlobStore
+from fednet.domain.identity import RoundNumber, RunId, SiteId
+from fednet.domain.ports import LedgerReader
+from fednet.errors import FednetError
+
+
+class Stage(StrEnum):
+    """How far a replay is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    """The audit could not look; says nothing about the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The latest replay of one run."""
+
+    run: RunId
+    stage: Stage
+    done: int = 0
+    total: int = 0
+    """Rounds; 0 until they are counted."""
+    report: AuditReport | None = None
+    """What was found; while a further replay runs, what the one before found."""
+    problem: str = ""
+    hint: str = ""
+
+    def round(self, number: int) -> RoundResult | None:
+        """Return the verdict on a round."""
+        rounds = self.report.rounds if self.report else ()
+        return next((entry for entry in rounds if entry.round == number), None)
+
+    def findings(self, *, number: int | None = None, site: int | None = None) -> list[Finding]:
+        """List what was found about a round, or against a site."""
+        found = self.report.findings if self.report else ()
+        return [
+            entry
+            for entry in found
+            if (number is None or entry.round == RoundNumber(number))
+            and (site is None or entry.accused == SiteId(site))
+        ]
+
+    @property
+    def troubles(self) -> list[Finding]:
+        """List the findings that keep the run from being verified."""
+        return [entry for entry in self.findings() if entry.severity is not Severity.NOTICE]
+
+
+class Verifier:
+    """Start replays and tell how they stand; safe to share between threads.
+
+    Args:
+        reader: The ledger.
+        store: Where blobs come from.
+        fetch_seconds: How long to look for one blob.
+    """
+
+    def __init__(self, reader: LedgerReader, store: BlobStore, fetch_seconds: float) -> None:
+        self._reader, self._store = reader, store
+        self._fetch_seconds = fetch_seconds
+        self._lock = threading.Lock()
+        self._replays: dict[RunId, Replay] = {}
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> RunId | None:
+        """Name the run that is being replayed now."""
+        with self._lock:
+            return self._running()
+
+    def latest(self, run: int) -> Replay | None:
+        """Return the latest replay of a run, if this process ever made one."""
+        with self._lock:
+            return self._replays.get(RunId(run))
+
+    def start(self, run: RunId) -> bool:
+        """Begin to replay a run; return False if one is being replayed already."""
+        with self._lock:
+            if self._running() is not None:
+                return False
+            before = self._replays.get(run)
+            self._replays[run] = Replay(
+                run, Stage.RUNNING, report=before.report if before else None
+            )
+            self._thread = threading.Thread(
+                target=self._replay, args=(run,), name=f"replay-{run}", daemon=True
+            )
+            self._thread.start()
+            return True
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Wait for the replay that is under way."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_seconds)
+
+    def _running(self) -> RunId | None:
+        found = (run for run, each in self._replays.items() if each.stage is Stage.RUNNING)
+        return next(found, None)
+
+    def _replay(self, run: RunId) -> None:
+        def progress(done: int, total: int) -> None:
+            self._change(run, lambda held: replace(held, done=done, total=total))
+
+        try:
+            report = audit_run(
+                self._reader, self._store, run,
+                fetch_seconds=self._fetch_seconds, progress=progress,
+            )  # fmt: skip
+        except FednetError as exc:
+            problem, hint = str(exc), exc.hint or "try again when chain and store answer"
+        except Exception as exc:
+            problem = f"the audit itself failed: {type(exc).__name__}"
+            hint = f"this is a defect of fednet; `fednet --verbose audit {run}` shows where"
+        else:
+            self._change(run, lambda held: replace(held, stage=Stage.DONE, report=report))
+            return
+        self._change(
+            run, lambda held: replace(held, stage=Stage.FAILED, problem=problem, hint=hint)
+        )
+
+    def _change(self, run: RunId, change: Callable[[Replay], Replay]) -> None:
+        with self._lock:
+            self._replays[run] = change(self._replays[run])

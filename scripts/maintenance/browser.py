@@ -1,0 +1,43 @@
+"""A pytest plugin: leave the browser tests out where there is no browser, and say so.
+
+Under continuous integration a missing browser is a failure instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium on this machine."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what needs a browser if none is here."""
+    wanting = [item for item in items if item.get_closest_marker("browser")]
+    if not wanting or find_browser():
+        return
+    if os.environ.get("CI"):
+        raise pytest.UsageError(
+            f"{len(wanting)} browser tests need Chromium, and none of {', '.join(NAMES)} is on the"
+            " PATH; .ci/run installs it on Debian when it may (as root), else install it yourself"
+        )
+    config.stash[_LEFT_OUT] = len(wanting)
+    config.hook.pytest_deselected(items=wanting)
+    items[:] = [item for item in items if not item.get_closest_marker("browser")]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say in one line what was left out."""
+    if count := config.stash.get(_LEFT_OUT, 0):
+        terminalreporter.write_line(f"{count} browser tests left out: no Chromium on the PATH")
