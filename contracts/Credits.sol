@@ -10,18 +10,19 @@ import {ISiteRegistry} from "./interfaces/ISiteRegistry.sol";
 /// @title Contribution credits that final rounds granted and sites claim
 /// @notice Credits belong to institutions, so they outlive the rotation of an account.
 contract Credits is ICredits {
-    /// @dev One slot per run, set when the run opens, so that the first claim pays for no fresh one.
-    struct Ledger {
-        address module;
-        uint64 claimedTotal;
-        bool transferable;
-    }
+    uint256 private constant _CLAIMED_TOTAL = 160;
+    uint256 private constant _TRANSFERABLE = 224;
+    uint256 private constant _BALANCE = 64;
 
     ISiteRegistry private immutable _REGISTRY;
     address private immutable _RUNS;
 
-    mapping(uint64 run => Ledger) private _ledgers;
-    mapping(uint64 run => mapping(uint32 site => Account)) private _accounts;
+    /// @dev Both are packed by hand, because a struct's slot is read and written once for each field.
+    /// From the lowest bit: module 160, claimedTotal 64, transferable 8. Set when the run opens, so that
+    /// the first claim pays for no fresh slot.
+    mapping(uint64 run => uint256 packed) private _ledgers;
+    /// @dev From the lowest bit: claimed 64, balance 64.
+    mapping(uint64 run => mapping(uint32 site => uint256 packed)) private _accounts;
 
     /// @notice Tie the credits to the register and to the catalogue of runs.
     constructor(ISiteRegistry registry, address runs) {
@@ -32,7 +33,7 @@ contract Credits is ICredits {
     /// @inheritdoc ICredits
     function open(uint64 run, address module, bool transferable) external {
         if (msg.sender != _RUNS) revert CallerNotRuns(msg.sender);
-        _ledgers[run] = Ledger(module, 0, transferable);
+        _ledgers[run] = uint256(uint160(module)) | (transferable ? 1 << _TRANSFERABLE : 0);
     }
 
     /// @inheritdoc ICredits
@@ -45,43 +46,52 @@ contract Credits is ICredits {
         bytes32[] calldata proof
     ) external returns (uint64 amount) {
         _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
-        Ledger memory ledger = _ledgers[run];
-        _requireSettled(ledger.module, run, roundNumber, settlement);
+        uint256 ledger = _ledgers[run];
+        _requireSettled(address(uint160(ledger)), run, roundNumber, settlement);
         _requireProven(run, site, earned, settlement.creditsRoot, proof);
 
-        Account memory account = _accounts[run][site];
-        if (earned <= account.claimed) revert CreditsAlreadyClaimed(run, site, account.claimed);
-        amount = earned - account.claimed;
-        uint256 claimedTotal = uint256(ledger.claimedTotal) + amount;
+        uint256 account = _accounts[run][site];
+        uint64 claimed = uint64(account);
+        if (earned <= claimed) revert CreditsAlreadyClaimed(run, site, claimed);
+        amount = earned - claimed;
+        uint256 claimedTotal = uint256(uint64(ledger >> _CLAIMED_TOTAL)) + amount;
         if (claimedTotal > settlement.creditsTotal) {
             revert CreditsExceeded(run, claimedTotal, settlement.creditsTotal);
         }
-        _ledgers[run].claimedTotal = uint64(claimedTotal);
-        _accounts[run][site] = Account(earned, account.balance + amount);
+        _ledgers[run] = ledger + (uint256(amount) << _CLAIMED_TOTAL);
+        _accounts[run][site] = _packed(earned, uint64(account >> _BALANCE) + amount);
         emit CreditsClaimed(run, roundNumber, site, amount, earned);
     }
 
     /// @inheritdoc ICredits
     function transfer(uint64 run, uint32 fromSite, uint32 toSite, uint64 amount) external {
         _REGISTRY.requireNode(fromSite, msg.sender, Roles.SITE);
-        if (!_ledgers[run].transferable) revert CreditsNotTransferable(run);
+        if (_ledgers[run] >> _TRANSFERABLE == 0) revert CreditsNotTransferable(run);
         ISiteRegistry.Standing standing = _REGISTRY.siteOf(toSite).standing;
         if (standing != ISiteRegistry.Standing.Active) revert ISiteRegistry.SiteStandingWrong(toSite, standing);
-        uint64 balance = _accounts[run][fromSite].balance;
-        if (balance < amount) revert CreditsInsufficient(run, fromSite, balance);
-        _accounts[run][fromSite].balance = balance - amount;
-        _accounts[run][toSite].balance += amount;
+        Account memory giver = accountOf(run, fromSite);
+        if (giver.balance < amount) revert CreditsInsufficient(run, fromSite, giver.balance);
+        _accounts[run][fromSite] = _packed(giver.claimed, giver.balance - amount);
+        // Read after the giver is written: a site may give to itself.
+        Account memory taker = accountOf(run, toSite);
+        _accounts[run][toSite] = _packed(taker.claimed, taker.balance + amount);
         emit CreditsTransferred(run, fromSite, toSite, amount);
     }
 
     /// @inheritdoc ICredits
-    function accountOf(uint64 run, uint32 site) external view returns (Account memory) {
-        return _accounts[run][site];
+    function accountOf(uint64 run, uint32 site) public view returns (Account memory) {
+        uint256 account = _accounts[run][site];
+        return Account(uint64(account), uint64(account >> _BALANCE));
     }
 
     /// @inheritdoc ICredits
     function totalOf(uint64 run) external view returns (uint64 claimedTotal, bool transferable) {
-        return (_ledgers[run].claimedTotal, _ledgers[run].transferable);
+        uint256 ledger = _ledgers[run];
+        return (uint64(ledger >> _CLAIMED_TOTAL), ledger >> _TRANSFERABLE != 0);
+    }
+
+    function _packed(uint64 claimed, uint64 balance) private pure returns (uint256) {
+        return uint256(balance) << _BALANCE | claimed;
     }
 
     function _requireSettled(address module, uint64 run, uint32 roundNumber, Settlement calldata settlement)

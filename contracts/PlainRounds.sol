@@ -66,11 +66,12 @@ contract PlainRounds is Guards {
     ) external {
         if (commitment == 0 || locator == 0) revert CommitmentZero();
         if (stage != _ONLY_STAGE) revert StageUnknown(run, stage);
-        Place place = _admitUpdate(run, site, uint40(round) << 8 | attempt, weight);
-        uint16 submitted = _logUpdate(run, site, round, attempt, stage, commitment, weight, locator);
-        if (submitted != place.expected()) return;
-        Record storage record = _records[run];
-        record.place = _closeIfComplete(run, record, place, submitted);
+        (Place place, Progress progress) = _admitUpdate(run, site, uint40(round) << 8 | attempt, weight);
+        bytes memory entry = abi.encode(
+            progress.head(), UpdateSubmitted.selector, run, round, site, attempt, stage, commitment, weight, locator
+        );
+        progress = progress.extended(RunningLog.log4(entry)).plusSubmitted();
+        _records[run].progress = _closedIfComplete(place, progress);
     }
 
     /// @inheritdoc IRounds
@@ -80,29 +81,27 @@ contract PlainRounds is Guards {
         if (proposal.record == 0 || proposal.recordLocator == 0) revert CommitmentZero();
         if (proposal.state == 0 || proposal.creditsRoot == 0) revert CommitmentZero();
         Record storage record = _records[run];
-        Place place = record.place;
+        (Place place, Progress progress) = _settled(run, record);
         _requirePhase(run, place, Phase.Proposing);
         _requirePlace(run, place, _keyOf(proposal.round, proposal.attempt, proposal.number));
         _requireInTime(run, place);
-        uint16 unavailable = proposal.unavailable;
-        _requireTurn(run, site, place, unavailable == 0);
-        _requireCounts(run, proposal.included, proposal.invalid, unavailable);
+        Pace memory pace = record.pace;
+        _requireTurn(run, site, place, pace, proposal.unavailable == 0);
+        _requireCounts(proposal, progress.submitted(), pace);
         uint64 total = proposal.creditsTotal;
-        uint256 credits = _requireCredits(run, place, total);
+        uint256 credits = _requireCredits(run, place, pace, total);
         record.settlements[place.round()] =
             keccak256(abi.encode(proposal.record, proposal.state, proposal.creditsRoot, total));
-        uint40 deadline = uint40(block.timestamp) + record.pace.attestSeconds;
+        uint40 deadline = uint40(block.timestamp) + pace.attestSeconds;
         place = place.moved(Phase.Attesting, place.proposal(), deadline).withProposed(credits);
         record.place = place;
-        _logProposal(run, site, place, total, proposal);
+        record.progress = _logProposal(place, progress, proposal);
     }
 
     /// @inheritdoc IRounds
     function attest(uint64 run, uint32 site, uint32 round, uint8 attempt, uint8 proposal, bytes32 witness) external {
         if (witness == 0) revert CommitmentZero();
-        (Place place, bool current) = _admitVote(run, site, _keyOf(round, attempt, proposal));
-        Record storage record = _records[run];
-        Progress progress = record.progress;
+        (Place place, Progress progress, bool current) = _admitVote(run, site, _keyOf(round, attempt, proposal));
         progress = progress.extended(
             RunningLog.log4(
                 abi.encode(
@@ -110,10 +109,11 @@ contract PlainRounds is Guards {
                 )
             )
         );
-        if (current) progress = progress.plusAttested();
-        record.progress = progress;
-        if (!current) return;
-        if (progress.attested() == place.quorum()) record.place = _finalize(run, record, place);
+        if (current) {
+            progress = progress.plusAttested();
+            if (progress.attested() == place.quorum()) progress = _logFinality(run, place, progress);
+        }
+        _records[run].progress = progress;
     }
 
     /// @inheritdoc IRounds
@@ -121,9 +121,8 @@ contract PlainRounds is Guards {
         external
     {
         if (expected == 0) revert CommitmentZero();
-        (Place place, bool current) = _admitVote(run, site, _keyOf(round, attempt, proposal));
+        (Place place, Progress progress, bool current) = _admitVote(run, site, _keyOf(round, attempt, proposal));
         Record storage record = _records[run];
-        Progress progress = record.progress;
         progress = progress.extended(
             RunningLog.log4(
                 abi.encode(
@@ -133,7 +132,8 @@ contract PlainRounds is Guards {
         );
         if (current) progress = progress.plusObjected();
         record.progress = progress;
-        if (!current) return;
+        // Nothing leads back from a quorum of attestations.
+        if (!current || progress.attested() >= place.quorum()) return;
         bool possible = place.cohort() >= uint256(progress.objected()) + place.quorum();
         if (!possible) record.place = _endProposal(run, record, place);
     }
@@ -141,22 +141,27 @@ contract PlainRounds is Guards {
     /// @inheritdoc IRounds
     function advance(uint64 run) external {
         Record storage record = _records[run];
-        Place place = record.place;
+        Place place = _settle(run, record);
         Phase phase = place.phase();
         _requireRunning(run, phase);
-        if (block.timestamp <= place.deadline()) revert DeadlineAhead(run, place.deadline());
+        bool due = phase == Phase.Final || block.timestamp > place.deadline();
+        if (!due) revert DeadlineAhead(run, place.deadline());
         _requireMember(run);
 
         if (phase == Phase.Gathering) {
             bool enough = record.tally.consenting >= record.bounds.minimumSites;
-            place = enough ? _beginAttempt(run, record, place, 1, 1, 0) : _abort(run, record, place, address(0));
+            place = enough
+                ? _beginAttempt(run, record, place, _FIRST, _FIRST, 0)
+                : _abort(run, record, place, address(0));
         } else if (phase == Phase.Collecting) {
             bool enough = record.progress.submitted() >= record.pace.minimumUpdates;
             place = enough ? _closeSubmissions(run, record, place) : _endAttempt(run, record, place);
         } else if (phase == Phase.Proposing) {
             place = _endAttempt(run, record, place);
-        } else {
+        } else if (phase == Phase.Attesting) {
             place = _endProposal(run, record, place);
+        } else {
+            place = _beginNext(run, record, place);
         }
         record.place = place;
     }
@@ -164,43 +169,33 @@ contract PlainRounds is Guards {
     /// @inheritdoc IRounds
     function abort(uint64 run) external {
         Record storage record = _records[run];
-        _requireRunning(run, record.place.phase());
+        Place place = _settle(run, record);
+        _requireRunning(run, place.phase());
         _requireLeader(run);
-        record.place = _abort(run, record, record.place, msg.sender);
+        record.place = _abort(run, record, place, msg.sender);
     }
 
-    /// @dev Returns how many submitted by now.
-    function _logUpdate(
-        uint64 run,
-        uint32 site,
-        uint32 round,
-        uint8 attempt,
-        uint8 stage,
-        bytes32 commitment,
-        uint64 weight,
-        bytes32 locator
-    ) private returns (uint16) {
-        Progress progress = _records[run].progress;
-        bytes memory entry = abi.encode(
-            progress.head(), UpdateSubmitted.selector, run, round, site, attempt, stage, commitment, weight, locator
+    function _logFinality(uint64 run, Place place, Progress progress) private returns (Progress) {
+        return progress.extended(
+            RunningLog.log3(
+                abi.encode(
+                    progress.head(), RoundFinalized.selector, run, place.round(), place.attempt(), place.proposal()
+                )
+            )
         );
-        progress = progress.extended(RunningLog.log4(entry)).plusSubmitted();
-        _records[run].progress = progress;
-        return progress.submitted();
     }
 
-    /// @dev Sets word by word what abi.encode would lay out: so many values do not fit on its stack.
-    function _logProposal(uint64 run, uint32 site, Place place, uint64 total, Proposal calldata proposal) private {
-        Progress progress = _records[run].progress;
+    /// @dev Sets word by word what abi.encode would lay out, which would copy `inclusion` first.
+    function _logProposal(Place place, Progress progress, Proposal calldata proposal) private returns (Progress) {
         bytes32[15] memory words;
         words[0] = progress.head();
         words[1] = RoundProposed.selector;
-        words[2] = bytes32(uint256(run));
+        words[2] = bytes32(uint256(proposal.run));
         words[3] = bytes32(uint256(place.round()));
-        words[4] = bytes32(uint256(site));
+        words[4] = bytes32(uint256(proposal.site));
         words[5] = bytes32(uint256(place.attempt()));
         words[6] = bytes32(uint256(place.proposal()));
-        words[7] = bytes32(uint256(total));
+        words[7] = bytes32(uint256(proposal.creditsTotal));
         words[8] = proposal.record;
         words[9] = proposal.recordLocator;
         words[10] = proposal.state;
@@ -209,6 +204,6 @@ contract PlainRounds is Guards {
         words[13] = bytes32(_INCLUSION_OFFSET);
         bytes calldata inclusion = proposal.inclusion;
         words[14] = bytes32(inclusion.length);
-        _records[run].progress = progress.extended(RunningLog.log4(words, inclusion));
+        return progress.extended(RunningLog.log4(words, inclusion));
     }
 }

@@ -27,8 +27,8 @@ NAMES = ("SiteRegistry", "DataAccess", "Runs", "Credits", "PlainRounds")
 SOLC_VERSION = "0.8.37"
 SETTINGS: dict[str, Any] = {
     "evmVersion": "shanghai",
-    "optimizer": {"enabled": True, "runs": 200},
-    "viaIR": False,
+    "optimizer": {"enabled": True, "runs": 20_000},
+    "viaIR": True,
     # Without the hash of the sources a better comment does not change the code's hash.
     "metadata": {"bytecodeHash": "none"},
     "outputSelection": {

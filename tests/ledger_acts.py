@@ -19,7 +19,6 @@ from fednet.domain.identity import (
 )
 from fednet.domain.ledger import (
     Application,
-    Inclusion,
     Parameters,
     Proposal,
     Role,
@@ -185,7 +184,6 @@ def proposal_of(world: World, run: RunId, hospitals: Sequence[Hospital]) -> Prop
     state = world.reader.state(run)
     turn = turn_position(state.round, state.attempt, state.proposal, state.roster_length)
     settled = settlement_of(world, run, state.round, earned_after(world, run, hospitals))
-    verdicts = dict.fromkeys(range(state.submitted), Inclusion.INCLUDED)
     return Proposal(
         run=run,
         site=hospitals[turn].site,
@@ -200,7 +198,7 @@ def proposal_of(world: World, run: RunId, hospitals: Sequence[Hospital]) -> Prop
         record_locator=locator("record", run, state.round),
         state=settled.state,
         credits_root=settled.credits_root,
-        inclusion=pack_inclusion(verdicts),
+        inclusion=pack_inclusion({}),
     )
 
 
@@ -220,10 +218,11 @@ def attest(proposal: Proposal, hospital: Hospital) -> None:
 
 
 def play_round(world: World, run: RunId, hospitals: Sequence[Hospital]) -> Proposal:
-    """Play a round to its end; every site attests."""
+    """Play a round to its end; every site attests, then the first one begins the next round."""
     for hospital in hospitals:
         submit(world, run, hospital)
     proposal = propose(world, run, hospitals)
     for hospital in hospitals:
         attest(proposal, hospital)
+    hospitals[0].writer.advance(run)
     return proposal

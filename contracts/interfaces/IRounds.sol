@@ -58,7 +58,8 @@ interface IRounds is IRoundsEvents, IRoundsErrors {
     /// @param proposal What is to become final.
     function propose(Proposal calldata proposal) external;
 
-    /// @notice Attest a proposal after recomputing it; also while the next round runs, if it became final.
+    /// @notice Attest a proposal after recomputing it; also late, until the next one becomes final, if it
+    /// became final itself.
     /// @param run Run, counted from 1.
     /// @param site Site, by its stable id.
     /// @param round Round, counted from 1.
@@ -76,11 +77,12 @@ interface IRounds is IRoundsEvents, IRoundsErrors {
     /// @param expected SHA-256 of the record that the member's own recomputation gave.
     function objectTo(uint64 run, uint32 site, uint32 round, uint8 attempt, uint8 proposal, bytes32 expected) external;
 
-    /// @notice Move a run on whose deadline has passed; by any member, the researcher or an operator.
+    /// @notice Move a run on whose deadline has passed, or whose round is final; by any member, the
+    /// researcher or an operator.
     /// @param run Run, counted from 1.
     function advance(uint64 run) external;
 
-    /// @notice Abort a run; by its researcher or an operator.
+    /// @notice Abort a run; by its researcher or an operator. What is final stays final.
     /// @param run Run, counted from 1.
     function abort(uint64 run) external;
 

@@ -65,7 +65,9 @@ interface IRoundsEvents {
         uint64 weight,
         bytes32 locator
     );
-    /// @notice A stage of submissions closed; proposing may begin.
+    /// @notice A stage of submissions closed; proposing began.
+    /// @dev Logged by the first act after it that moves the run, such as the proposal. A stage closes by
+    /// itself when everybody awaited has submitted; `stateOf` tells so at once.
     /// @param run Run, counted from 1.
     /// @param round Round, counted from 1.
     /// @param attempt Attempt at the round, counted from 1.
@@ -84,7 +86,8 @@ interface IRoundsEvents {
     /// @param state SHA-256 of the next state.
     /// @param creditsRoot Root over every site's cumulative credits.
     /// @param deadline End of the time allowed, in seconds.
-    /// @param inclusion Two bits for each roster position: 0 not submitted, 1 included, 2 invalid, 3 unavailable.
+    /// @param inclusion What does not count: two bits for each roster position, lowest bits first: 0 counts
+    /// if it submitted, 2 invalid, 3 unavailable; trailing zero bytes are left off.
     event RoundProposed(
         uint64 indexed run,
         uint32 indexed round,
@@ -136,13 +139,12 @@ interface IRoundsEvents {
     /// @param proposal Proposal of the attempt, counted from 1.
     /// @param deadline End of the next proposing phase, in seconds; zero if there is none.
     event ProposalEnded(uint64 indexed run, uint32 indexed round, uint8 attempt, uint8 proposal, uint40 deadline);
-    /// @notice A round became final; nothing leads back.
+    /// @notice A round became final; nothing leads back. What it settled stands in its proposal.
     /// @param run Run, counted from 1.
     /// @param round Round, counted from 1.
     /// @param attempt Attempt at the round, counted from 1.
     /// @param proposal Proposal of the attempt, counted from 1.
-    /// @param settlement keccak256(abi.encode(ICredits.Settlement)).
-    event RoundFinalized(uint64 indexed run, uint32 indexed round, uint8 attempt, uint8 proposal, bytes32 settlement);
+    event RoundFinalized(uint64 indexed run, uint32 indexed round, uint8 attempt, uint8 proposal);
     /// @notice Every round of the plan is final.
     /// @param run Run, counted from 1.
     /// @param rounds Number of rounds.

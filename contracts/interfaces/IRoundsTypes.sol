@@ -16,6 +16,8 @@ interface IRoundsTypes {
         Proposing,
         /// Members attest or object.
         Attesting,
+        /// The round is final; late votes are taken, any member may begin the next round.
+        Final,
         /// Every round is final.
         Completed,
         /// Ended early; earlier rounds stay final.
@@ -68,15 +70,16 @@ interface IRoundsTypes {
         uint8 attempt;
         /// Proposal at hand, counted from 1; zero while collecting.
         uint8 proposal;
-        /// Start of the phase.
+        /// Start of the phase; in Final, of the attesting that led there.
         uint40 since;
-        /// End of the phase, after which `advance` moves on.
+        /// End of the phase, after which `advance` moves on; in Final that of the attesting, which no
+        /// longer binds: `advance` moves on at once.
         uint40 deadline;
         /// Sites in the cohort, frozen at the attempt's start.
         uint16 cohort;
         /// Roster length at the attempt's start: higher positions are not in the cohort.
         uint16 rosterLength;
-        /// Members of the cohort that may still submit or have submitted.
+        /// Submissions on which the stage closes at once; zero if too few may still come.
         uint16 expected;
         /// Submissions to the attempt.
         uint16 submitted;
@@ -146,7 +149,8 @@ interface IRoundsTypes {
         bytes32 state;
         /// Root over every site's cumulative credits.
         bytes32 creditsRoot;
-        /// Two bits for each roster position: 0 not submitted, 1 included, 2 invalid, 3 unavailable.
+        /// What does not count: two bits for each roster position, lowest bits first: 0 counts if it
+        /// submitted, 2 invalid, 3 unavailable; trailing zero bytes are left off.
         bytes inclusion;
     }
 }

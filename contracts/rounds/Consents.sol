@@ -7,13 +7,12 @@ import {IRounds} from "../interfaces/IRounds.sol";
 import {ISiteRegistry} from "../interfaces/ISiteRegistry.sol";
 import {Membership} from "./Membership.sol";
 import {Place} from "./Place.sol";
+import {Progress} from "./Progress.sol";
 import {Transitions} from "./Transitions.sol";
 
 /// @title Consents of sites to runs
 /// @notice Lets sites into a run under their grants, and out again.
 abstract contract Consents is Transitions {
-    uint8 private constant _FIRST = 1;
-
     /// @inheritdoc IRounds
     function consent(uint64 run, uint32 site, uint64 grant) external {
         _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
@@ -97,10 +96,13 @@ abstract contract Consents is Transitions {
         record.members[site] = member.ended();
         --record.tally.consenting;
         _note4(record, abi.encode(record.progress.head(), ConsentEnded.selector, run, site, member.grant()));
-        Place place = record.place;
-        if (place.phase() != Phase.Collecting) return;
+        (Place place, Progress progress) = (record.place, record.progress);
+        if (_effective(record, place, progress).phase() != Phase.Collecting) return;
         if (member.position() >= place.rosterLength() || member.submittedKey() == place.attemptKey()) return;
-        record.place = _closeIfComplete(run, record, place.minusExpected(), record.progress.submitted());
+        place = place.minusExpected(record.pace.minimumUpdates);
+        record.place = place;
+        // After the deadline it is `advance` that closes the stage.
+        if (block.timestamp <= place.deadline()) record.progress = _closedIfComplete(place, progress);
     }
 
     function _requireConsent(uint64 run, uint32 site) private view returns (Membership member) {

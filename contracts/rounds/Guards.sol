@@ -6,6 +6,7 @@ import {IRounds} from "../interfaces/IRounds.sol";
 import {Consents} from "./Consents.sol";
 import {Membership} from "./Membership.sol";
 import {Place} from "./Place.sol";
+import {Progress} from "./Progress.sol";
 
 /// @title Conditions of acts in a round
 /// @notice Refuses an act of the wrong site, at the wrong place, too late or out of bounds.
@@ -13,11 +14,12 @@ abstract contract Guards is Consents {
     /// @dev Checks and notes a submission by a member of the cohort.
     function _admitUpdate(uint64 run, uint32 site, uint40 attemptKey, uint64 weight)
         internal
-        returns (Place place)
+        returns (Place place, Progress progress)
     {
         _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
         Record storage record = _records[run];
-        place = record.place;
+        progress = record.progress;
+        place = _effective(record, record.place, progress);
         _requirePhase(run, place, Phase.Collecting);
         if (place.attemptKey() != attemptKey) _revertPlace(run, place);
         _requireInTime(run, place);
@@ -31,17 +33,22 @@ abstract contract Guards is Consents {
     }
 
     /// @dev Checks and notes an attestation or objection, to the proposal at hand or to the last that
-    /// became final. Keys only grow, so a site that went back to an older one could not vote twice.
-    function _admitVote(uint64 run, uint32 site, uint48 key) internal returns (Place place, bool current) {
+    /// became final before it. Once a proposal is final, no deadline cuts off votes on it. Keys only
+    /// grow, so a site that went back to an older one could not vote twice. Gives the place as stored.
+    function _admitVote(uint64 run, uint32 site, uint48 key)
+        internal
+        returns (Place place, Progress progress, bool current)
+    {
         _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
         Record storage record = _records[run];
-        place = record.place;
+        (place, progress) = (record.place, record.progress);
         current = place.proposalKey() == key && place.phase() == Phase.Attesting;
         uint16 rosterLength = place.rosterLength();
         if (current) {
-            _requireInTime(run, place);
+            if (progress.attested() < place.quorum()) _requireInTime(run, place);
         } else {
             if (key != record.tally.lastKey) {
+                place = _effective(record, place, progress);
                 _requirePhase(run, place, Phase.Attesting);
                 _revertPlace(run, place);
             }
@@ -55,45 +62,50 @@ abstract contract Guards is Consents {
 
     /// @dev The turn goes round the roster: position (round + attempt + proposal) modulo its length,
     /// until the reveal and a grace period are over. Then it is anybody's of the cohort.
-    function _requireTurn(uint64 run, uint32 site, Place place, bool allRevealed) internal view {
-        Record storage record = _records[run];
-        Membership member = record.members[site];
+    function _requireTurn(uint64 run, uint32 site, Place place, Pace memory pace, bool allRevealed) internal view {
+        Membership member = _records[run].members[site];
         uint256 rosterLength = place.rosterLength();
         if (!member.tookPart(uint16(rosterLength), place.attemptKey())) revert SiteNotInCohort(run, site);
-        uint40 revealEnd = place.deadline() - record.pace.proposeSeconds;
+        uint40 revealEnd = place.deadline() - pace.proposeSeconds;
         if (!allRevealed && block.timestamp < revealEnd) revert RevealUnfinished(run, revealEnd);
         uint256 turn = (uint256(place.round()) + place.attempt() + place.proposal()) % rosterLength;
-        if (member.position() != turn && block.timestamp < revealEnd + record.pace.graceSeconds) {
+        if (member.position() != turn && block.timestamp < revealEnd + pace.graceSeconds) {
             revert TurnOfAnother(run, site, uint16(turn));
         }
     }
 
-    function _requireCounts(uint64 run, uint256 included, uint256 invalid, uint256 unavailable) internal view {
-        Record storage record = _records[run];
-        uint16 submitted = record.progress.submitted();
-        uint256 counted = included + invalid + unavailable;
-        if (counted != submitted || included < record.pace.minimumUpdates) {
-            revert CountsInvalid(run, submitted, counted);
+    function _requireCounts(Proposal calldata proposal, uint16 submitted, Pace memory pace) internal pure {
+        uint256 counted = uint256(proposal.included) + proposal.invalid + proposal.unavailable;
+        if (counted != submitted || proposal.included < pace.minimumUpdates) {
+            revert CountsInvalid(proposal.run, submitted, counted);
         }
     }
 
     /// @dev Returns what the proposal would grant.
-    function _requireCredits(uint64 run, Place place, uint64 total) internal view returns (uint256) {
+    function _requireCredits(uint64 run, Place place, Pace memory pace, uint64 total)
+        internal
+        pure
+        returns (uint256)
+    {
         uint64 granted = place.granted();
-        uint64 maximum = granted + _records[run].pace.creditsPerRound;
+        uint64 maximum = granted + pace.creditsPerRound;
         if (total < granted || total > maximum) revert CreditsOutOfBounds(run, total, maximum);
         return total - granted;
     }
 
     function _requireLeader(uint64 run) internal view {
-        if (!_isLeader(run)) revert CallerNotMember(run, msg.sender);
+        (, uint8 roles) = _REGISTRY.accountOf(msg.sender);
+        if (!_isLeader(run, roles)) revert CallerNotMember(run, msg.sender);
     }
 
+    /// @dev Sites are asked for first: theirs is nearly every call.
     function _requireMember(uint64 run) internal view {
-        if (_isLeader(run)) return;
-        (uint32 site,) = _REGISTRY.accountOf(msg.sender);
-        if (!_records[run].members[site].known()) revert CallerNotMember(run, msg.sender);
-        _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
+        (uint32 site, uint8 roles) = _REGISTRY.accountOf(msg.sender);
+        if (roles & Roles.SITE != 0 && _records[run].members[site].known()) {
+            _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
+        } else if (!_isLeader(run, roles)) {
+            revert CallerNotMember(run, msg.sender);
+        }
     }
 
     function _requireRunning(uint64 run, Phase phase) internal pure {
@@ -119,8 +131,7 @@ abstract contract Guards is Consents {
     }
 
     /// @dev The run's researcher or an operator; their standing and role are asked for now.
-    function _isLeader(uint64 run) private view returns (bool) {
-        (, uint8 roles) = _REGISTRY.accountOf(msg.sender);
+    function _isLeader(uint64 run, uint8 roles) private view returns (bool) {
         if (roles & Roles.OPERATOR != 0) {
             _REGISTRY.requireRole(msg.sender, Roles.OPERATOR);
             return true;

@@ -4,9 +4,10 @@ pragma solidity 0.8.37;
 import {IRoundsTypes} from "../interfaces/IRoundsTypes.sol";
 
 /// @notice Where a run stands, packed in one slot. Submissions and votes only read it: what they
-/// count is in `Progress`. From the lowest bit: phase 8, proposal 8, attempt 8, round 32, deadline 40,
-/// then 16 each: cohort, rosterLength, expected, quorum; then 48 each: credits granted by final
-/// rounds, credits the proposal at hand would grant.
+/// count is in `Progress`, and `Final` is never stored but follows from the counts. From the lowest
+/// bit: phase 8, proposal 8, attempt 8, round 32, deadline 40, then 16 each: cohort, rosterLength,
+/// expected, quorum; then 48 each: credits granted by final rounds, credits the proposal at hand
+/// would grant.
 type Place is uint256;
 
 using Places for Place global;
@@ -38,11 +39,15 @@ library Places {
         );
     }
 
-    /// @notice Freeze the cohort of an attempt that has just begun; all of it is expected to submit.
-    function withCohort(Place place, uint16 members, uint16 positions, uint16 needed) internal pure returns (Place) {
+    /// @notice Freeze the cohort of an attempt that has just begun.
+    function withCohort(Place place, uint16 members, uint16 positions, uint16 awaited, uint16 needed)
+        internal
+        pure
+        returns (Place)
+    {
         return Place.wrap(
             Place.unwrap(place) | uint256(members) << _COHORT | uint256(positions) << _ROSTER_LENGTH
-                | uint256(members) << _EXPECTED | uint256(needed) << _QUORUM
+                | uint256(awaited) << _EXPECTED | uint256(needed) << _QUORUM
         );
     }
 
@@ -59,14 +64,18 @@ library Places {
         return Place.wrap((Place.unwrap(place) & type(uint208).max) | amount << _PROPOSED);
     }
 
-    /// @notice Grant the credits of the proposal.
-    function withGrant(Place place) internal pure returns (Place) {
-        return Place.wrap((Place.unwrap(place) & type(uint208).max) + ((Place.unwrap(place) >> _PROPOSED) << _GRANTED));
+    /// @notice Make the proposal final and grant its credits.
+    function finalized(Place place) internal pure returns (Place) {
+        uint256 kept = Place.unwrap(place) & (uint256(type(uint208).max) ^ type(uint8).max);
+        uint256 credits = Place.unwrap(place) >> _PROPOSED;
+        return Place.wrap((kept | uint256(IRoundsTypes.Phase.Final)) + (credits << _GRANTED));
     }
 
-    /// @notice Expect one submission less.
-    function minusExpected(Place place) internal pure returns (Place) {
-        return Place.wrap(Place.unwrap(place) - (1 << _EXPECTED));
+    /// @notice Expect one submission less, or none at all if that were too few.
+    function minusExpected(Place place, uint16 minimum) internal pure returns (Place) {
+        uint256 others = Place.unwrap(place) & ~(uint256(type(uint16).max) << _EXPECTED);
+        uint256 before = expected(place);
+        return Place.wrap(before > minimum ? others | (before - 1) << _EXPECTED : others);
     }
 
     /// @notice Give (round, attempt) as one number; later attempts have higher ones.
@@ -80,8 +89,11 @@ library Places {
     }
 
     /// @notice Give the phase.
-    function phase(Place place) internal pure returns (IRoundsTypes.Phase) {
-        return IRoundsTypes.Phase(uint8(Place.unwrap(place)));
+    /// @dev Only phases are ever stored there, so the check that a conversion makes is left out.
+    function phase(Place place) internal pure returns (IRoundsTypes.Phase found) {
+        assembly ("memory-safe") {
+            found := and(place, 0xff)
+        }
     }
 
     /// @notice Give the proposal's number.
@@ -114,7 +126,7 @@ library Places {
         return uint16(Place.unwrap(place) >> _ROSTER_LENGTH);
     }
 
-    /// @notice Give the number of members that may still submit or have submitted.
+    /// @notice Give the number of submissions on which the stage closes; zero if too few may still come.
     function expected(Place place) internal pure returns (uint16) {
         return uint16(Place.unwrap(place) >> _EXPECTED);
     }

@@ -14,7 +14,8 @@ library Plans {
     function requireValid(IRoundsTypes.Parameters memory p) internal pure {
         _require("rounds", p.rounds, 1, type(uint32).max);
         _require("consentSeconds", p.consentSeconds, 1, type(uint32).max);
-        _require("collectSeconds", p.collectSeconds, 1, type(uint32).max);
+        // One second more would not fit when the closing of the stage is noted.
+        _require("collectSeconds", p.collectSeconds, 1, type(uint32).max - 1);
         _require("proposeSeconds", p.proposeSeconds, 1, type(uint32).max);
         _require("attestSeconds", p.attestSeconds, 1, type(uint32).max);
         _require("maxProposals", p.maxProposals, 1, type(uint8).max);

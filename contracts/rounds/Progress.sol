@@ -3,7 +3,8 @@ pragma solidity 0.8.37;
 
 /// @notice What every submission and vote changes, packed in one slot so that it writes this and the
 /// site's membership and nothing else. From the lowest bit, 16 each: submitted, attested, objected;
-/// then the running hash, of which the last six bytes give way to the counts.
+/// then the running hash, of which the last six bytes give way to the counts. While submissions are
+/// collected there are no votes: their 32 bits then tell whether the stage has closed, and when.
 /// @dev A hash of 26 bytes still costs 2^104 steps to collide and 2^208 to replace.
 type Progress is uint256;
 
@@ -14,6 +15,8 @@ using ProgressFields for Progress global;
 library ProgressFields {
     uint256 private constant _ATTESTED = 16;
     uint256 private constant _OBJECTED = 32;
+    /// @dev In place of both votes; the seconds left at the closing, plus one.
+    uint256 private constant _CLOSING = 16;
     uint256 private constant _COUNTS = type(uint48).max;
 
     /// @notice Put a new running hash in place of the old one.
@@ -26,7 +29,7 @@ library ProgressFields {
         return Progress.wrap(Progress.unwrap(progress) & ~_COUNTS);
     }
 
-    /// @notice Forget the votes, for a new proposal.
+    /// @notice Forget the votes, or that the stage has closed, for a new proposal.
     function withoutVotes(Progress progress) internal pure returns (Progress) {
         return Progress.wrap(Progress.unwrap(progress) & ~(_COUNTS ^ type(uint16).max));
     }
@@ -34,6 +37,11 @@ library ProgressFields {
     /// @notice Count one more submission.
     function plusSubmitted(Progress progress) internal pure returns (Progress) {
         return Progress.wrap(Progress.unwrap(progress) + 1);
+    }
+
+    /// @notice Note that the stage closes with some seconds left before its deadline.
+    function withClosing(Progress progress, uint32 left) internal pure returns (Progress) {
+        return Progress.wrap(Progress.unwrap(progress) + ((uint256(left) + 1) << _CLOSING));
     }
 
     /// @notice Count one more attestation.
@@ -54,6 +62,16 @@ library ProgressFields {
     /// @notice Give the number of submissions.
     function submitted(Progress progress) internal pure returns (uint16) {
         return uint16(Progress.unwrap(progress));
+    }
+
+    /// @notice Tell whether the stage has closed; only while submissions are collected.
+    function hasClosed(Progress progress) internal pure returns (bool) {
+        return uint32(Progress.unwrap(progress) >> _CLOSING) != 0;
+    }
+
+    /// @notice Give the seconds that were left before the deadline when the stage closed.
+    function secondsLeft(Progress progress) internal pure returns (uint32) {
+        return uint32(Progress.unwrap(progress) >> _CLOSING) - 1;
     }
 
     /// @notice Give the number of attestations.

@@ -54,6 +54,9 @@ abstract contract RoundsStore is IRounds {
         mapping(uint32 round => bytes32 settlement) settlements;
     }
 
+    /// @dev Number of the first attempt at a round and of the first proposal in an attempt.
+    uint8 internal constant _FIRST = 1;
+
     ISiteRegistry internal immutable _REGISTRY;
     IDataAccess internal immutable _DATA_ACCESS;
     IRuns internal immutable _RUNS;
@@ -70,8 +73,10 @@ abstract contract RoundsStore is IRounds {
     /// @inheritdoc IRounds
     function stateOf(uint64 run) external view returns (State memory state) {
         Record storage record = _records[run];
-        Place place = record.place;
+        Place stored = record.place;
         Progress progress = record.progress;
+        Place place = _effective(record, stored, progress);
+        if (stored.phase() == Phase.Collecting) progress = progress.withoutVotes();
         state.phase = place.phase();
         state.round = place.round();
         state.attempt = place.attempt();
@@ -85,7 +90,7 @@ abstract contract RoundsStore is IRounds {
         state.attested = progress.attested();
         state.objected = progress.objected();
         state.quorum = place.quorum();
-        state.finalRounds = _finalRounds(place);
+        state.finalRounds = _finalRounds(record, stored);
         state.creditsGranted = place.granted();
         state.consenting = record.tally.consenting;
     }
@@ -135,7 +140,23 @@ abstract contract RoundsStore is IRounds {
     /// @inheritdoc IRounds
     function settlementOf(uint64 run, uint32 round) external view returns (bytes32) {
         Record storage record = _records[run];
-        return round <= _finalRounds(record.place) ? record.settlements[round] : bytes32(0);
+        Place place = record.place;
+        // A claim pays for each slot: the counts matter for the round at hand only.
+        bool isFinal = round < place.round() || (round == place.round() && _isFinal(record, place));
+        return isFinal ? record.settlements[round] : bytes32(0);
+    }
+
+    /// @dev Where the run stands now. Two moves store no place, so that the act that causes one costs no
+    /// more than any other: that submissions have closed is marked in `Progress`, finality follows from
+    /// its counts. The next act that stores the place settles them; see `Transitions`.
+    function _effective(Record storage record, Place place, Progress progress) internal view returns (Place) {
+        Phase phase = place.phase();
+        if (phase == Phase.Collecting && progress.hasClosed()) {
+            Pace storage pace = record.pace;
+            uint40 closing = place.deadline() - progress.secondsLeft();
+            return place.moved(Phase.Proposing, _FIRST, closing + pace.revealSeconds + pace.proposeSeconds);
+        }
+        return phase == Phase.Attesting && progress.attested() >= place.quorum() ? place.finalized() : place;
     }
 
     /// @dev The start of a phase follows from its end, which saves the slot 40 bits.
@@ -148,12 +169,22 @@ abstract contract RoundsStore is IRounds {
             uint40 reveal = place.proposal() == 1 ? record.pace.revealSeconds : 0;
             return place.deadline() - record.pace.proposeSeconds - reveal;
         }
-        if (phase == Phase.Attesting) return place.deadline() - record.pace.attestSeconds;
+        if (phase == Phase.Attesting || phase == Phase.Final) return place.deadline() - record.pace.attestSeconds;
         return place.deadline();
     }
 
-    function _finalRounds(Place place) internal pure returns (uint32) {
-        if (place.phase() == Phase.Completed) return place.round();
-        return place.round() == 0 ? 0 : place.round() - 1;
+    function _finalRounds(Record storage record, Place stored) private view returns (uint32) {
+        uint32 round = stored.round();
+        return round == 0 || _isFinal(record, stored) ? round : round - 1;
+    }
+
+    /// @dev Whether the round at hand is final, by the place as it is stored. A run aborted after finality
+    /// keeps the votes that made it; an empty cohort, which nobody voted in, has no quorum.
+    function _isFinal(Record storage record, Place stored) private view returns (bool) {
+        Phase phase = stored.phase();
+        if (phase == Phase.Completed) return true;
+        if (phase != Phase.Attesting && phase != Phase.Aborted) return false;
+        Progress progress = record.progress;
+        return progress.attested() != 0 && progress.attested() >= stored.quorum();
     }
 }

@@ -8,8 +8,8 @@ import {RunningLog} from "./RunningLog.sol";
 
 /// @title Moves of a run from phase to phase
 /// @notice Says what follows on what; who may cause it is decided elsewhere.
-/// @dev Every function logs the move and stores the progress, and returns the new place, which the
-/// caller stores once.
+/// @dev Every function that moves logs the move and stores the progress, and returns the new place,
+/// which the caller stores once.
 abstract contract Transitions is RoundsStore {
     uint256 private constant _BASIS_POINTS = 10_000;
     address private constant _NOBODY = address(0);
@@ -29,7 +29,8 @@ abstract contract Transitions is RoundsStore {
         uint16 quorum = above < cohort ? uint16(above) : cohort;
         if (quorum < quorumBefore) quorum = quorumBefore;
         place = place.begun(round, attempt, uint40(block.timestamp) + record.pace.collectSeconds);
-        place = place.withCohort(cohort, record.tally.rosterCount, quorum);
+        uint16 expected = cohort < record.pace.minimumUpdates ? 0 : cohort;
+        place = place.withCohort(cohort, record.tally.rosterCount, expected, quorum);
         _logAttempt(run, record, place);
         return place;
     }
@@ -53,11 +54,45 @@ abstract contract Transitions is RoundsStore {
         );
     }
 
+    /// @dev Gives the place as it is now, for an act that stores it, and logs the closing of submissions
+    /// if so far it only followed from the counts. The caller stores the progress, too.
+    function _settled(uint64 run, Record storage record) internal returns (Place place, Progress progress) {
+        Place stored = record.place;
+        progress = record.progress;
+        place = _effective(record, stored, progress);
+        if (stored.phase() == Phase.Collecting && place.phase() == Phase.Proposing) {
+            progress = _logClosing(run, place, progress);
+        }
+    }
+
+    /// @dev Stores what is settled, but for the place, for an act that ends the phase.
+    function _settle(uint64 run, Record storage record) internal returns (Place place) {
+        (place, record.progress) = _settled(run, record);
+        if (place.phase() == Phase.Final) {
+            record.tally.lastKey = place.proposalKey();
+            record.tally.lastRosterLength = place.rosterLength();
+        }
+    }
+
+    /// @dev The stage closes as soon as nobody is waited for.
+    function _closedIfComplete(Place place, Progress progress) internal view returns (Progress) {
+        uint16 expected = place.expected();
+        if (expected == 0 || progress.submitted() != expected) return progress;
+        return progress.withClosing(uint32(place.deadline() - block.timestamp));
+    }
+
+    /// @dev The deadline has passed, so the stage closes without those who are still awaited.
     function _closeSubmissions(uint64 run, Record storage record, Place place) internal returns (Place) {
         Pace storage pace = record.pace;
         uint40 deadline = uint40(block.timestamp) + pace.revealSeconds + pace.proposeSeconds;
-        Progress progress = record.progress;
-        record.progress = progress.extended(
+        place = place.moved(Phase.Proposing, _FIRST, deadline);
+        record.progress = _logClosing(run, place, record.progress);
+        return place;
+    }
+
+    function _logClosing(uint64 run, Place place, Progress progress) private returns (Progress) {
+        progress = progress.withoutVotes();
+        return progress.extended(
             RunningLog.log3(
                 abi.encode(
                     progress.head(),
@@ -66,40 +101,16 @@ abstract contract Transitions is RoundsStore {
                     place.round(),
                     place.attempt(),
                     progress.submitted(),
-                    deadline
+                    place.deadline()
                 )
             )
         );
-        return place.moved(Phase.Proposing, 1, deadline);
     }
 
-    /// @dev Closes as soon as nobody is waited for, unless too few submitted: then the deadline stands.
-    function _closeIfComplete(uint64 run, Record storage record, Place place, uint16 submitted)
-        internal
-        returns (Place)
-    {
-        if (submitted != place.expected() || submitted < record.pace.minimumUpdates) return place;
-        return _closeSubmissions(run, record, place);
-    }
-
-    function _finalize(uint64 run, Record storage record, Place place) internal returns (Place) {
+    /// @dev The round is final: the next one begins, or the run is complete.
+    function _beginNext(uint64 run, Record storage record, Place place) internal returns (Place) {
         uint32 round = place.round();
-        record.tally.lastKey = place.proposalKey();
-        record.tally.lastRosterLength = place.rosterLength();
-        _note3(
-            record,
-            abi.encode(
-                record.progress.head(),
-                RoundFinalized.selector,
-                run,
-                round,
-                place.attempt(),
-                place.proposal(),
-                record.settlements[round]
-            )
-        );
-        place = place.withGrant();
-        if (round < record.bounds.rounds) return _beginAttempt(run, record, place, round + 1, 1, 0);
+        if (round < record.bounds.rounds) return _beginAttempt(run, record, place, round + 1, _FIRST, 0);
         _note2(record, abi.encode(record.progress.head(), RunCompleted.selector, run, round));
         return place.moved(Phase.Completed, place.proposal(), uint40(block.timestamp));
     }

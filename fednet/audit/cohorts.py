@@ -70,6 +70,8 @@ def walk_cohorts(
             case ev.SubmissionsClosed():
                 walk.closed = True
                 _expect(walk, COHORT, event, "submissions", len(walk.submitted), event.submitted)
+            case ev.RoundProposed():
+                _expect(walk, COHORT, event, "submissions are closed", True, walk.closed)
             case ev.RoundAttested() | ev.RoundObjected():
                 _vote(walk, event)
             case ev.RoundFinalized():
@@ -159,7 +161,7 @@ def _finalize(walk: _Walk, event: ev.RoundFinalized) -> None:
 def _expect(
     walk: _Walk,
     check: Check,
-    event: ev.AttemptStarted | ev.SubmissionsClosed | ev.RoundFinalized,
+    event: ev.AttemptStarted | ev.SubmissionsClosed | ev.RoundProposed | ev.RoundFinalized,
     name: str,
     expected: object,
     actual: object,

@@ -113,8 +113,14 @@ def _verdicts(
 ) -> dict[SiteId, Inclusion]:
     if proposal is None:
         return {}
-    packed = unpack_inclusion(proposal.proposed.inclusion, attempt.started.roster_length)
-    return {history.roster[at]: code for at, code in (packed or {}).items() if at in history.roster}
+    length = attempt.started.roster_length
+    submitted = {
+        at: site
+        for at, site in history.roster.items()
+        if at < length and site in attempt.submissions
+    }
+    verdicts = unpack_inclusion(proposal.proposed.inclusion, submitted) or {}
+    return {submitted[at]: verdict for at, verdict in verdicts.items()}
 
 
 def _with(verdicts: Mapping[SiteId, Inclusion], wanted: Inclusion) -> tuple[SiteId, ...]:

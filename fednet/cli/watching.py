@@ -63,18 +63,23 @@ def fields(view: RunView) -> dict[str, object]:
         "final rounds": state.final_rounds,
         "consenting": _sites(consenting(view.history)),
     }
-    if not state.phase.is_over:
+    if has_deadline(state):
         left = state.deadline - view.now
         waits = f"{left} s left" if left > 0 else "over: any member may advance"
         named["deadline"] = f"{output.when(state.deadline)} ({waits})"
     if state.phase is Phase.COLLECTING:
-        named["submitted"] = f"{state.submitted} of {state.expected}"
-    if state.phase is Phase.ATTESTING:
+        named["submitted"] = f"{state.submitted} of {state.cohort}"
+    if state.phase in (Phase.ATTESTING, Phase.FINAL):
         named["attested"] = f"{state.attested}, quorum {state.quorum}, objected {state.objected}"
     missing = awaited(view)
     if missing:
         named["waiting for"] = _sites(missing)
     return named
+
+
+def has_deadline(state: RunState) -> bool:
+    """Tell whether the run waits for something until a deadline; from a final round it goes on."""
+    return not (state.phase.is_over or state.phase is Phase.FINAL)
 
 
 def consenting(history: RunHistory) -> tuple[SiteId, ...]:
@@ -133,7 +138,7 @@ def watch(reader: LedgerReader, run: RunId, poll_seconds: float, as_json: bool) 
                 state = view.state
                 left = max(0, state.deadline - view.now)
                 title = f"run {run}: {state.phase.name.lower()}"
-                title += "" if state.phase.is_over else f", {left} s left"
+                title += f", {left} s left" if has_deadline(state) else ""
                 live.update(rounds_view.table_of(view.rows, title))
                 last = view
     return last.state.phase is Phase.COMPLETED

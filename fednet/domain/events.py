@@ -275,7 +275,7 @@ class UpdateSubmitted(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class SubmissionsClosed(RunEvent):
-    """A stage of submissions closed; proposing may begin."""
+    """A stage of submissions closed before; logged by the next act that moves the run."""
 
     round: RoundNumber
     attempt: int
@@ -339,7 +339,6 @@ class RoundFinalized(RunEvent):
     round: RoundNumber
     attempt: int
     proposal: int
-    settlement: Digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ compares them). Nothing here reads a chain; see ``fednet.domain.ports``.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
@@ -60,8 +61,9 @@ class Phase(IntEnum):
     COLLECTING = 2
     PROPOSING = 3
     ATTESTING = 4
-    COMPLETED = 5
-    ABORTED = 6
+    FINAL = 5
+    COMPLETED = 6
+    ABORTED = 7
 
     @property
     def is_over(self) -> bool:
@@ -70,10 +72,12 @@ class Phase(IntEnum):
 
 
 class Inclusion(IntEnum):
-    """What a proposal says of one roster position; two bits each."""
+    """What a proposal says of a submission, in two bits for each roster position.
 
-    NOT_SUBMITTED = 0
-    INCLUDED = 1
+    The code 1 is unused; that a position submitted nothing is said by the submissions.
+    """
+
+    INCLUDED = 0
     INVALID = 2
     UNAVAILABLE = 3
 
@@ -246,7 +250,7 @@ class Proposal:
     state: Commitment
     credits_root: Digest
     inclusion: bytes
-    """Two bits for each roster position, lowest bits first; see ``pack_inclusion``."""
+    """What does not count, by roster position; see ``pack_inclusion``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,22 +289,31 @@ class Deployment:
     """Keccak-256 of each contract's code on the chain, by contract name, sorted."""
 
 
-def pack_inclusion(verdicts: dict[int, Inclusion], roster_length: int) -> bytes:
-    """Pack verdicts by roster position: four positions a byte, lowest bits first."""
-    packed = bytearray((roster_length + 3) // 4)
+def pack_inclusion(verdicts: Mapping[int, Inclusion]) -> bytes:
+    """Pack verdicts by roster position: four positions a byte, lowest bits first.
+
+    Trailing zero bytes are left off, so that a proposal that includes every
+    submission carries none.
+    """
+    packed = bytearray(max(verdicts, default=0) // 4 + 1)
     for position, verdict in verdicts.items():
         packed[position // 4] |= int(verdict) << (position % 4 * 2)
-    return bytes(packed)
+    return bytes(packed).rstrip(b"\0")
 
 
-def unpack_inclusion(packed: bytes, roster_length: int) -> dict[int, Inclusion] | None:
-    """Read verdicts by roster position; None if the bytes do not fit the roster."""
-    if len(packed) != (roster_length + 3) // 4:
+def unpack_inclusion(packed: bytes, submitted: Collection[int]) -> dict[int, Inclusion] | None:
+    """Read the verdict on each position that submitted; None if the bytes are malformed.
+
+    Malformed are an unused code, a verdict on a position that did not submit
+    (thereby on any beyond the roster) and a trailing zero byte.
+    """
+    if packed.endswith(b"\0") or len(packed) > max(submitted, default=0) // 4 + 1:
         return None
-    codes = [Inclusion(packed[at // 4] >> (at % 4 * 2) & 3) for at in range(len(packed) * 4)]
-    if any(code is not Inclusion.NOT_SUBMITTED for code in codes[roster_length:]):
+    codes = {at: packed[at // 4] >> (at % 4 * 2) & 3 for at in range(len(packed) * 4)}
+    excluded = {at: code for at, code in codes.items() if code}
+    if 1 in excluded.values() or excluded.keys() - set(submitted):
         return None
-    return dict(enumerate(codes[:roster_length]))
+    return {at: Inclusion(excluded.get(at, Inclusion.INCLUDED)) for at in submitted}
 
 
 def turn_position(round_number: int, attempt: int, proposal: int, roster_length: int) -> int:

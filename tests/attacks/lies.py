@@ -117,14 +117,17 @@ def propose(
     path.write_bytes(record.to_bytes())
     member.store.publish(state_path)
     locator = member.store.publish(path)
-    verdicts = {SiteId(entry.site): entry.verdict for entry in record.updates}
     history = run.history
+    verdicts = {
+        SiteId(entry.site): entry.verdict
+        for entry in record.updates
+        if entry.site in history.consents
+    }
     packed = pack_inclusion(
         {
             history.consents[site].position: Inclusion[verdict.upper()]
             for site, verdict in verdicts.items()
-        },
-        len(history.roster),
+        }
     )
     counts = {
         name: list(verdicts.values()).count(name) for name in ("included", "invalid", "unavailable")

@@ -15,7 +15,12 @@ def to_attesting(world: World, run: int, **changes: object) -> None:
     world.propose(run, world.turns_party(run, world.parties[:3]), **changes)
 
 
-def finish_round(world: World, run: int) -> None:
-    to_attesting(world, run)
+def to_final(world: World, run: int, **changes: object) -> None:
+    to_attesting(world, run, **changes)
     for party in world.parties[:2]:
         world.attest(run, party)
+
+
+def finish_round(world: World, run: int) -> None:
+    to_final(world, run)
+    world.go_on(run)

@@ -92,7 +92,7 @@ def test_advance_starts_the_next_attempt_with_too_few_submissions(world: World, 
 def test_advance_starts_the_next_attempt_when_nobody_proposed(world: World, run: int) -> None:
     to_proposing(world, run)
     receipt = world.advance(run, world.parties[3].account)
-    assert [name for name, _ in world.events(receipt)] == ["AttemptStarted"]
+    assert [name for name, _ in world.events(receipt)] == ["SubmissionsClosed", "AttemptStarted"]
     to_proposing(world, run)
     world.advance(run)
     assert world.state(run)["phase"] == ABORTED

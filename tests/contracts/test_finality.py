@@ -9,6 +9,7 @@ from eth_utils import keccak
 from tests.contracts.chain import (
     COLLECTING,
     COMPLETED,
+    FINAL,
     digest,
     running_hash,
 )
@@ -78,17 +79,23 @@ def test_attest_and_object_revert(world: World, run: int) -> None:
     assert world.refusal_of(other.account, world.attestation(run, other)).name == "DeadlinePassed"
 
 
-def test_quorum_finalizes_and_starts_the_next_round(world: World, run: int) -> None:
+def test_quorum_finalizes_and_any_member_starts_the_next_round(world: World, run: int) -> None:
     to_attesting(world, run)
     world.attest(run, world.parties[0])
     receipt = world.attest(run, world.parties[1])
-    names = [name for name, _ in world.events(receipt)]
-    assert names == ["RoundAttested", "RoundFinalized", "AttemptStarted"]
+    assert world.events(receipt)[1:] == [
+        ("RoundFinalized", {"run": run, "round": 1, "attempt": 1, "proposal": 1})
+    ]
+    state = world.state(run)
+    assert (state["phase"], state["round"], state["finalRounds"]) == (FINAL, 1, 1)
+    assert (state["creditsGranted"], state["attested"]) == (1_000, 2)
     settled = world.settlement(run, 1, 1_000, digest("root"))
     expected = keccak(abi_encode(["bytes32", "bytes32", "bytes32", "uint64"], list(settled)))
-    assert world.events(receipt)[1][1]["settlement"] == expected
     assert world.rounds.functions.settlementOf(run, 1).call() == expected
     assert world.rounds.functions.settlementOf(run, 2).call() == ZERO
+    receipt = world.go_on(run)
+    assert [name for name, _ in world.events(receipt)] == ["AttemptStarted"]
+    assert world.rounds.functions.settlementOf(run, 1).call() == expected
     state = world.state(run)
     assert (state["phase"], state["round"], state["attempt"], state["submitted"]) == (
         COLLECTING,

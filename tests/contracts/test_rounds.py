@@ -116,11 +116,11 @@ def test_the_last_submission_closes_the_stage(world: World, run: int) -> None:
     for party in world.parties[:2]:
         world.submit(run, party)
     receipt = world.submit(run, world.parties[2])
+    closing = world.chain.now
+    assert [name for name, _ in world.events(receipt)] == ["UpdateSubmitted"]
+    world.chain.sleep(30)
     state = world.state(run)
-    assert world.events(receipt)[1] == (
-        "SubmissionsClosed",
-        {"run": run, "round": 1, "attempt": 1, "submitted": 3, "deadline": state["deadline"]},
-    )
+    assert (state["since"], state["attested"], state["objected"]) == (closing, 0, 0)
     assert (state["phase"], state["proposal"]) == (PROPOSING, 1)
     assert state["deadline"] - state["since"] == 600
     party = world.parties[0]
@@ -130,9 +130,14 @@ def test_the_last_submission_closes_the_stage(world: World, run: int) -> None:
 def test_propose_records_and_emits(world: World, run: int) -> None:
     to_proposing(world, run)
     party = world.turns_party(run, world.parties[:3])
-    receipt = world.propose(run, party, inclusion=b"\x15")
+    closed = world.state(run)
+    receipt = world.propose(run, party, inclusion=b"\x08")
     state = world.state(run)
     assert world.events(receipt) == [
+        (
+            "SubmissionsClosed",
+            {"run": run, "round": 1, "attempt": 1, "submitted": 3, "deadline": closed["deadline"]},
+        ),
         (
             "RoundProposed",
             {
@@ -147,9 +152,9 @@ def test_propose_records_and_emits(world: World, run: int) -> None:
                 "state": digest("state", run, 1),
                 "creditsRoot": digest("root"),
                 "deadline": state["deadline"],
-                "inclusion": b"\x15",
+                "inclusion": b"\x08",
             },
-        )
+        ),
     ]
     assert (state["phase"], state["deadline"] - state["since"]) == (ATTESTING, 500)
     assert world.rounds.functions.settlementOf(run, 1).call() == ZERO

@@ -25,6 +25,7 @@ from tests.contracts.chain import (
     ATTESTING,
     COLLECTING,
     COMPLETED,
+    FINAL,
     GATHERING,
     PROPOSING,
     Anvil,
@@ -39,7 +40,8 @@ LEGAL = {
     GATHERING: {COLLECTING, ABORTED},
     COLLECTING: {PROPOSING, ABORTED},
     PROPOSING: {ATTESTING, COLLECTING, ABORTED},
-    ATTESTING: {PROPOSING, COLLECTING, COMPLETED, ABORTED},
+    ATTESTING: {PROPOSING, COLLECTING, FINAL, ABORTED},
+    FINAL: {COLLECTING, COMPLETED, ABORTED},
     COMPLETED: set(),
     ABORTED: set(),
 }
@@ -178,6 +180,9 @@ class Rounds(RuleBasedStateMachine):
             elif phase == ATTESTING:
                 for party in self.world.parties:
                     self._try(party.account, self.world.attestation(self.run_id, party))
+            elif phase == FINAL:
+                advance = self.world.rounds.functions.advance(self.run_id)
+                self._try(self.world.parties[earner].account, advance)
 
     @rule(site=sites, earnest=st.sampled_from([False, False, True]))
     def withdraw(self, site: int, earnest: bool) -> None:
@@ -194,7 +199,7 @@ class Rounds(RuleBasedStateMachine):
         account = self.world.outsider if outsider else self.world.researcher
         if self._try(account, self.world.rounds.functions.advance(self.run_id)):
             assert not outsider
-            assert self.world.chain.now > state["deadline"]
+            assert state["phase"] == FINAL or self.world.chain.now > state["deadline"]
 
     @rule(site=sites, round_number=st.sampled_from([0, 1, 1, 2, 2, 3]), earned=grants)
     def claim(self, site: int, round_number: int, earned: int) -> None:
@@ -257,7 +262,17 @@ class Rounds(RuleBasedStateMachine):
     def phases_follow_the_rules(self) -> None:
         state, before = self.world.state(self.run_id), self.before
         self.before = state
-        assert state["submitted"] <= state["expected"] <= state["cohort"] <= state["rosterLength"]
+        assert max(state["submitted"], state["expected"]) <= state["cohort"]
+        assert state["cohort"] <= state["rosterLength"]
+        closes = state["submitted"] == state["expected"] != 0
+        if state["phase"] == COLLECTING and closes:
+            # Only a consent that ended after the deadline leaves the closing to `advance`.
+            assert self.world.chain.now > state["deadline"]
+        if state["phase"] == ATTESTING:
+            assert state["attested"] < state["quorum"]
+        if state["phase"] == FINAL:
+            assert state["attested"] >= state["quorum"]
+            assert state["finalRounds"] == state["round"]
         assert state["attested"] + state["objected"] <= state["cohort"]
         assert state["finalRounds"] >= before["finalRounds"]
         here, there = _key(before), _key(state)

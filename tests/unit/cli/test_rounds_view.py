@@ -43,7 +43,7 @@ def submitted(site: int, number: int = 1, attempt: int = 1) -> ev.UpdateSubmitte
 def proposed(verdicts: dict[int, Inclusion]) -> ev.RoundProposed:
     return ev.RoundProposed(
         log(4), RUN, RoundNumber(1), SiteId(7), 1, 1, 1000, Commitment.of(b"record"),
-        Locator(ZERO_DIGEST), STATE, ZERO_DIGEST, 99, pack_inclusion(verdicts, 3),
+        Locator(ZERO_DIGEST), STATE, ZERO_DIGEST, 99, pack_inclusion(verdicts),
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_row_names_who_did_what() -> None:
         RUN,
         [*CONSENTS, started(1), submitted(9), submitted(3), submitted(7), proposed(VERDICTS),
          attested(7), attested(3),
-         ev.RoundFinalized(log(6), RUN, RoundNumber(1), 1, 1, ZERO_DIGEST)],
+         ev.RoundFinalized(log(6), RUN, RoundNumber(1), 1, 1)],
     )  # fmt: skip
     (row,) = rounds_view.rows_of(history)
     assert row.status == "final"
