@@ -96,7 +96,7 @@ class Preserve:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """Move the run on: its deadline has passed."""
+    """Move the run on: its deadline has passed, or its round is final."""
 
     deadline: int
 

@@ -72,6 +72,8 @@ def _in_phase(view: NodeView) -> Act:
             return _propose(view)
         case Phase.ATTESTING:
             return _attest(view)
+        case Phase.FINAL:
+            return _begin_next(view)
         case Phase.COMPLETED if view.history.completed:
             return Done("every round is final")
         case Phase.ABORTED if view.history.aborted:
@@ -127,7 +129,8 @@ def _ground(view: NodeView) -> Act | None:
 
 def _propose(view: NodeView) -> Act:
     attempt = find_attempt(view.history, view.attempt_key)
-    if attempt is None or attempt.closed is None:
+    # That submissions have closed is no event of its own; only a whole log says who submitted.
+    if attempt is None or len(attempt.submissions) < view.state.submitted:
         return Wait("the log lags behind the chain")
     if overdue := _overdue(view):
         return overdue
@@ -184,6 +187,21 @@ def _attest(view: NodeView) -> Act:
     return _vote(view, view.proposal_key) or _judge(view, view.proposal_key)
 
 
+def _begin_next(view: NodeView) -> Act:
+    """Move on from a final round: whoever made it final by its vote at once, the others later."""
+    proposal, quorum = find_proposal(view.history, view.proposal_key), view.state.quorum
+    attestors = list(proposal.attestations) if proposal else []
+    if len(attestors) < quorum:
+        return Wait("the log lags behind the chain")
+    consents, finalizer = view.history.consents, attestors[quorum - 1]
+    behind = consents[view.site].position - consents[finalizer].position
+    rank = min(behind % max(len(view.history.roster), 1), _MAX_RANK)
+    mine = view.facts.seen_final.get(view.proposal_key, view.now) + rank * STAGGER_SECONDS
+    if view.now >= mine:
+        return Advance(view.state.deadline)
+    return Wait("another begins the next round", mine)
+
+
 def _vote_on_final(view: NodeView) -> Act | None:
     """Vote late on the last final round; None if that is done or not ours to do."""
     key = final_key(view.history, _last_final(view))
@@ -230,15 +248,17 @@ def _excused(
     from the second on their absence is no ground for an objection.
     """
     roster_length = attempt.started.roster_length
-    verdicts = unpack_inclusion(proposal.proposed.inclusion, roster_length)
+    submitted = {
+        position: site
+        for site in attempt.submissions
+        if (position := position_in(view.history, site, roster_length)) is not None
+    }
+    verdicts = unpack_inclusion(proposal.proposed.inclusion, submitted)
     if verdicts is None:
         return frozenset()
     is_final = final_key(view.history, key.round) == key
     claimed = {
-        site
-        for site in attempt.submissions
-        if (position := position_in(view.history, site, roster_length)) is not None
-        and verdicts[position] is Inclusion.UNAVAILABLE
+        submitted[at] for at, verdict in verdicts.items() if verdict is Inclusion.UNAVAILABLE
     }
     if key.number > 1 or is_final:
         return frozenset(claimed)

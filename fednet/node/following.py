@@ -7,7 +7,7 @@ from threading import Event
 
 from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, RoundNumber
-from fednet.domain.ledger import RunState
+from fednet.domain.ledger import Phase, RunState
 from fednet.errors import FednetError, HeadMovedError, RevertedError
 from fednet.node.acts import Act, Done, Fetch, Wait
 from fednet.node.consortium import Consortium
@@ -51,6 +51,7 @@ class RunFollower:
         )
         self._crew: tuple[RunTerms, Workshop, Performer] | None = None
         self._verified: dict[ProposalKey, bool] = {}
+        self._seen_final: dict[ProposalKey, int] = {}
         self._obstacle = ""
         self._last_said: tuple[object, ...] = ()
         self._tidied = RoundNumber(0)
@@ -105,6 +106,8 @@ class RunFollower:
             if not isinstance(act, Fetch):
                 self._last_said = ()
         self._tidy(view, workshop)
+        if self._tools.checkpoints is not None:
+            self._tools.checkpoints.keep(self._reading.history)
         return act
 
     def _begin(self) -> tuple[RunTerms, Workshop, Performer]:
@@ -133,6 +136,7 @@ class RunFollower:
             fetching=self._fetcher.fetching,
             sat_out=performer.sat_out,
             unproposable=performer.unproposable,
+            seen_final=self._look_for_final(),
             obstacle=self._obstacle,
         )
         return NodeView(
@@ -146,6 +150,15 @@ class RunFollower:
             facts=facts,
             lost=self._consortium.lost,
         )
+
+    def _look_for_final(self) -> dict[ProposalKey, int]:
+        """Note when the round at hand was first seen final; only its turns count from there."""
+        state, before = self._reading.state, self._seen_final
+        self._seen_final = {}
+        if state.phase is Phase.FINAL:
+            key = ProposalKey(state.round, state.attempt, state.proposal)
+            self._seen_final[key] = before.get(key, self._reading.now)
+        return self._seen_final
 
     def _confirmed(
         self, verified: dict[ProposalKey, Commitment], workshop: Workshop

@@ -262,4 +262,4 @@ def _inclusion(recomputed: Recomputed, key: ProposalKey, history: RunHistory) ->
         for site in attempt.submissions
         if (position := position_in(history, site, length)) is not None
     }
-    return recomputed.inclusion(positions, length)
+    return recomputed.inclusion(positions)

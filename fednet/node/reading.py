@@ -1,4 +1,4 @@
-"""Follow one run on the chain: fold new events, re-read the state when a phase changed.
+"""Follow one run on the chain: fold new events, re-read the state when a phase may have changed.
 
 One cheap question (the head) while nothing happens. A chain that went back, or
 whose events do not follow on what was read, is read again from the start.
@@ -97,5 +97,18 @@ class RunReading:
         return bool(events)
 
     def _needs_state(self, events: list[ev.RunEvent]) -> bool:
-        gathering = self._state is not None and self._state.phase is Phase.GATHERING
-        return any(gathering or isinstance(event, _PHASE_EVENTS) for event in events)
+        """Tell whether the phase may have changed, with these events in the history."""
+        state = self._state
+        if state is None or any(isinstance(event, _PHASE_EVENTS) for event in events):
+            return True
+        if state.phase is Phase.GATHERING:
+            return bool(events)
+        return state.phase is Phase.COLLECTING and self._may_have_closed(state, events)
+
+    def _may_have_closed(self, state: RunState, events: list[ev.RunEvent]) -> bool:
+        """Tell whether the last awaited submission came: no event says that they have closed."""
+        if any(isinstance(event, ev.ConsentEnded) for event in events):
+            return True
+        entry = self.history.rounds.get(state.round)
+        attempt = entry.attempts.get(state.attempt) if entry else None
+        return attempt is not None and 0 < state.expected <= len(attempt.submissions)

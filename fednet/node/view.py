@@ -54,6 +54,8 @@ class NodeFacts:
     """Attempts to which this node has no update to give, and why."""
     unproposable: Set[ProposalKey] = frozenset()
     """Proposals that cannot be made of the updates there are."""
+    seen_final: Mapping[ProposalKey, int] = field(default_factory=dict)
+    """When this node first saw the round at hand final, in seconds since 1970."""
     obstacle: str = ""
     """Why this node must not train in this run at all; empty if it may."""
 

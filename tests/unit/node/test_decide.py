@@ -195,6 +195,13 @@ def test_decide_waits_for_a_log_that_lags() -> None:
 # Proposing: reveal and fetch
 
 
+def test_decide_needs_no_event_to_see_that_submissions_closed_but_all_of_them() -> None:
+    chain = closed_round()
+    assert decide(chain.view(held=(2, 3), **own())) == acts.Propose(proposal_key(), NOBODY)
+    chain.log.pop()
+    assert "lags" in waits(chain.view(held=(2, 3), **own()))
+
+
 def test_decide_reveals_once_submissions_have_closed() -> None:
     view = closed_round().view(pledges={attempt_key(): pledge_of(1)})
     assert decide(view) == acts.Publish(attempt_key())

@@ -7,10 +7,11 @@ import pytest
 from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion
 from fednet.node import acts
-from fednet.node.decide import decide
+from fednet.node.decide import STAGGER_SECONDS, decide
 from fednet.node.view import Vote
 from tests.unit.node.views import (
     ATTEST,
+    START,
     Chain,
     attempt_key,
     closed_round,
@@ -76,7 +77,7 @@ def test_decide_accepts_unavailable_from_the_second_proposal_on() -> None:
 
 
 def test_decide_recomputes_although_it_sat_out_the_submission() -> None:
-    chain = Chain().start().submit(2, 3).close().propose(2, s1=Inclusion.NOT_SUBMITTED)
+    chain = Chain().start().submit(2, 3).close().propose(2)
     assert decide(chain.view(held=(2, 3))) == acts.Recompute(proposal_key(), NOBODY)
 
 
@@ -159,6 +160,46 @@ def test_decide_votes_late_on_the_last_round_of_a_completed_run() -> None:
     chain = closed_round().propose(2).attest(2, 3).finalize().complete()
     view = chain.view(votes={proposal_key(): AGREES}, **held_in_round_one(), **own())
     assert decide(view) == acts.Attest(proposal_key(), AGREES.digest)
+
+
+@pytest.mark.parametrize(("site", "rank"), [(3, 0), (1, 1), (2, 2)])
+def test_decide_begins_the_next_round_in_turn_from_the_site_that_made_it_final(
+    site: int, rank: int
+) -> None:
+    chain = closed_round().propose(2).attest(2, 3).finalize().attest(1)
+    view = chain.view(site, after=7)
+    due = view.now + rank * STAGGER_SECONDS
+    seen = {"seen_final": {proposal_key(): view.now}}
+    assert decide(chain.view(site, after=due - START, **seen)) == acts.Advance(view.state.deadline)
+    if rank:
+        assert "another begins" in waits(chain.view(site, after=due - START - 1, **seen))
+        assert "another begins" in waits(chain.view(site, after=7))
+
+
+def test_decide_begins_the_next_round_whatever_the_deadline_was() -> None:
+    chain = closed_round().propose(2).attest(2, 3).finalize()
+    late = chain.view(3, after=ATTEST + 50)
+    assert decide(late) == acts.Advance(late.state.deadline)
+
+
+def test_decide_votes_late_before_it_begins_the_next_round() -> None:
+    chain = closed_round().propose(2).attest(2, 3).finalize()
+    view = chain.view(after=60, votes={proposal_key(): AGREES}, held=(2, 3), **own())
+    assert decide(view) == acts.Attest(proposal_key(), AGREES.digest)
+    disputed = chain.view(after=60, votes={proposal_key(): DIFFERS}, held=(2, 3), **own())
+    assert decide(disputed) == acts.Object(proposal_key(), Commitment(DIFFERS.digest))
+
+
+def test_decide_begins_the_next_round_although_its_late_vote_has_to_wait() -> None:
+    chain = closed_round().propose(2).attest(2, 3).finalize()
+    view = chain.view(after=60, held=(2,), seen_final={proposal_key(): 0}, **own(), **fetching(3))
+    assert decide(view) == acts.Advance(view.state.deadline)
+
+
+def test_decide_waits_for_the_log_of_a_final_round() -> None:
+    chain = closed_round().propose(2).attest(2, 3).finalize()
+    del chain.log[-2:]
+    assert "lags" in waits(chain.view(3))
 
 
 def test_decide_preserves_a_verified_round_once_there_is_time() -> None:

@@ -68,20 +68,48 @@ def test_reading_takes_in_each_event_once() -> None:
 
 
 def test_reading_asks_for_the_state_when_the_phase_changes() -> None:
-    chain = Chain().start().submit(1, 2, 3)
+    chain = Chain().start()
     _, reading = follow(chain)
     reading.look()
     assert reading.state.phase is Phase.COLLECTING
-    chain.close()
+    chain.submit(1, 2, 3).close().propose(1)
+    reading.look()
+    assert reading.state.phase is Phase.ATTESTING
+    chain.attest(1, 2).finalize()
+    reading.look()
+    assert reading.state.phase is Phase.FINAL
+    chain.start(round_number=2)
+    reading.look()
+    assert reading.state.phase is Phase.COLLECTING
+
+
+def test_reading_asks_for_the_state_when_submissions_may_have_closed() -> None:
+    chain = Chain().start().submit(1)
+    ledger, reading = follow(chain)
+    reading.look()
+    ledger.asked.clear()
+    chain.submit(2)
+    reading.look()
+    assert "state" not in ledger.asked
+    chain.submit(3).close()
+    reading.look()
+    assert reading.state.phase is Phase.PROPOSING
+
+
+def test_reading_asks_for_the_state_when_a_consent_ends_while_collecting() -> None:
+    chain = Chain().start().submit(1, 2)
+    _, reading = follow(chain)
+    reading.look()
+    chain.end(3).close()
     reading.look()
     assert reading.state.phase is Phase.PROPOSING
 
 
 def test_reading_asks_again_for_a_state_it_did_not_get() -> None:
-    chain = Chain().start().submit(1, 2, 3)
+    chain = Chain().start().submit(1, 2)
     ledger, reading = follow(chain)
     reading.look()
-    chain.close()
+    chain.submit(3).close()
     ledger.is_state_away = True
     with pytest.raises(LedgerUnavailableError):
         reading.look()

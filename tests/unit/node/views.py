@@ -110,7 +110,10 @@ class Chain:
         return self
 
     def start(self, round_number: int = 1, attempt: int = 1, roster_length: int = 3) -> Chain:
-        self.move(Phase.COLLECTING, COLLECT, round=round_number, attempt=attempt, proposal=0)
+        self.move(
+            Phase.COLLECTING, COLLECT, round=round_number, attempt=attempt, proposal=0,
+            expected=3, submitted=0, quorum=2,
+        )  # fmt: skip
         self.add(ev.AttemptStarted, round_number, attempt, 3, roster_length, 2, self.state.deadline)
         return self
 
@@ -118,6 +121,7 @@ class Chain:
         number, attempt = self.state.round, self.state.attempt
         for site in sites:
             blob = commitment_of(site, number, attempt)
+            self.state = replace(self.state, submitted=self.state.submitted + 1)
             self.add(
                 ev.UpdateSubmitted,
                 number,
@@ -131,16 +135,20 @@ class Chain:
         return self
 
     def close(self) -> Chain:
+        """Close submissions; the log hears of it from the next act that moves the run."""
         self.move(Phase.PROPOSING, self.plan.timing.reveal_seconds + PROPOSE, proposal=1)
-        self.add(ev.SubmissionsClosed, self.state.round, self.state.attempt, 3, self.state.deadline)
         return self
 
+    def log_closing(self) -> None:
+        state = self.state
+        self.add(ev.SubmissionsClosed, state.round, state.attempt, state.submitted, state.deadline)
+
     def propose(self, site: int, **verdicts: Inclusion) -> Chain:
+        if self.state.proposal == 1:
+            self.log_closing()
         self.move(Phase.ATTESTING, ATTEST)
         names = {f"s{number}": number - 1 for number in range(1, self.sites + 1)}
-        whole = dict.fromkeys(names.values(), Inclusion.INCLUDED)
-        whole |= {names[name]: verdict for name, verdict in verdicts.items()}
-        inclusion = pack_inclusion(whole, self.sites)
+        inclusion = pack_inclusion({names[name]: verdict for name, verdict in verdicts.items()})
         blob = Commitment.of(b"record")
         self.add(
             ev.RoundProposed,
@@ -189,9 +197,8 @@ class Chain:
 
     def finalize(self) -> Chain:
         state = self.state
-        self.add(
-            ev.RoundFinalized, state.round, state.attempt, state.proposal, Digest(b"\x03" * 32)
-        )
+        self.add(ev.RoundFinalized, state.round, state.attempt, state.proposal)
+        self.state = replace(state, phase=Phase.FINAL)
         return self
 
     def complete(self) -> Chain:
