@@ -53,6 +53,16 @@ def check_proof(reader: LedgerReader, snapshot: Snapshot, findings: Findings) ->
             severity=Severity.NOTICE if proof.skipped else Severity.MISSING,
             duty=PROVIDER_DUTY,
         )
+    if proof.proven and not proof.stored:
+        findings.add(
+            PROOF,
+            "storage-unproven",
+            f"storage at block {snapshot.head.number}",
+            "no proof of the contracts' code and of what they hold is given;"
+            " the events are proven, and what they add up to",
+            severity=Severity.NOTICE,
+            duty=PROVIDER_DUTY,
+        )
     return proof
 
 

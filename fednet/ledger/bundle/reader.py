@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fednet.domain.blobs import FileSpan
 from fednet.domain.identity import Address, Commitment, RunId
+from fednet.domain.ledger import Deployment
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.errors import LedgerError, SettingsError, VerificationError
 from fednet.ledger.bundle import contents
@@ -16,7 +17,7 @@ from fednet.ledger.codec import read_log
 from fednet.ledger.deployment import decode_deployment
 from fednet.ledger.proofs.collect import BlockReceipts, StorageProof, Unprovable
 from fednet.ledger.proofs.headers import Header
-from fednet.ledger.proofs.history import prove_claims, read_logs
+from fednet.ledger.proofs.history import first_block, prove_claims, read_logs
 from fednet.ledger.reader import Web3Reader
 
 _NO_LIMIT = 1 << 62
@@ -61,7 +62,12 @@ class BundleReader(Web3Reader):
             if exc.message.startswith("the bundle"):
                 raise
             raise damaged(str(path), str(exc)[:300]) from exc
+        _require_headers(headers, deployment, self.form, path)
         self._begin(deployment, chain)
+
+    @property
+    def is_recorded(self) -> bool:
+        return True
 
     @property
     def run_id(self) -> RunId:
@@ -96,15 +102,7 @@ class BundleSource:
 
     def headers(self, first: int, last: int) -> Sequence[Header]:
         if not self._headers:
-            raise Unprovable(self._unproven or "the bundle holds no headers")
-        start = self._headers[0]
-        if start.number != first or len(self._headers) != last - first + 1:
-            raise VerificationError(
-                "headers are missing, or there are too many",
-                subject=f"headers from block {first} to {last}",
-                expected=last - first + 1,
-                actual=len(self._headers),
-            )
+            raise Unprovable(self._unproven)
         return self._headers
 
     def receipts(self, numbers: Sequence[int]) -> Mapping[int, BlockReceipts]:
@@ -117,3 +115,17 @@ class BundleSource:
         if any(slot not in proof.slots for slot in slots):
             raise VerificationError("a value's proof is missing", subject=f"storage of {address}")
         return proof
+
+
+def _require_headers(
+    headers: Sequence[Header], deployment: Deployment, form: contents.BundleForm, path: Path
+) -> None:
+    """Raise unless all headers are there, or none because they prove nothing."""
+    first = first_block(deployment)
+    if headers or not form.unproven:
+        numbers = [header.number for header in headers]
+        if numbers[:1] != [first] or len(numbers) != form.head_number - first + 1:
+            raise damaged(
+                f"{path}: {contents.HEADERS}",
+                f"it does not hold every header from block {first} to {form.head_number}",
+            )
