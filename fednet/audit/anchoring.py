@@ -28,7 +28,6 @@ from fednet.domain.identity import Address, SiteId
 from fednet.domain.ledger import Head
 from fednet.domain.ports import LedgerReader
 from fednet.errors import LedgerError, LedgerUnavailableError, VerificationError
-from fednet.ledger.checkpoints import verify_checkpoint
 
 MOST_CHECKPOINTS = 10_000
 """Checkpoints that one audit compares; the latest by block."""
@@ -72,6 +71,7 @@ class _Comparison:
     findings: Findings
     head: Head
     blocks: dict[int, Head]
+    is_recorded: bool
     held: dict[Address, Anchor] = field(default_factory=dict)
     contradictions: list[tuple[SignedCheckpoint, str, str, str]] = field(default_factory=list)
 
@@ -97,13 +97,15 @@ def check_checkpoints(
             auditor's own.
         pinned: Last block up to which a pinned hash proves the chain.
     """
-    sound = _sound(_distinct(given), snapshot, findings)
+    sound = _sound(_distinct(given), snapshot, reader, findings)
     authorised = _authorised(sound, snapshot.events, trusted, findings)
     head = reader.head()
     wanted = sorted(
         {each.statement.block for each in authorised if each.statement.block <= head.number}
     )
-    comparison = _Comparison(snapshot, history, findings, head, _headers(reader, wanted))
+    comparison = _Comparison(
+        snapshot, history, findings, head, _headers(reader, wanted), reader.is_recorded
+    )
     for signed in authorised:
         _compare(comparison, signed)
     _report_contradictions(comparison)
@@ -133,7 +135,10 @@ def _distinct(given: Iterable[SignedCheckpoint]) -> list[SignedCheckpoint]:
 
 
 def _sound(
-    given: list[SignedCheckpoint], snapshot: Snapshot, findings: Findings
+    given: list[SignedCheckpoint],
+    snapshot: Snapshot,
+    reader: LedgerReader,
+    findings: Findings,
 ) -> list[SignedCheckpoint]:
     """Keep those of this deployment whose signature holds; the others accuse nobody."""
     sound = []
@@ -142,7 +147,7 @@ def _sound(
             _set_aside(findings, signed, "checkpoint-foreign", "speaks of another deployment")
             continue
         try:
-            verify_checkpoint(signed)
+            reader.verify_checkpoint(signed)
         except VerificationError as exc:
             _set_aside(findings, signed, "checkpoint-forged", exc.message)
             continue
@@ -201,6 +206,11 @@ def _headers(reader: LedgerReader, numbers: list[int]) -> dict[int, Head]:
 
 def _compare(comparison: _Comparison, signed: SignedCheckpoint) -> None:
     said, head = signed.statement, comparison.head
+    if said.block > head.number and comparison.is_recorded:
+        _set_aside(
+            comparison.findings, signed, "checkpoint-not-compared", "is later than what is recorded"
+        )
+        return
     if said.block > head.number:
         _contradict(comparison, signed, f"block {said.block}", f"the chain ends at {head.number}")
         return
@@ -261,9 +271,7 @@ def _report_contradictions(comparison: _Comparison) -> None:
         )
 
 
-def _report_uncovered(
-    comparison: _Comparison, anchors: tuple[Anchor, ...], pinned: int
-) -> bool:
+def _report_uncovered(comparison: _Comparison, anchors: tuple[Anchor, ...], pinned: int) -> bool:
     """Name the final rounds that no checkpoint or pin covers; tell whether all are covered."""
     covered = max((each.block for each in anchors), default=pinned)
     covered = max(covered, pinned)

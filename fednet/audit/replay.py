@@ -110,19 +110,9 @@ def audit_run(
             )
             rounds, recalled = _audit_rounds(snapshot, history, ground, tools, progress, memory)
         shown = [*checkpoints, *announced_checkpoints(snapshot, evidence)]
-        anchoring = check_checkpoints(
-            snapshot, history, reader, shown, findings, trusted, pinned
-        )
+        anchoring = check_checkpoints(snapshot, history, reader, shown, findings, trusted, pinned)
     check_operator(snapshot, findings)
-    if not any(result.verdict is not RoundVerdict.OPEN for result in rounds):
-        # An audit that looked at nothing must not pass for one that found nothing.
-        findings.add(
-            FINALITY,
-            "nothing-to-verify",
-            f"run {run}",
-            "no final round could be looked at",
-            severity=Severity.MISSING,
-        )
+    _require_final(run, rounds, findings)
     withhold_accusations(findings)
     return AuditReport(
         run=run,
@@ -138,6 +128,18 @@ def audit_run(
         recalled=tuple(recalled),
         proof=proof,
     )
+
+
+def _require_final(run: RunId, rounds: Sequence[RoundResult], findings: Findings) -> None:
+    """Keep an audit that looked at nothing from passing for one that found nothing."""
+    if all(result.verdict is RoundVerdict.OPEN for result in rounds):
+        findings.add(
+            FINALITY,
+            "nothing-to-verify",
+            f"run {run}",
+            "no final round could be looked at",
+            severity=Severity.MISSING,
+        )
 
 
 def announced_checkpoints(snapshot: Snapshot, evidence: Evidence) -> list[SignedCheckpoint]:

@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 
 from eth_utils.crypto import keccak
 
+from fednet.domain.checkpoint import SignedCheckpoint
 from fednet.domain.events import LedgerEvent, LocatorAnnounced, RunEvent
 from fednet.domain.identity import (
     Address,
@@ -40,6 +41,7 @@ from fednet.domain.ledger import (
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.errors import DeploymentMismatchError, LedgerError
 from fednet.ledger import abi, codec
+from fednet.ledger.checkpoints import verify_checkpoint
 from fednet.ledger.deployment import contract_addresses
 from fednet.ledger.logs import LogReader
 from fednet.ledger.proofs.collect import ProofSource, RpcSource
@@ -91,6 +93,10 @@ class Web3Reader:
         return self._deployment
 
     @property
+    def is_recorded(self) -> bool:
+        return False
+
+    @property
     def chain(self) -> Rpc:
         """Return what answers for the chain."""
         return self._chain
@@ -137,6 +143,9 @@ class Web3Reader:
         if [head.number for head in found] != list(numbers):
             raise LedgerError("the chain gives other blocks than were asked for")
         return found
+
+    def verify_checkpoint(self, signed: SignedCheckpoint) -> None:
+        verify_checkpoint(signed)
 
     def balance_wei(self, account: Address) -> int:
         return int(self._ask("eth_getBalance", account, "latest"), 16)

@@ -27,8 +27,9 @@ def test_round_goes_on_without_the_withheld_update(network: Network) -> None:
     assert report.verified
     assert report.accused == ()
     assert [(each.code, each.severity) for each in report.findings] == [
-        ("update-unavailable", Severity.NOTICE)
+        ("update-withheld", Severity.NOTICE)
     ]
+    assert report.findings[0].duty == f"site {liar.site}, which submitted it"
     said = {entry.site: (entry.verdict, entry.earned > 0) for entry in report.rounds[0].sites}
     assert said == {each.site: ("included", True) for each in honest} | {
         liar.site: ("unavailable", False)

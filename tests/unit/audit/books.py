@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
 from fednet.domain import events as ev
+from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
     ZERO_DIGEST,
@@ -37,6 +39,7 @@ from fednet.domain.plan import Plan
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.domain.update import Place
 from fednet.errors import LedgerError
+from fednet.ledger.checkpoints import sign_checkpoint, verify_checkpoint
 
 RUN = RunId(1)
 CHAIN_ID = 1337
@@ -74,6 +77,7 @@ class Books:
         self.fork = ""
         """Names the history, so that another one has other block hashes."""
         self.producer = ""
+        self.is_recorded = False
         self.deployment = DEPLOYMENT
 
     def emit(self, kind: type[ev.LedgerEvent], **fields: Any) -> Any:
@@ -98,6 +102,9 @@ class Books:
             if isinstance(event, ev.UpdateSubmitted)
             and (event.round, event.attempt) == (self.place.round, self.place.attempt)
         ]
+
+    def verify_checkpoint(self, signed: SignedCheckpoint) -> None:
+        verify_checkpoint(signed)
 
     def head(self) -> Head:
         return self.blocks([self.block])[0]
@@ -169,3 +176,28 @@ class Books:
             for event in self.events_seen
             if isinstance(event, tuple(kinds)) and event.log.block >= from_block
         ]
+
+    def checkpoint(
+        self, site: int, account: LocalAccount | None = None, **changes: Any
+    ) -> SignedCheckpoint:
+        """Sign what the ledger says now, as a site's node does, or something else."""
+        history = RunHistory.of(RUN, self.logged)
+        final = (
+            history.rounds[RoundNumber(last)].final_proposal
+            if (last := history.final_rounds)
+            else None
+        )
+        head = self.head()
+        said = Checkpoint(
+            chain_id=CHAIN_ID,
+            genesis_hash=DEPLOYMENT.genesis_hash,
+            runs=RUNS,
+            site=SiteId(site),
+            block=head.number,
+            block_hash=head.block_hash,
+            run=RUN,
+            round=RoundNumber(last),
+            record=final.proposed.record if final else Commitment(ZERO_DIGEST),
+            time=self.now,
+        )
+        return sign_checkpoint(replace(said, **changes), account or account_of(site))

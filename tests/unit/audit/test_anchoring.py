@@ -60,6 +60,14 @@ def test_chain_that_ends_before_a_checkpoint_was_rolled_back(world: World) -> No
     assert codes(world.audit([beyond])) == ["history-rewritten", "unanchored"]
 
 
+def test_recording_does_not_contradict_what_came_after_it(world: World) -> None:
+    world.play(2)
+    world.is_recorded = True
+    report = world.audit([world.checkpoint(1, block=world.block + 5)])
+    assert codes(report) == ["checkpoint-not-compared", "unanchored"]
+    assert report.verified
+
+
 @pytest.mark.parametrize("said", [{"record": FORGED}, {"round": RoundNumber(1)}])
 def test_record_other_than_was_signed_is_found(world: World, said: dict[str, object]) -> None:
     world.play(2)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from eth_account.signers.local import LocalAccount
 
 from fednet.audit import AuditReport, PreviousRound, Recomputed, RoundInputs, audit_run, recompute
 from fednet.audit.memory import AuditMemory
@@ -20,8 +19,7 @@ from fednet.blobs.memory import MemoryStore, MemorySwarm
 from fednet.codec import write_state, write_update
 from fednet.credits import settlement_hash
 from fednet.domain import events as ev
-from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
-from fednet.domain.history import RunHistory
+from fednet.domain.checkpoint import SignedCheckpoint
 from fednet.domain.identity import (
     ZERO_DIGEST,
     Address,
@@ -42,15 +40,12 @@ from fednet.domain.plan import CohortSection, ModelSection, Plan, TaskSection
 from fednet.domain.record import RoundRecord
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, Place
-from fednet.ledger.checkpoints import sign_checkpoint
 from tests.unit.audit.books import (
     CHAIN_ID,
     CREDITS,
-    DEPLOYMENT,
     MODULE,
     RESEARCHER,
     RUN,
-    RUNS,
     Books,
     account_of,
 )
@@ -301,31 +296,6 @@ class World(Books):
             reader, self.store, RUN, work_dir=self.folder, fetch_seconds=1,
             checkpoints=shown, trusted=trusted, memory=memory,
         )  # fmt: skip
-
-    def checkpoint(
-        self, site: int, account: LocalAccount | None = None, **changes: Any
-    ) -> SignedCheckpoint:
-        """Sign what the ledger says now, as a site's node does, or something else."""
-        history = RunHistory.of(RUN, self.logged)
-        final = (
-            history.rounds[RoundNumber(last)].final_proposal
-            if (last := history.final_rounds)
-            else None
-        )
-        head = self.head()
-        said = Checkpoint(
-            chain_id=CHAIN_ID,
-            genesis_hash=DEPLOYMENT.genesis_hash,
-            runs=RUNS,
-            site=SiteId(site),
-            block=head.number,
-            block_hash=head.block_hash,
-            run=RUN,
-            round=RoundNumber(last),
-            record=final.proposed.record if final else Commitment(ZERO_DIGEST),
-            time=self.now,
-        )
-        return sign_checkpoint(replace(said, **changes), account or account_of(site))
 
     def _open(self, rounds: int) -> None:
         arrays = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
