@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 import click
@@ -143,9 +144,10 @@ def list_access(app: App, site: int | None, as_json: bool) -> None:
     show_access(app, site, as_json)
 
 
-def show_access(app: App, site: int | None, as_json: bool) -> None:
+def show_access(app: App, site: int | None, as_json: bool, only: Set[int] | None = None) -> None:
     """Print the requests; also `fednet ledger access`."""
-    found = [e for e in queries.accesses(wiring.reader(app)) if site in (None, e.site)]
+    known = [e for e in queries.accesses(wiring.reader(app)) if site in (None, e.site)]
+    found = [e for e in known if only is None or e.access.grant in only]
     if as_json:
         output.emit_json([output.flat(entry, "access") for entry in found])
         return

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from fednet.cli import bundles, output, queries, rounds_view, watching, wiring
+from fednet.cli import (
+    bundles,
+    indexing,
+    lineage,
+    narrowing,
+    output,
+    queries,
+    rounds_view,
+    watching,
+    wiring,
+)
 from fednet.cli.access import show_access
 from fednet.cli.app import App, example, json_option, pass_app
 from fednet.cli.run import show_runs
@@ -25,37 +35,47 @@ def ledger() -> None:
 
 
 @ledger.command()
+@narrowing.options("site", "dataset")
 @json_option
 @pass_app
-def runs(app: App, as_json: bool) -> None:
+def runs(app: App, /, as_json: bool, **given: int | None) -> None:
     """List every run."""
-    show_runs(app, as_json)
+    show_runs(app, as_json, indexing.runs(app, narrowing.filters(given)))
 
 
 @ledger.command()
 @click.argument("number", metavar="RUN", type=int)
+@narrowing.options()
 @json_option
 @pass_app
-def rounds(app: App, number: int, as_json: bool) -> None:
+def rounds(app: App, /, number: int, as_json: bool, **given: int | None) -> None:
     """List the rounds of RUN: who proposed, who attested, who objected."""
     reader = wiring.reader(app)
     view = watching.look(reader, queries.require_run(reader, number))
+    kept = indexing.rounds(app, number, narrowing.filters(given))
+    found = [row for row in view.rows if kept is None or row.round in kept]
     if as_json:
-        output.emit_json(view.rows)
+        output.emit_json(found)
         return
-    rows = [rounds_view.cells(row) for row in view.rows]
+    rows = [rounds_view.cells(row) for row in found]
     output.emit_table("rounds", rounds_view.COLUMNS, rows)
 
 
 @ledger.command()
 @click.argument("number", metavar="RUN", type=int)
+@narrowing.options("site", "dataset")
 @json_option
 @pass_app
-def updates(app: App, number: int, as_json: bool) -> None:
+def updates(app: App, /, number: int, as_json: bool, **given: int | None) -> None:
     """List every update that was submitted to RUN, and what became of it."""
     reader = wiring.reader(app)
     history = queries.history_of(reader, queries.require_run(reader, number))
-    found = rounds_view.updates_of(history)
+    kept = indexing.updates(app, number, narrowing.filters(given))
+    found = [
+        row
+        for row in rounds_view.updates_of(history)
+        if kept is None or (row.round, row.attempt, row.site) in kept
+    ]
     if as_json:
         output.emit_json(found)
         return
@@ -68,11 +88,12 @@ def updates(app: App, number: int, as_json: bool) -> None:
 
 
 @ledger.command()
+@narrowing.options("run")
 @json_option
 @pass_app
-def sites(app: App, as_json: bool) -> None:
-    """List every institution."""
-    show_sites(app, as_json)
+def sites(app: App, /, as_json: bool, **given: int | None) -> None:
+    """List every institution; by time of its application."""
+    show_sites(app, as_json, indexing.sites(app, narrowing.filters(given)))
 
 
 @ledger.command()
@@ -108,11 +129,12 @@ def export(
 
 @ledger.command()
 @click.option("--site", type=int, help="Only requests for this site's datasets.")
+@narrowing.options("run", "dataset")
 @json_option
 @pass_app
-def access(app: App, site: int | None, as_json: bool) -> None:
+def access(app: App, /, site: int | None, as_json: bool, **given: int | None) -> None:
     """List every decision about access to data."""
-    show_access(app, site, as_json)
+    show_access(app, site, as_json, indexing.grants(app, narrowing.filters(given)))
 
 
 @ledger.command()
@@ -136,3 +158,7 @@ def credits(app: App, number: int, as_json: bool) -> None:  # noqa: A001 - the c
     rows = [(site, known[site], a.claimed, a.balance) for site, a in accounts.items()]
     output.emit_table("credits", ("site", "name", "claimed", "balance"), rows)
     output.emit_fields({"granted": granted, "claimed": claimed, "transferable": transferable})
+
+
+for _command in lineage.COMMANDS:
+    ledger.add_command(_command)

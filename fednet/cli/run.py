@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 import click
@@ -159,10 +160,10 @@ def list_runs(app: App, as_json: bool) -> None:
     show_runs(app, as_json)
 
 
-def show_runs(app: App, as_json: bool) -> None:
+def show_runs(app: App, as_json: bool, only: Set[int] | None = None) -> None:
     """Print the runs; also `fednet ledger runs`."""
     reader = wiring.reader(app)
-    found = watching.overview(reader)
+    found = [e for e in watching.overview(reader) if only is None or e.run.run in only]
     if as_json:
         output.emit_json([output.flat(entry, "run") for entry in found])
         return

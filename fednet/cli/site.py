@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 import click
@@ -263,9 +264,10 @@ def list_sites(app: App, as_json: bool) -> None:
     show_sites(app, as_json)
 
 
-def show_sites(app: App, as_json: bool) -> None:
+def show_sites(app: App, as_json: bool, only: Set[int] | None = None) -> None:
     """Print every institution; also `fednet ledger sites`."""
-    found = queries.sites(wiring.reader(app))
+    known = queries.sites(wiring.reader(app))
+    found = [e for e in known if only is None or e.site.site in only]
     if as_json:
         output.emit_json([output.flat(entry, "site") for entry in found])
         return

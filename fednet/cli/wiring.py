@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fednet.ledger.chains import LocalChain
     from fednet.ledger.chains.processes import Process
     from fednet.ledger.reader import Web3Reader
+    from fednet.provenance import LedgerIndex
 
 
 # Ledger
@@ -40,12 +41,24 @@ if TYPE_CHECKING:
 
 def reader(app: App) -> Web3Reader:
     """Open the ledger for reading; checks that the chain is the deployment's."""
-    from fednet.ledger.deployment import read_deployment
     from fednet.ledger.reader import Web3Reader
 
+    return Web3Reader(_deployment(app), app.settings().chain.url)
+
+
+def _deployment(app: App) -> Deployment:
+    from fednet.ledger.deployment import read_deployment
+
     home.require_deployment(app)
-    stored = app.settings().chain
-    return Web3Reader(read_deployment(app.path(stored.deployment)), stored.url)
+    return read_deployment(app.path(app.settings().chain.deployment))
+
+
+def index(app: App) -> closing[LedgerIndex]:
+    """Open this home's index of the ledger; it is as old as its last refresh."""
+    from fednet.provenance import LedgerIndex
+
+    path = app.home / "cache" / "ledger.sqlite"
+    return closing(LedgerIndex.open(path, _deployment(app), output.say))
 
 
 def writer(app: App, signer: Signer) -> LedgerWriter:

@@ -11,26 +11,20 @@ from typing import Any
 from fednet.domain.identity import DatasetId, GrantId, RunId
 from fednet.domain.ledger import Standing
 from fednet.provenance.building import build
-from fednet.provenance.judging import verdicts_of
+from fednet.provenance.judging import UNREADABLE, verdicts_of
 from fednet.provenance.recording import KIND_NAMES
 from fednet.provenance.rows import ContributionRow, EventRow, MemberRow
 from fednet.provenance.schema import INDEX_BITS, first_of
 
 _RUNS_OF = """SELECT run FROM consents WHERE site = ? GROUP BY run ORDER BY MIN(at)
     LIMIT ? OFFSET ?"""
-_SUBMITTED = "SELECT COUNT(*), MIN(at), MAX(at) FROM updates WHERE site = ? AND run = ?"
-_COUNTING = """SELECT COUNT(*), COALESCE(SUM(u.weight), 0) FROM updates u
-    JOIN finals f ON f.run = u.run AND f.round = u.round AND f.attempt = u.attempt
-    WHERE u.site = ? AND u.run = ?"""
-_EXCLUDING = """SELECT p.round, p.attempt, p.inclusion FROM proposals p
-    JOIN finals f ON f.run = p.run AND f.round = p.round AND f.attempt = p.attempt
-    AND f.proposal = p.proposal WHERE p.run = ? AND p.inclusion != x''"""
-_POSITIONS = """SELECT u.site, (SELECT c.position FROM consents c WHERE c.run = u.run
-    AND c.site = u.site AND c.at < u.at ORDER BY c.at DESC LIMIT 1), u.weight
-    FROM updates u WHERE u.run = ? AND u.round = ? AND u.attempt = ?"""
+_UPDATES = "SELECT at, round, attempt, weight FROM updates WHERE site = ? AND run = ?"
+_FINALS = "SELECT round, attempt, proposal FROM finals WHERE run = ?"
+_EXCLUDING = """SELECT round, attempt, proposal, inclusion FROM proposals
+    WHERE run = ? AND inclusion != x''"""
+_PLACES = "SELECT at, position FROM consents WHERE site = ? AND run = ? ORDER BY at"
 _GRANTS = """SELECT c.grant_id, (SELECT q.dataset FROM requests q WHERE q.grant_id = c.grant_id)
     FROM consents c WHERE c.site = ? AND c.run = ? ORDER BY c.at"""
-_TIME = "SELECT time FROM blocks WHERE number = ?"
 _TOUCHED = f"""SELECT e.kind, e.at & {(1 << INDEX_BITS) - 1}, e.run, e.round, e.site, e.dataset,
     e.grant_id, e.account, b.number, b.time, e.tx FROM (
     SELECT at FROM events WHERE dataset = :dataset
@@ -78,19 +72,26 @@ def contributions_of(
 
 
 def _contribution(db: sqlite3.Connection, site: int, run: int) -> ContributionRow:
-    def one(statement: str, *values: object) -> tuple[Any, ...]:
-        found: tuple[Any, ...] = db.execute(statement, values).fetchone()
+    def one(statement: str) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = db.execute(statement, (site, run)).fetchone()
         return found
 
-    submitted, first, last = one(_SUBMITTED, site, run)
-    counting, examples = one(_COUNTING, site, run)
-    excluded: Counter[str] = Counter()
-    for number, attempt, packed in db.execute(_EXCLUDING, (run,)).fetchall():
-        there = db.execute(_POSITIONS, (run, number, attempt)).fetchall()
-        verdict = verdicts_of(packed, {each: at for each, at, _ in there}).get(site, "included")
-        if verdict != "included":
-            excluded[verdict] += 1
-            examples -= next(weight for each, _, weight in there if each == site)
+    updates = db.execute(_UPDATES, (site, run)).fetchall()
+    places = db.execute(_PLACES, (site, run)).fetchall()
+    finals = {number: rest for number, *rest in db.execute(_FINALS, (run,))}
+    excluding = {
+        (number, attempt): packed
+        for number, attempt, proposal, packed in db.execute(_EXCLUDING, (run,))
+        if finals.get(number) == [attempt, proposal]
+    }
+    counted: Counter[str] = Counter()
+    examples = 0
+    for at, number, attempt, weight in updates:
+        if finals.get(number, (None,))[0] == attempt:
+            position = next((place for since, place in reversed(places) if since < at), None)
+            verdict = _verdict(excluding.get((number, attempt), b""), position)
+            counted[verdict] += 1
+            examples += weight if verdict == "included" else 0
     votes = dict(
         db.execute(
             "SELECT agrees, COUNT(*) FROM votes WHERE site = ? AND run = ? GROUP BY agrees",
@@ -98,22 +99,33 @@ def _contribution(db: sqlite3.Connection, site: int, run: int) -> ContributionRo
         ).fetchall()
     )
     grants = db.execute(_GRANTS, (site, run)).fetchall()
-    consented = one("SELECT MIN(at), MAX(at) FROM consents WHERE site = ? AND run = ?", site, run)
+    acts = [at for at, *_ in places] + [at for at, *_ in updates]
+    first, last = (
+        db.execute("SELECT time FROM blocks WHERE number = ?", (at >> INDEX_BITS,)).fetchone()[0]
+        for at in (min(acts), max(acts))
+    )
     return ContributionRow(
         run=RunId(run),
-        submitted=submitted,
-        included=counting - excluded.total(),
-        invalid=excluded["invalid"],
-        unavailable=excluded["unavailable"],
+        submitted=len(updates),
+        included=counted["included"],
+        invalid=counted["invalid"],
+        unavailable=counted["unavailable"],
         examples=examples,
-        proposals=one("SELECT COUNT(*) FROM proposals WHERE site = ? AND run = ?", site, run)[0],
+        proposals=one("SELECT COUNT(*) FROM proposals WHERE site = ? AND run = ?")[0],
         attestations=votes.get(1, 0),
         objections=votes.get(0, 0),
-        claimed=one(
-            "SELECT COALESCE(SUM(amount), 0) FROM claims WHERE site = ? AND run = ?", site, run
-        )[0],
+        claimed=one("SELECT COALESCE(SUM(amount), 0) FROM claims WHERE site = ? AND run = ?")[0],
         datasets=tuple(dict.fromkeys(DatasetId(each) for _, each in grants if each is not None)),
         grants=tuple(dict.fromkeys(GrantId(each) for each, _ in grants)),
-        first_time=one(_TIME, min(consented[0], first or consented[0]) >> INDEX_BITS)[0],
-        last_time=one(_TIME, max(consented[1], last or consented[1]) >> INDEX_BITS)[0],
+        first_time=first,
+        last_time=last,
     )
+
+
+def _verdict(packed: bytes, position: int | None) -> str:
+    """Read one position's verdict, whoever else submitted."""
+    if not packed:
+        return "included"
+    everybody = {place: place for place in range(len(packed) * 4)}
+    found = verdicts_of(packed, everybody)
+    return UNREADABLE if position is None else found.get(position, "included")
