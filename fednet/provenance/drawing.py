@@ -140,7 +140,7 @@ class _Pen:
         if update.grant is not None:
             hint += f", grant {update.grant}, dataset {update.dataset}"
         text = f"{update.site} {name}".strip()
-        text = text if update.verdict == "included" else f"{text}: {update.verdict}"
+        text = text if update.verdict == "included" else f"{update.verdict}: {text}"
         return "update", str(update.commitment), text, hint, _style(update.verdict)
 
     def _linked(self, kind: str, name: str, drawn: str) -> str:

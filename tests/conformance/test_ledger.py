@@ -329,3 +329,16 @@ def test_proposal_out_of_turn_waits_for_the_grace_period(world: World) -> None:
     world.pass_time(acts.PARAMETERS.grace_seconds + 1)
     other.writer.propose(replace(due, site=other.site))
     assert world.reader.state(run).phase is Phase.ATTESTING
+
+
+def test_module_says_what_its_runs_say(world: World) -> None:
+    run, hospitals, researcher = acts.started_run(world)
+    other = acts.open_run(world, researcher)
+    acts.consent(world, researcher, other, hospitals[0])
+    said = world.reader.module_events([world.reader.deployment.rounds])
+    each = [*world.reader.run_events(run), *world.reader.run_events(other)]
+    assert list(said) == sorted(each, key=lambda event: event.log)
+    assert world.reader.module_events([]) == []
+    last = said[-1].log.block
+    assert {event.log.block for event in world.reader.module_events(
+        [world.reader.deployment.rounds], last)} == {last}  # fmt: skip
