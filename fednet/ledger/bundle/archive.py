@@ -96,7 +96,10 @@ def writing(path: Path) -> Iterator[tuple[ArchiveWriter, Path]]:
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             unfinished = Path(file.name)
             writer = ArchiveWriter(file)  # type: ignore[arg-type]
-            yield writer, unfinished
+            try:
+                yield writer, unfinished
+            finally:
+                writer.finish()
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o644)
