@@ -126,7 +126,7 @@ class Verifier:
         except FednetError as exc:
             problem, hint = str(exc), exc.hint or "try again when chain and store answer"
         except Exception as exc:
-            problem = f"the audit itself failed: {type(exc).__name__}"
+            problem = f"the audit itself failed: {type(exc).__name__}: {exc}"
             hint = f"this is a defect of fednet; `fednet --verbose audit {run}` shows where"
         else:
             self._change(run, lambda held: replace(held, stage=Stage.DONE, report=report))
