@@ -74,10 +74,15 @@ def list_(app: App, as_json: bool) -> None:
 
 @checkpoint.command()
 @click.argument("number", metavar="NUMBER", type=int)
+@json_option
 @pass_app
-def show(app: App, number: int) -> None:
+def show(app: App, number: int, as_json: bool) -> None:
     """Print a kept checkpoint as it was signed, to be handed to others."""
-    click.echo(checkpoints.numbered(app, number).to_bytes())
+    signed = checkpoints.numbered(app, number)
+    if as_json:
+        output.emit_json(output.flat(signed, "statement"))
+    else:
+        click.echo(signed.to_bytes())
 
 
 @checkpoint.command()
