@@ -22,6 +22,7 @@ from fednet.audit import evidence, recomputation
 from fednet.audit.replay import audit_run
 from fednet.blobs import EmbeddedStore
 from fednet.blobs.bundled import BundledStore
+from fednet.codec import judge_update
 from fednet.domain.blobs import BlobStore
 from fednet.ledger.bundle.export import export_run
 from fednet.ledger.bundle.reader import BundleReader
@@ -188,7 +189,7 @@ def _timed(spent: dict[str, float]) -> Iterator[None]:
 
     with (
         patch.object(evidence.Evidence, "_fetch", timing("fetch", evidence.Evidence._fetch)),
-        patch.object(recomputation, "judge_update", timing("intake", recomputation.judge_update)),
+        patch.object(recomputation, "judge_update", timing("intake", judge_update)),
         patch.object(recomputation, "aggregate", timing("combine", aggregate)),
         patch.object(recomputation, "begin_digest", timing("digest", begin_digest)),
     ):
