@@ -270,7 +270,7 @@ class Story:
         return comparison.replay(initial, sites, plan.training, ROUNDS, seed_of)
 
     def _audit(self) -> tuple[dict[str, list[dict[str, object]]], int]:
-        text, status = self.office.try_fednet("audit", RUN, "--json")
+        text, status = self.office.try_fednet("audit", RUN, "--afresh", "--json")
         try:
             return json.loads(text), status
         except ValueError as exc:
