@@ -20,7 +20,7 @@ from pathlib import Path
 from fednet.aggregation import aggregate, begin_digest
 from fednet.audit import evidence, recomputation
 from fednet.audit.replay import audit_run
-from fednet.blobs import EmbeddedStore
+from fednet.blobs import EmbeddedStore, new_swarm_key
 from fednet.blobs.bundled import BundledStore
 from fednet.codec import judge_update
 from fednet.domain.blobs import BlobStore
@@ -33,6 +33,8 @@ MODEL_SIZE_BYTES = ELEMENTS * 4
 LEAST_SPEED = 0.5
 MOST_MODELS = 4.0
 CORES = 2
+REPEATS = 3
+"""Yardstick and audit take turns, and the best of each counts: others may use the machine."""
 _SUM = "import sys, numpy as np\nfor name in sys.argv[1:]: np.fromfile(name, np.float32).sum()"
 _MIB = 1 << 20
 
@@ -46,9 +48,11 @@ def main() -> int:
         _child("make", folder)
         blobs = sorted((folder / "made").iterdir())
         size_bytes = sum(path.stat().st_size for path in blobs)
-        yardstick = min(_yardstick(blobs) for _ in range(2))
-        speed = size_bytes / yardstick
-        audits = [_child("bundle", folder) for _ in range(2)]
+        yardsticks, audits = [], []
+        for _ in range(REPEATS):
+            yardsticks.append(_yardstick(blobs))
+            audits.append(_child("bundle", folder))
+        speed = size_bytes / min(yardsticks)
         best = min(audits, key=lambda row: row["seconds"])
         _row("sha256sum and NumPy sum, two processes", speed / 1e6, "MB/s")
         _row("bundle of 2 GB: bytes a second", size_bytes / best["seconds"] / 1e6, "MB/s")
@@ -145,11 +149,12 @@ def _audit_bundle(folder: Path) -> dict[str, float]:
 def _audit_kubo(folder: Path) -> dict[str, float]:
     """Publish the blobs to one node, and audit from it with an empty cache."""
     repo, reader = folder / "repo", BundleReader(folder / "run.fednet")
-    with closing(EmbeddedStore(repo, folder / "publishing")) as store:
+    key = new_swarm_key()
+    with closing(EmbeddedStore(repo, folder / "publishing", swarm_key=key)) as store:
         for path in sorted((folder / "made").iterdir()):
             store.publish(path)
             path.unlink()
-    with closing(EmbeddedStore(repo, folder / "cache")) as store:
+    with closing(EmbeddedStore(repo, folder / "cache", swarm_key=key)) as store:
         return _audit(reader, store, folder)
 
 
