@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from fednet.audit import AuditReport
 from fednet.domain import events as ev
@@ -63,7 +64,7 @@ class FinalRound:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunDossier:
     """One run with everything that belongs to it."""
 
@@ -109,12 +110,15 @@ class RunDossier:
 
     def consent_of(self, site: SiteId, before: ev.LedgerEvent) -> ev.ConsentGiven | None:
         """Find the consent under which a site acted."""
-        found = None
+        given = [event for event in self._consents.get(site, ()) if event.log < before.log]
+        return given[-1] if given else None
+
+    @cached_property
+    def _consents(self) -> dict[SiteId, list[ev.ConsentGiven]]:
+        found: dict[SiteId, list[ev.ConsentGiven]] = {}
         for event in self.history.events:
-            if event.log > before.log:
-                break
-            if isinstance(event, ev.ConsentGiven) and event.site == site:
-                found = event
+            if isinstance(event, ev.ConsentGiven):
+                found.setdefault(event.site, []).append(event)
         return found
 
     def dataset_of(self, site: SiteId, before: ev.LedgerEvent) -> DatasetId | None:
@@ -123,7 +127,7 @@ class RunDossier:
         grant = self.grants.get(consent.grant) if consent else None
         return grant.requested.dataset if grant else None
 
-    @property
+    @cached_property
     def final_rounds(self) -> tuple[FinalRound, ...]:
         """List the rounds that became final, in order."""
         return tuple(self._walk())

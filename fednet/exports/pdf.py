@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fpdf import FPDF, FontFace, XPos, YPos
-from fpdf.enums import TableBordersLayout, WrapMode
+from fpdf.enums import TableBordersLayout
 
 from fednet.exports.layout import seal_lines
 from fednet.exports.statement import Seal, Section, Statement, Table
@@ -23,8 +23,12 @@ _NOTE = (
     "Some letters of the names are not in this file's font: they are written without their accents"
     " or as [U+code]. The HTML report shows the names as they were recorded."
 )
+_REST = "further rows are left out of this file; the HTML report and the .sig.json have them all."
+MAX_ROWS = 500
+"""A table of this file shows so many rows; hundreds of pages help nobody."""
 _WIDE_COLUMN = 66
-_NARROW = 8
+_NARROW = 13
+_CAPTION_SPACE = 25
 
 
 def write_pdf(statement: Statement, seal: Seal | None) -> bytes:
@@ -77,7 +81,7 @@ class _Document(FPDF):
         self.set_draw_color(*_COLOURS[said.verdict])
         self._ink(_COLOURS[said.verdict])
         self.set_font("helvetica", "B", 13)
-        self.multi_cell(0, 8, plain(said.headline), border=1, wrapmode=WrapMode.CHAR, padding=3,
+        self.multi_cell(0, 8, plain(said.headline), border=1, align="L", padding=3,
                         new_x=XPos.LMARGIN, new_y=YPos.NEXT)  # fmt: skip
         self.set_draw_color(190, 190, 190)
         self.ln(2)
@@ -86,6 +90,8 @@ class _Document(FPDF):
 
     def section(self, section: Section) -> None:
         """Write a heading and what stands below it."""
+        if self.will_page_break(_CAPTION_SPACE):
+            self.add_page()
         self.ln(4)
         self.start_section(plain(section.title))
         self._paragraph(section.title, size=13, style="B")
@@ -101,6 +107,8 @@ class _Document(FPDF):
         self.section(Section(title="Signature", paragraphs=tuple(lines)))
 
     def _table(self, table: Table) -> None:
+        if self.will_page_break(_CAPTION_SPACE):
+            self.add_page()
         self.ln(2)
         self._paragraph(table.caption, size=9, style="B")
         self.set_font("helvetica", size=7)
@@ -110,18 +118,19 @@ class _Document(FPDF):
             line_height=3.6,
             borders_layout=TableBordersLayout.HORIZONTAL_LINES,
             headings_style=FontFace(emphasis="BOLD"),
-            wrapmode=WrapMode.CHAR,
             padding=0.7,
         ) as grid:
             grid.row([plain(column) for column in table.columns])
-            for row in table.rows or (("none",) + ("",) * (len(table.columns) - 1),):
+            for row in table.rows[:MAX_ROWS] or (("none",) + ("",) * (len(table.columns) - 1),):
                 grid.row([plain(cell) for cell in row])
+        rest = len(table.rows) - MAX_ROWS
+        if rest > 0:
+            self._paragraph(f"{rest} {_REST}", style="I")
 
     def _paragraph(self, text: str, size: float = 9.5, style: str = "") -> None:
         self._ink((20, 20, 20))
         self.set_font("helvetica", style, size)
-        wrap = WrapMode.WORD if max(map(len, text.split()), default=0) < 60 else WrapMode.CHAR
-        self.multi_cell(0, size * 0.5, plain(text), align="L", wrapmode=wrap,
+        self.multi_cell(0, size * 0.5, plain(text), align="L",
                         new_x=XPos.LMARGIN, new_y=YPos.NEXT)  # fmt: skip
         self.ln(1.2)
 

@@ -100,7 +100,6 @@ class _Document:
             kind = {"prov:type": _q(f"fednet:{word.capitalize()}")}
             self._add("activity", activity, kind | self._where(vote) | self._ended(vote))
             self._used(activity, _record(entry.number), _state(entry.number), "run:plan")
-            self._used(activity, *(_update(entry.number, each.site) for each in entry.included))
             self._associate(activity, _node(vote.site))
 
     def audit(self) -> None:

@@ -17,6 +17,7 @@ from fednet.exports import (
     SignedStatement,
     Statement,
     make_statement,
+    pdf,
     write_html,
 )
 from fednet.exports.pdf import plain, write_pdf
@@ -151,6 +152,12 @@ def test_more_findings_than_a_page_bears_are_counted() -> None:
     assert "3 further findings are left out" in Page(write_html(said, None)).text
 
 
+def test_document_shows_so_many_rows_of_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = write_pdf(statement(), None)
+    monkeypatch.setattr(pdf, "MAX_ROWS", 2)
+    assert len(write_pdf(statement(), None)) < len(whole)
+
+
 @pytest.mark.parametrize("seal", [None, SEAL])
 def test_equal_input_gives_equal_bytes(seal: Seal | None) -> None:
     assert write_html(statement(), seal) == write_html(statement(), seal)
@@ -203,7 +210,7 @@ def test_any_text_leaves_the_page_whole(names: list[str], message: str) -> None:
     assert Statement.model_validate_json(said.to_bytes()) == said
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_fits_the_document(name: str) -> None:
     assert write_pdf(statement(names=(name, "b", "c")), None).rstrip().endswith(b"%%EOF")
