@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from fednet.domain.identity import DatasetId, GrantId, RunId
@@ -85,13 +86,19 @@ def _contribution(db: sqlite3.Connection, site: int, run: int) -> ContributionRo
         if finals.get(number) == [attempt, proposal]
     }
     counted: Counter[str] = Counter()
-    examples = 0
+    examples = plain = 0
     for at, number, attempt, weight in updates:
-        if finals.get(number, (None,))[0] == attempt:
+        final = finals.get(number)
+        if final is None or final[0] != attempt:
+            continue
+        if (number, attempt) in excluding:
             position = next((place for since, place in reversed(places) if since < at), None)
-            verdict = _verdict(excluding.get((number, attempt), b""), position)
+            verdict = _verdict(excluding[number, attempt], position)
             counted[verdict] += 1
             examples += weight if verdict == "included" else 0
+        else:
+            plain += 1
+            examples += weight
     votes = dict(
         db.execute(
             "SELECT agrees, COUNT(*) FROM votes WHERE site = ? AND run = ? GROUP BY agrees",
@@ -107,7 +114,7 @@ def _contribution(db: sqlite3.Connection, site: int, run: int) -> ContributionRo
     return ContributionRow(
         run=RunId(run),
         submitted=len(updates),
-        included=counted["included"],
+        included=counted["included"] + plain,
         invalid=counted["invalid"],
         unavailable=counted["unavailable"],
         examples=examples,
@@ -122,10 +129,9 @@ def _contribution(db: sqlite3.Connection, site: int, run: int) -> ContributionRo
     )
 
 
+@lru_cache(maxsize=4_096)
 def _verdict(packed: bytes, position: int | None) -> str:
     """Read one position's verdict, whoever else submitted."""
-    if not packed:
-        return "included"
     everybody = {place: place for place in range(len(packed) * 4)}
     found = verdicts_of(packed, everybody)
     return UNREADABLE if position is None else found.get(position, "included")
