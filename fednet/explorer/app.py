@@ -32,6 +32,7 @@ _PAGES: tuple[tuple[str, Endpoint], ...] = (
     ("/runs/{run:int}/updates", runs.updates),
     ("/runs/{run:int}/audit", audits.audit),
     ("/runs/{run:int}/panel", audits.panel),
+    ("/runs/{run:int}/report.{kind}", audits.report),
     ("/runs/{run:int}/lineage", lineage.of_run),
     ("/runs/{run:int}/rounds/{round:int}", rounds.round_page),
     ("/lineage/{commitment}", lineage.lineage),

@@ -15,6 +15,8 @@ from fednet.explorer.writing import cut, visible
 
 MAX_BARS = 120
 _WIDTH, _LEFT, _RIGHT, _TOP = 720, 40, 8, 10
+_HALF = 440
+"""Width of a drawing that shares its line with another."""
 _HATCH = Markup(
     '<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse"'
     ' patternTransform="rotate(45)"><rect width="5" height="5" class="paper"/>'
@@ -100,7 +102,7 @@ def line(name: str, points: Sequence[tuple[int, float]]) -> Markup:
     if not shown:
         return Markup("")
     top = max(1.0, *(value for _, value in shown))
-    height, inner = 130, _WIDTH - _LEFT - _RIGHT
+    height, inner = 130, _HALF - _LEFT - _RIGHT
     base = height - 22
     unit = (base - _TOP) / top
     first, last = shown[0][0], shown[-1][0]
@@ -109,13 +111,13 @@ def line(name: str, points: Sequence[tuple[int, float]]) -> Markup:
     for number, value in shown:
         x, y = _LEFT + (number - first) * across, base - value * unit
         path += f"V{y:.1f}H{x + across:.1f}"
-    parts = [_axis(top, base, unit), Markup('<path class="curve" d="{}"/>').format(path)]
+    parts = [_axis(top, base, unit, _HALF), Markup('<path class="curve" d="{}"/>').format(path)]
     labelled = [shown[0], shown[-1]] if len(shown) > 1 else [shown[0]]
     parts += [
         _text(_LEFT + (number - first + 0.5) * across, height - 6, str(number), "middle")
         for number, _ in labelled
     ]
-    return _svg("curve", name, height, parts)
+    return _svg("curve", name, height, parts, _HALF)
 
 
 def timeline(name: str, lanes: Sequence[str], marks: Iterable[Mark], lasted: str) -> Markup:
@@ -183,13 +185,13 @@ def _mark(each: Mark, x: float, y: float) -> Markup:
     )
 
 
-def _axis(top: float, base: float, unit: float) -> Markup:
+def _axis(top: float, base: float, unit: float, width: int = _WIDTH) -> Markup:
     parts = []
     for value in sorted({0, round(top / 2), round(top)}):
         y = base - value * unit
         parts.append(
             Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(
-                _LEFT, _WIDTH - _RIGHT, y, y
+                _LEFT, width - _RIGHT, y, y
             )
         )
         parts.append(_text(_LEFT - 6, y + 4, f"{value:,}".replace(",", "\u202f"), "end"))
@@ -202,8 +204,10 @@ def _text(x: float, y: float, text: str, anchor: str) -> Markup:
     )
 
 
-def _svg(look: str, name: str, height: float, parts: Iterable[Markup]) -> Markup:
+def _svg(
+    look: str, name: str, height: float, parts: Iterable[Markup], width: int = _WIDTH
+) -> Markup:
     return Markup(
         '<svg class="plot {}" role="img" aria-label="{}" viewBox="0 0 {} {:.0f}">'
         "<title>{}</title>{}</svg>"
-    ).format(look, name, _WIDTH, height, name, Markup("").join(parts))
+    ).format(look, name, width, height, name, Markup("").join(parts))

@@ -22,6 +22,7 @@ from fednet.explorer import verdicts
 from fednet.explorer.paging import MAX_QUERY_LETTERS
 from fednet.explorer.plots import share, symbol
 from fednet.explorer.refreshing import Reading, Refresher
+from fednet.explorer.reports import Reports
 from fednet.explorer.tallying import Tallies
 from fednet.explorer.verifying import Verifier
 from fednet.explorer.writing import FILTERS
@@ -66,6 +67,7 @@ class Window:
         self.verifier = Verifier(reader, store, fetch_seconds)
         self.blobs = SmallBlobs(store)
         self.tallies = Tallies(index)
+        self.reports = Reports(reader, store, fetch_seconds)
         self._names: tuple[float, Mapping[int, str]] = (-_NAMES_SECONDS, {})
         self._lineages: dict[object, Lineage] = {}
         self._templates = Environment(

@@ -49,6 +49,13 @@ def test_verify_now_replays_and_says_so(open_page: OpenPage, explored: Explored)
     verify(page, explored.honest)
     expect(page.locator("#verdict")).to_contain_text("up to block")
     expect(page.locator("#verdict .verdict.good")).to_have_text("verified", timeout=20_000)
+    page.reload()
+    with page.expect_download() as handed:
+        page.get_by_role("link", name="as PDF").click()
+    assert handed.value.path().read_bytes().startswith(b"%PDF-")
+    with page.expect_download() as handed:
+        page.get_by_role("link", name="as a report, HTML").click()
+    assert f"run {explored.honest}" in handed.value.path().read_text("utf-8")
     page.goto(f"/runs/{explored.honest}/rounds/1")
     expect(page.locator(".heading .verdict")).to_have_text("verified")
 

@@ -11,6 +11,7 @@ from fednet.domain.identity import RunId
 from fednet.explorer.defences import is_same_origin
 from fednet.explorer.pages.reading import asked_run, panel_of, window_of
 from fednet.explorer.paging import page_of
+from fednet.explorer.reports import KINDS
 
 
 def audit(request: Request) -> Response:
@@ -41,6 +42,18 @@ def panel(request: Request) -> Response:
             **panel_of(window, run),
         },
     )
+
+
+def report(request: Request) -> Response:
+    """Hand out what the latest replay found, as a report to be filed."""
+    window, run = window_of(request), asked_run(request)
+    kind = request.path_params["kind"]
+    replay = window.verifier.latest(run.run)
+    if kind not in KINDS or replay is None or replay.report is None:
+        raise HTTPException(404, "There is a report of what was replayed here only: verify first.")
+    name = f"fednet-run-{run.run}.{kind}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(window.reports.write(replay.report, kind), 200, headers, KINDS[kind])
 
 
 async def verify(request: Request) -> Response:

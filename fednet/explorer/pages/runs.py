@@ -19,7 +19,6 @@ from fednet.explorer.pages.reading import (
     window_of,
 )
 from fednet.explorer.paging import Page, page_of
-from fednet.explorer.reports import downloads
 from fednet.explorer.tallying import Tally
 from fednet.explorer.window import Window
 from fednet.provenance import RoundRow, RunRow
@@ -75,7 +74,6 @@ def run(request: Request) -> Response:
             "plan": plan,
             "facts": blobs.facts(plan) if plan else [],
             "parameters": [] if plan else _parameters(window, row),
-            "downloads": downloads(window, row),
             "tally": tally,
             "earned": record.earned if record else {},
             "record_round": record_round,

@@ -26,6 +26,8 @@ def client(visit: Visit) -> Visitor:
         ("/static/none", 404),
         ("/nothing", 404),
         ("/runs/99", 404),
+        ("/runs/1/report.pdf", 404),
+        ("/runs/1/report.exe", 404),
         ("/runs/" + "9" * 40, 404),
         ("/runs/-1", 404),
         ("/runs/1/rounds/0", 404),
