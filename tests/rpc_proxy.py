@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Rule = Callable[[dict[str, Any]], dict[str, Any] | None]
+Alter = Callable[[dict[str, Any], Any], Any]
+"""Makes of a request and its result what is answered."""
 
 
 class LoseAnswer(Exception):
@@ -18,11 +20,20 @@ class LoseAnswer(Exception):
 
 
 @contextmanager
-def misbehaving_provider(chain_url: str, rule: Rule) -> Iterator[str]:
-    """Serve a chain through a rule, which gives an error to answer with, or nothing."""
+def misbehaving_provider(
+    chain_url: str, rule: Rule = lambda _: None, alter: Alter | None = None
+) -> Iterator[str]:
+    """Serve a chain through a rule, which gives an error to answer with, or nothing.
+
+    Args:
+        chain_url: The honest chain.
+        rule: Asked for each request that is no batch.
+        alter: Changes the results, those of batches too.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet, so that nobody waits for an acknowledgement
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -40,6 +51,8 @@ def misbehaving_provider(chain_url: str, rule: Rule) -> Iterator[str]:
                 onward = urllib.request.Request(chain_url, body, headers)
                 with urllib.request.urlopen(onward, timeout=30) as response:
                     answer = response.read()
+                if alter is not None:
+                    answer = _altered(alter, request, answer)
             if lose:
                 self.close_connection = True
                 return
@@ -61,3 +74,16 @@ def misbehaving_provider(chain_url: str, rule: Rule) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _altered(alter: Alter, request: Any, answer: bytes) -> bytes:
+    """Alter the results of one request or of a batch."""
+    decoded = json.loads(answer)
+    pairs = [(request, decoded)]
+    if isinstance(request, list):
+        asked = {each["id"]: each for each in request}
+        pairs = [(asked[each["id"]], each) for each in decoded]
+    for question, reply in pairs:
+        if "result" in reply:
+            reply["result"] = alter(question, reply["result"])
+    return json.dumps(decoded).encode()

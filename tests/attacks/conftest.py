@@ -1,4 +1,4 @@
-"""One chain and one swarm for all attacks; each test brings its own sites and run."""
+"""One chain and one swarm for all attacks; one honest run that is tampered with and mended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.attacks.finished import Finished, finish
+from tests.attacks.lie import Lie
 from tests.attacks.network import Network
+from tests.attacks.vault import Vault
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +17,34 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     consortium = Network(tmp_path_factory.mktemp("attacked"))
     yield consortium
     consortium.close()
+
+
+@pytest.fixture(scope="session")
+def finished(network: Network) -> Finished:
+    """An honest run of two rounds; whoever tampers with it puts it right again."""
+    return finish(network)
+
+
+@pytest.fixture(scope="session")
+def vault(
+    tmp_path_factory: pytest.TempPathFactory, network: Network, finished: Finished
+) -> Iterator[Vault]:
+    """A real Kubo node of its own that holds the finished run's blobs."""
+    held = Vault(tmp_path_factory.mktemp("vault"))
+    held.fill(network, finished)
+    yield held
+    held.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def declared(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a file whose tests all ran and did not meet every answer that its lie declares."""
+    failed_before = request.session.testsfailed
+    yield
+    lie = getattr(request.module, "LIE", None)
+    whole = not request.config.option.keyword and not any(
+        "::" in each for each in request.config.args
+    )
+    if isinstance(lie, Lie) and whole and request.session.testsfailed == failed_before:
+        missing = set(lie.answers) - lie.confirmed
+        assert not missing, f"declared and never met: {missing}"

@@ -25,8 +25,10 @@ from fednet.airlock import Airlock
 from fednet.audit import AuditReport, audit_run
 from fednet.blobs import EmbeddedStore, KuboStore, new_swarm_key
 from fednet.domain import events as ev
+from fednet.domain.checkpoint import SignedCheckpoint
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
+    Address,
     Commitment,
     DatasetId,
     GrantId,
@@ -64,6 +66,7 @@ DAY_SECONDS = 86_400
 ALLOWANCE_WEI = 10**18
 OWNER = Account.from_key("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 """Anvil's first account; the words it is derived from are public."""
+STANDING = frozenset({"unanchored", "single-operator"})
 _SETTINGS = NodeSettings(
     poll_seconds=0.01,
     idle_poll_seconds=0.05,
@@ -72,7 +75,6 @@ _SETTINGS = NodeSettings(
     fetch_threads=3,
     recompute_threads=1,
 )
-STANDING = frozenset({"unanchored", "single-operator"})
 
 
 class Member:
@@ -132,12 +134,18 @@ class Member:
 
 
 class Network:
-    """The consortium of a test session."""
+    """The consortium of a test session.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Existing folder for all that its members keep.
+        kubos: Running nodes of another consortium's swarm to share; by default own ones.
+    """
+
+    def __init__(self, folder: Path, kubos: Sequence[EmbeddedStore] = ()) -> None:
         self.folder = folder
         self.anvil = Anvil(accounts=1)
-        self.kubos: list[EmbeddedStore] = []
+        self.kubos = list(kubos)
+        self._own_kubos: list[EmbeddedStore] = []
         self._stores: list[Store] = []
         self._numbers = itertools.count()
         owner = OWNER
@@ -145,19 +153,24 @@ class Network:
         self.reader = Web3Reader(deployment, self.anvil.url)
         self.operator = Web3Writer(self.reader, owner)
         self.researcher = self.new_writer("researcher", Role.RESEARCHER)
-        key = new_swarm_key()
+        if not self.kubos:
+            self._start_kubos()
+
+    def _start_kubos(self) -> None:
+        key, folder = new_swarm_key(), self.folder
         for number in range(STORES):
             kubo = EmbeddedStore(folder / f"repo {number}", folder / f"own {number}", swarm_key=key)
-            self.kubos.append(kubo)
             if number:
-                kubo.connect([other.address() for other in self.kubos[:number]])
+                kubo.connect([other.address() for other in self.kubos])
+            self.kubos.append(kubo)
+            self._own_kubos.append(kubo)
 
     def close(self) -> None:
         """Stop every process; threads that still wait for a blob end by themselves."""
         for thread in threading.enumerate():
             if thread.name == "fetch":
                 thread.join(PATIENCE_SECONDS)
-        for store in (*self._stores, *self.kubos):
+        for store in (*self._stores, *self._own_kubos):
             store.close()
         self.reader.close()
         self.anvil.stop()
@@ -195,6 +208,7 @@ class Network:
         *,
         served: Callable[[Plan], Plan] | None = None,
         told: Callable[[Parameters], Parameters] | None = None,
+        module: Address | None = None,
         **changes: object,
     ) -> Iterator[Run]:
         """Open a run to which the members consent, in this order; stops their nodes at the end.
@@ -203,6 +217,7 @@ class Network:
             members: Who consents; the last one proposes first.
             served: Makes of the plan what the researcher serves in its place.
             told: Changes the parameters that the researcher tells the contract.
+            module: Rounds module that leads the run, if not the deployment's.
             changes: Fields of the plan, as ``section_field``.
         """
         model = encode_tensors(INITIAL, STATE_METADATA)
@@ -213,7 +228,7 @@ class Network:
         paths[1].write_bytes(model)
         located = [store.publish(path) for path in paths]
         opened = self.researcher.open_run(
-            self.reader.deployment.rounds,
+            module or self.reader.deployment.rounds,
             (plan.commitment, located[0]),
             (Commitment.of(model), located[1]),
             plan.credits.transferable,
@@ -227,18 +242,29 @@ class Network:
         finally:
             run.stop()
 
-    def audit(self, run: Run, fetch_seconds: float = 1.0) -> AuditReport:
+    def audit(
+        self,
+        run: Run,
+        fetch_seconds: float = 1.0,
+        checkpoints: Sequence[SignedCheckpoint] | None = None,
+    ) -> AuditReport:
         """Audit a run as an outsider would: with an empty cache and no key.
 
         Left out is what every audit of this chain says: one Anvil makes its blocks, and
-        nobody shows a checkpoint.
+        nobody shows a checkpoint. With checkpoints, even those, nothing is left out.
         """
         cache = self.folder / f"audit {next(self._numbers)}"
         with closing(KuboStore(self.kubos[0].node.endpoint, cache)) as store:
             report = audit_run(
-                self.reader, store, run.run, work_dir=self.folder, fetch_seconds=fetch_seconds
+                self.reader,
+                store,
+                run.run,
+                work_dir=self.folder,
+                fetch_seconds=fetch_seconds,
+                checkpoints=checkpoints or (),
             )
-        about_run = (each for each in report.findings if each.code not in STANDING)
+        left_out = STANDING if checkpoints is None else frozenset()
+        about_run = (each for each in report.findings if each.code not in left_out)
         return replace(report, findings=tuple(about_run))
 
 
@@ -303,9 +329,9 @@ class Run:
 
     def place(self, round_number: int = 1, attempt: int = 1) -> Place:
         """Name an attempt as manifests do."""
-        deployment = self.network.reader.deployment
-        number = RoundNumber(round_number)
-        return Place(deployment.chain_id, deployment.rounds, self.run, number, attempt)
+        reader, number = self.network.reader, RoundNumber(round_number)
+        module = reader.run(self.run).module
+        return Place(reader.deployment.chain_id, module, self.run, number, attempt)
 
     def wait(self, condition: Callable[[RunHistory], T | bool | None]) -> T:
         """Wait until the log shows something, and return it."""

@@ -6,6 +6,7 @@ from fednet.audit import AuditReport, RoundVerdict
 from fednet.domain.identity import RoundNumber
 from fednet.domain.ledger import Phase
 from tests.attacks import lies
+from tests.attacks.lie import Lie, require_honest
 from tests.attacks.network import Member, Network, Run
 
 
@@ -16,6 +17,26 @@ def begin(run: Run) -> Member:
     lies.submit_and_reveal(liar, run, lies.update(liar, run.place()))
     run.reach(Phase.PROPOSING)
     return liar
+
+
+def require_convicted(lie: Lie, network: Network, run: Run) -> AuditReport:
+    """Check that the round became final by another's proposal, and that the audit convicts."""
+    report = require_overruled(network, run)
+    lie.found(report, run.members[-1].site)
+    return report
+
+
+def require_control(network: Network) -> None:
+    """Play the same story without the lie: the right record, proposed by hand, is final."""
+    with network.open(network.members()) as run:
+        aggregator = begin(run)
+        right = lies.recomputed(aggregator, run)
+        lies.propose(aggregator, run, right.record, right.state_path)
+        assert run.over() is Phase.COMPLETED
+        final = run.history.rounds[RoundNumber(1)].final_proposal
+        assert final is not None
+        assert final.proposed.site == aggregator.site
+        require_honest(network.audit(run))
 
 
 def require_overruled(network: Network, run: Run) -> AuditReport:

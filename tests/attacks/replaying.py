@@ -5,6 +5,7 @@ from __future__ import annotations
 from fednet.audit import RoundVerdict
 from fednet.domain.ledger import Phase
 from tests.attacks import lies
+from tests.attacks.lie import Lie, require_honest
 from tests.attacks.lies import Update
 from tests.attacks.network import Member, Network, Run
 
@@ -14,10 +15,23 @@ def hand_in(liar: Member, run: Run, update: Update, round_number: int = 1) -> No
     lies.submit_and_reveal(liar, run, update, round_number)
 
 
-def require_refused(network: Network, run: Run, liar: Member, reason: str) -> None:
+def require_honest_round(network: Network) -> None:
+    """Play a round in which nobody lies, and check that the audit finds nothing."""
+    with network.open(network.members()) as run:
+        run.start()
+        assert run.over() is Phase.COMPLETED
+        require_honest(network.audit(run))
+
+
+def require_refused(
+    lie: Lie, network: Network, run: Run, liar: Member, reason: str = "wrong-place"
+) -> None:
     """Check that the last round ended right, without the liar's update."""
     assert run.over() is Phase.COMPLETED
     report = network.audit(run)
+    lie.left_out(report, liar.site)
+    if reason == "wrong-place":
+        lie.found(report, liar.site)
     assert report.verified
     assert {entry.verdict for entry in report.rounds} == {RoundVerdict.VERIFIED}
     said = {entry.site: entry for entry in report.rounds[-1].sites}

@@ -1,7 +1,6 @@
 """An aggregator flips the lowest bit of one parameter of the next state.
 
-Liar: the turn's aggregator. Lie: "this is the average". Found by recomputing it
-bit for bit (check 11); the audit names the aggregator.
+Lie: "this is the average". Found by recomputing it bit for bit.
 """
 
 from __future__ import annotations
@@ -9,8 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.attacks import lies
+from tests.attacks.lie import Found, Liar, Lie
 from tests.attacks.network import Network
-from tests.attacks.overruled import begin, require_overruled
+from tests.attacks.overruled import begin, require_control, require_convicted
+
+LIE = Lie(
+    "The aggregate is off by one bit",
+    Liar.AGGREGATOR,
+    (Found("aggregate-differs", 11), Found("settlement-differs", 13)),
+    accused="the aggregator",
+)
 
 
 def test_altered_aggregate_is_overruled(network: Network) -> None:
@@ -22,11 +29,7 @@ def test_altered_aggregate_is_overruled(network: Network) -> None:
         data[-4] ^= 1
         lie, path = lies.with_state(liar, right.record, bytes(data))
         lies.propose(liar, run, lie, path)
-        report = require_overruled(network, run)
-    assert report.accused == (liar.site,)
-    assert {(each.code, each.check) for each in report.findings if each.accused} >= {
-        ("aggregate-differs", 11)
-    }
+        require_convicted(LIE, network, run)
 
 
 def test_state_told_to_the_contract_alone_is_overruled(network: Network) -> None:
@@ -37,6 +40,8 @@ def test_state_told_to_the_contract_alone_is_overruled(network: Network) -> None
         right = lies.recomputed(liar, run)
         other = replace(right.settlement, state=right.settlement.record)
         lies.propose(liar, run, right.record, right.state_path, state=other.state)
-        report = require_overruled(network, run)
-    assert report.accused == (liar.site,)
-    assert ("settlement-differs", 13) in {(each.code, each.check) for each in report.findings}
+        require_convicted(LIE, network, run)
+
+
+def test_honest_aggregate_is_final(network: Network) -> None:
+    require_control(network)

@@ -1,9 +1,9 @@
 """A site serves its bytes to some members and keeps them from the turn's aggregator.
 
-Liar: a site. Lie: "my update is at this locator", to some. The aggregator
+Lie: "my update is at this locator", to some. The aggregator
 rightly calls it unavailable, those who hold it object; they serve it again
 themselves, so that the next proposal finds the bytes everywhere. Nobody is
-accused: each told the truth about what it could get (check 10).
+accused: each told the truth about what it could get.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from fednet.audit import RoundVerdict
 from fednet.domain.identity import RoundNumber
 from fednet.domain.ledger import Phase
 from tests.attacks import lies
+from tests.attacks.lie import Found, Liar, Lie
 from tests.attacks.network import Network
+from tests.attacks.replaying import require_honest_round
+
+LIE = Lie(
+    "An update is served to some and withheld from the aggregator",
+    Liar.SITE,
+    (Found("update-unavailable", 10), Found("objection-over-availability", 16)),
+)
 
 
 def test_those_who_hold_the_bytes_bring_them_to_all(network: Network) -> None:
@@ -42,5 +50,9 @@ def test_those_who_hold_the_bytes_bring_them_to_all(network: Network) -> None:
     assert history.finalized.proposal == 2
     assert report.rounds[0].verdict is RoundVerdict.VERIFIED
     assert report.verified
-    assert report.accused == ()
+    LIE.found(report)
     assert {entry.verdict for entry in report.rounds[0].sites} == {"included"}
+
+
+def test_honest_update_is_served_to_all(network: Network) -> None:
+    require_honest_round(network)

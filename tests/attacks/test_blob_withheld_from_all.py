@@ -1,6 +1,6 @@
 """A site commits to bytes that it never serves to anybody.
 
-Liar: a site. Lie: "my update is at this locator". Found by everybody's failing
+Lie: "my update is at this locator". Found by everybody's failing
 to fetch it: once the reveal is over the update counts as unavailable, and the
 round goes on without it. Where too few remain, the run aborts as the plan says.
 """
@@ -10,7 +10,16 @@ from __future__ import annotations
 from fednet.audit import Severity
 from fednet.domain.ledger import Phase
 from tests.attacks import lies
+from tests.attacks.lie import ORDINARY, Found, Liar, Lie
 from tests.attacks.network import Network
+from tests.attacks.replaying import require_honest_round
+
+LIE = Lie(
+    "An update is withheld from all",
+    Liar.SITE,
+    (Found("update-withheld", 10),),
+    duty="which submitted it",
+)
 
 
 def test_round_goes_on_without_the_withheld_update(network: Network) -> None:
@@ -25,11 +34,8 @@ def test_round_goes_on_without_the_withheld_update(network: Network) -> None:
         assert run.over() is Phase.COMPLETED
         report = network.audit(run)
     assert report.verified
-    assert report.accused == ()
-    assert [(each.code, each.severity) for each in report.findings] == [
-        ("update-withheld", Severity.NOTICE)
-    ]
-    assert report.findings[0].duty == f"site {liar.site}, which submitted it"
+    [found] = LIE.found(report)
+    assert found.severity is Severity.NOTICE
     said = {entry.site: (entry.verdict, entry.earned > 0) for entry in report.rounds[0].sites}
     assert said == {each.site: ("included", True) for each in honest} | {
         liar.site: ("unavailable", False)
@@ -47,5 +53,9 @@ def test_run_aborts_where_too_few_updates_remain(network: Network) -> None:
         run.pass_deadline()
         assert run.over() is Phase.ABORTED
         report = network.audit(run)
-    assert {each.code for each in report.findings} == {"nothing-to-verify"}
+    assert {each.code for each in report.findings} - ORDINARY == {"nothing-to-verify"}
     assert report.accused == ()
+
+
+def test_honest_update_is_served(network: Network) -> None:
+    require_honest_round(network)

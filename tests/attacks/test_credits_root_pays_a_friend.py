@@ -1,10 +1,10 @@
 """A majority of the cohort makes a record final that pays everything to one of them.
 
-Liars: the aggregator and two members. Lie: a credits root. The chain believes a
-quorum and pays; that is what it is for. The audit recomputes the shares (check
-14) and convicts who proposed, who attested (check 15) and who claimed (check
-18); the honest member objects and never trains on what it cannot confirm, so
-that the run ends by its deadlines.
+Lie: a credits root, by the aggregator and two members. The chain believes a
+quorum and pays; that is what it is for. The audit recomputes the shares and
+convicts who proposed, who attested and who claimed; the honest member objects
+and never trains on what it cannot confirm, so that the run ends by its
+deadlines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,20 @@ from fednet.domain.ledger import Phase
 from fednet.domain.record import witness
 from tests.attacks import lies
 from tests.attacks.doubles import until
+from tests.attacks.lie import Found, Liar, Lie
 from tests.attacks.network import Network
+from tests.attacks.replaying import require_honest_round
+
+LIE = Lie(
+    "A credits root pays a friend, and a majority attests it",
+    Liar.MAJORITY,
+    (
+        Found("credits-differ", 14),
+        Found("attestation-false", 15),
+        Found("claim-exceeds-earned", 18),
+    ),
+    accused="who proposed, who attested, who claimed",
+)
 
 
 def test_audit_convicts_a_majority_that_lies(network: Network) -> None:
@@ -57,8 +70,12 @@ def test_audit_convicts_a_majority_that_lies(network: Network) -> None:
         report = network.audit(run)
     assert not report.verified
     assert report.rounds[0].verdict is RoundVerdict.WRONG
-    assert report.accused == tuple(sorted(liar.site for liar in liars))
+    LIE.found(report, *(liar.site for liar in liars))
     blamed = {(each.code, each.check, each.accused) for each in report.findings if each.accused}
     assert ("credits-differ", 14, aggregator.site) in blamed
     assert ("attestation-false", 15, helper.site) in blamed
     assert ("claim-exceeds-earned", 18, friend.site) in blamed
+
+
+def test_honest_credits_are_shared_by_examples(network: Network) -> None:
+    require_honest_round(network)

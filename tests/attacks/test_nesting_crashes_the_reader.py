@@ -13,7 +13,14 @@ import sys
 import pytest
 
 from fednet.domain import canonical
-from fednet.errors import MalformedBlobError
+from tests.attacks.lie import Liar, Lie, reader
+
+LIE = Lie(
+    "JSON is nested so deeply that whoever reads it dies",
+    Liar.STRANGER,
+    (reader("MalformedBlobError"),),
+)
+
 
 DEPTH = 90_000
 DEEP = {
@@ -26,11 +33,11 @@ DEEP = {
 
 @pytest.mark.parametrize("data", DEEP.values(), ids=DEEP.keys())
 def test_nesting_is_refused_before_it_is_parsed(data: bytes) -> None:
-    with pytest.raises(MalformedBlobError, match="nested too deeply"):
+    with LIE.refused("MalformedBlobError"):
         canonical.decode(data, "blob")
 
 
-def test_brackets_inside_a_text_are_no_nesting() -> None:
+def test_honest_brackets_inside_a_text_are_no_nesting() -> None:
     value = {"text": '[{"' * 1_000}
     assert canonical.decode(canonical.encode(value), "blob") == value
 

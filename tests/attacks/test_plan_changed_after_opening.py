@@ -1,8 +1,8 @@
 """A researcher has sites agree to one plan and runs another.
 
-Liar: the researcher. Lie: other parameters told to the contract than the plan
+Lie: other parameters told to the contract than the plan
 says, or another plan's bytes served under the commitment. Found by every node
-before it trains, and by the audit (checks 4 and 9): nothing is submitted, and
+before it trains, and by the audit: nothing is submitted, and
 the run ends by its own deadlines.
 """
 
@@ -14,7 +14,15 @@ from fednet.audit import AuditReport
 from fednet.domain.ledger import Phase
 from fednet.domain.plan import Plan
 from tests.attacks.doubles import until
+from tests.attacks.lie import ORDINARY, Found, Liar, Lie
 from tests.attacks.network import Network, Run
+from tests.attacks.replaying import require_honest_round
+
+LIE = Lie(
+    "The run does not follow the plan that was agreed",
+    Liar.RESEARCHER,
+    (Found("plan-differs", 4), Found("blob-altered", 9)),
+)
 
 
 def require_refused(network: Network, run: Run, reason: str) -> None:
@@ -35,9 +43,9 @@ def require_refused(network: Network, run: Run, reason: str) -> None:
     )
 
 
-def codes_of(report: AuditReport) -> set[tuple[str, int]]:
-    """List what the audit found, and by which check."""
-    return {(each.code, each.check) for each in report.findings}
+def codes_of(report: AuditReport) -> set[str]:
+    """List what the audit found."""
+    return {each.code for each in report.findings} - ORDINARY
 
 
 def test_parameters_other_than_the_plans_are_refused(network: Network) -> None:
@@ -48,7 +56,8 @@ def test_parameters_other_than_the_plans_are_refused(network: Network) -> None:
         require_refused(network, run, "the chain enforces another parameters than the plan says")
         report = network.audit(run)
     assert not report.verified
-    assert codes_of(report) == {("plan-differs", 4), ("nothing-to-verify", 17)}
+    LIE.found(report)
+    assert codes_of(report) == {"plan-differs", "nothing-to-verify"}
 
 
 def test_plan_other_than_the_committed_is_refused(network: Network) -> None:
@@ -59,5 +68,10 @@ def test_plan_other_than_the_committed_is_refused(network: Network) -> None:
         require_refused(network, run, "do not match their commitment")
         report = network.audit(run)
     assert not report.verified
-    assert codes_of(report) == {("blob-altered", 9), ("nothing-to-verify", 17)}
+    LIE.found(report)
+    assert codes_of(report) == {"blob-altered", "nothing-to-verify"}
     assert report.rounds == ()
+
+
+def test_honest_plan_is_followed(network: Network) -> None:
+    require_honest_round(network)

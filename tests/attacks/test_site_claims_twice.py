@@ -1,20 +1,25 @@
 """A site claims its credits again, or more of them than it earned.
 
-Liar: a site. Lie: "I have not been paid", "I earned more". Found by the Credits
+Lie: "I have not been paid", "I earned more". Found by the Credits
 contract: it pays the cumulative amount less what was claimed, and only against
-a proof to the settled root. The audit adds claims up again (check 18).
+a proof to the settled root. The audit adds claims up again.
 """
 
 from __future__ import annotations
 
-import pytest
-
 from fednet.credits import CreditLedger
 from fednet.domain.identity import RoundNumber
 from fednet.domain.ledger import Phase
-from fednet.errors import RevertedError
 from tests.attacks import lies
+from tests.attacks.finished import Finished
+from tests.attacks.lie import Liar, Lie, contract, require_honest
 from tests.attacks.network import Network
+
+LIE = Lie(
+    "Credits are claimed twice, or more of them than were earned",
+    Liar.SITE,
+    (contract("CreditsAlreadyClaimed"), contract("CreditsProofInvalid")),
+)
 
 
 def test_credits_are_paid_once(network: Network) -> None:
@@ -32,15 +37,10 @@ def test_credits_are_paid_once(network: Network) -> None:
     mine = earned[greedy.site]
 
     claim(run.run, greedy.site, first, settlement, mine, proof)
-    with pytest.raises(RevertedError) as again:
+    with LIE.refused("CreditsAlreadyClaimed"):
         claim(run.run, greedy.site, first, settlement, mine, proof)
-    assert again.value.error == "CreditsAlreadyClaimed"
-    with pytest.raises(RevertedError) as more:
+    with LIE.refused("CreditsProofInvalid"):
         claim(run.run, greedy.site, first, settlement, mine + 1, proof)
-    assert more.value.error == "CreditsProofInvalid"
-    with pytest.raises(RevertedError) as early:
-        claim(run.run, greedy.site, RoundNumber(2), settlement, mine, proof)
-    assert early.value.error == "SettlementUnknown"
 
     theirs = account.proof(earned, honest.site)
     honest.writer.claim(run.run, honest.site, first, settlement, earned[honest.site], theirs)
@@ -48,4 +48,11 @@ def test_credits_are_paid_once(network: Network) -> None:
     assert held(run.run, greedy.site).claimed == mine
     assert held(run.run, honest.site).claimed == earned[honest.site]
     assert network.reader.credit_total(run.run)[0] == mine + earned[honest.site]
-    assert network.audit(run).verified
+    require_honest(network.audit(run))
+
+
+def test_honest_claim_is_paid_once(network: Network, finished: Finished) -> None:
+    claimant = finished.members[1]
+    held = network.reader.credit_account(finished.run, claimant.site)
+    assert held.balance == held.claimed == finished.record(2).earned[claimant.site]
+    assert network.reader.credit_total(finished.run)[0] == held.claimed

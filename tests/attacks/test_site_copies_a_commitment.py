@@ -1,9 +1,9 @@
 """A site hands in another's commitment as its own, before or after the owner.
 
-Liar: a site. Lie: "these bytes are my work". Found by the intake (check 10):
-the manifest inside the bytes names the owner. Before the reveal there are only
-commitments to copy, and after it submissions are closed, so that nobody can
-wrap another's values into a manifest of its own.
+Lie: "these bytes are my work". Found by the intake: the manifest inside the
+bytes names the owner. Before the reveal there are only commitments to copy, and
+after it submissions are closed, so that nobody can wrap another's values into a
+manifest of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from fednet.domain.ledger import Phase, Receipt
 from fednet.errors import BlobMissingError, RevertedError
 from fednet.ledger.writer import Web3Writer
 from tests.attacks import lies
+from tests.attacks.lie import Found, LeftOut, Liar, Lie
 from tests.attacks.network import Member, Network
+from tests.attacks.replaying import require_honest_round
+
+LIE = Lie(
+    "An update is copied: the same commitment is handed in",
+    Liar.SITE,
+    (LeftOut("copied"), Found("update-copied", 23)),
+    accused="the copier, whether first or second",
+)
 
 
 class WatchedWriter(Web3Writer):
@@ -65,7 +74,8 @@ def test_copied_commitment_earns_nothing(network: Network, copier_is_first: bool
     [result] = report.rounds
     assert result.verdict is RoundVerdict.VERIFIED
     said = {entry.site: (entry.verdict, entry.reason) for entry in result.sites}
-    assert said[copier.site] == ("invalid", "copied")
+    LIE.left_out(report, copier.site)
+    LIE.found(report, copier.site)
     assert said[owner.site] == ("included", "")
     earned = {entry.site: entry.earned for entry in result.sites}
     assert earned[copier.site] == 0
@@ -90,3 +100,7 @@ def test_bytes_cannot_be_wrapped_anew_in_time(network: Network) -> None:
             assert refused.value.error in ("PhaseWrong", "AlreadySubmitted")
         assert run.over() is Phase.COMPLETED
         assert network.audit(run).verified
+
+
+def test_honest_updates_are_their_own(network: Network) -> None:
+    require_honest_round(network)

@@ -1,8 +1,8 @@
 """A site hands in bytes that are no update of this model.
 
-Liar: a site. Lie: "these bytes are an update". Found by the intake (check 10),
-which reads them as numbers and nothing else: the site loses the round, nobody
-else loses anything. Bytes above the size cap are never fetched whole.
+Lie: "these bytes are an update". Found by the intake, which reads them as
+numbers and nothing else: the site loses the round, nobody else loses anything.
+Bytes above the size cap are never fetched whole.
 """
 
 from __future__ import annotations
@@ -20,8 +20,23 @@ from fednet.domain.tensors import FloatArray, encode_tensors
 from fednet.domain.update import STATE_METADATA
 from tests.attacks import lies
 from tests.attacks.doubles import INITIAL, difference
+from tests.attacks.lie import Found, LeftOut, Liar, Lie
 from tests.attacks.lies import Update
 from tests.attacks.network import Member, Network, Run
+from tests.attacks.replaying import require_honest_round
+
+LIE = Lie(
+    "Bytes are handed in that are no update of the model",
+    Liar.SITE,
+    (
+        LeftOut("malformed"),
+        LeftOut("wrong-layout"),
+        LeftOut("not-finite"),
+        LeftOut("norm-exceeded"),
+        Found("update-withheld", 10),
+    ),
+)
+
 
 Arrays = dict[str, FloatArray]
 WHOLE_MODEL = encode_tensors(INITIAL, STATE_METADATA)
@@ -113,6 +128,8 @@ def test_what_is_no_update_costs_its_site_the_round(network: Network) -> None:
         if entry.verdict == "invalid"
     }
     assert said == expected
+    for reason in said.values():
+        LIE.saw(LeftOut(reason))
     for result in report.rounds:
         earned = {entry.site: entry.earned for entry in result.sites}
         assert sum(earned[each.site] for each in honest) == run.plan.credits.per_round
@@ -131,5 +148,10 @@ def test_oversized_update_is_left_where_it_is(network: Network) -> None:
         assert run.over() is Phase.COMPLETED
         report = network.audit(run)
     assert report.verified
+    LIE.found(report)
     said = {entry.site: entry.verdict for entry in report.rounds[0].sites}
     assert said == {each.site: "included" for each in honest} | {liar.site: "unavailable"}
+
+
+def test_honest_bytes_are_an_update(network: Network) -> None:
+    require_honest_round(network)

@@ -1,15 +1,23 @@
 """A site hands in its update of round 1 again in round 2, to earn without working.
 
-Liar: a site. Lie: "this is my work of this round". Found by the intake (check
-10): the manifest in the bytes names the round and the attempt.
+Lie: "this is my work of this round". Found by the intake: the
+manifest in the bytes names the round and the attempt.
 """
 
 from __future__ import annotations
 
 from fednet.domain.ledger import Phase
 from tests.attacks import lies
+from tests.attacks.lie import Found, LeftOut, Liar, Lie
 from tests.attacks.network import Network
-from tests.attacks.replaying import hand_in, require_refused
+from tests.attacks.replaying import hand_in, require_honest_round, require_refused
+
+LIE = Lie(
+    "An update is replayed from another round, attempt or state",
+    Liar.SITE,
+    (LeftOut("wrong-place"), LeftOut("wrong-base"), Found("update-replayed", 23)),
+    accused="the site that replays",
+)
 
 
 def test_update_of_an_earlier_round_is_refused(network: Network) -> None:
@@ -21,7 +29,7 @@ def test_update_of_an_earlier_round_is_refused(network: Network) -> None:
         hand_in(liar, run, update, 1)
         run.reach(Phase.COLLECTING, 2)
         hand_in(liar, run, update, 2)
-        require_refused(network, run, liar, "wrong-place")
+        require_refused(LIE, network, run, liar)
         assert network.audit(run).rounds[0].sites[1].verdict == "included"
 
 
@@ -31,7 +39,7 @@ def test_update_of_another_attempt_is_refused(network: Network) -> None:
     with network.open(members) as run:
         run.start(*members[:1], *members[2:])
         hand_in(liar, run, lies.update(liar, run.place(1, attempt=2)))
-        require_refused(network, run, liar, "wrong-place")
+        require_refused(LIE, network, run, liar)
 
 
 def test_update_from_an_older_state_is_refused(network: Network) -> None:
@@ -43,4 +51,8 @@ def test_update_from_an_older_state_is_refused(network: Network) -> None:
         hand_in(liar, run, lies.update(liar, run.place(1)), 1)
         run.reach(Phase.COLLECTING, 2)
         hand_in(liar, run, lies.update(liar, run.place(2)), 2)
-        require_refused(network, run, liar, "wrong-base")
+        require_refused(LIE, network, run, liar, "wrong-base")
+
+
+def test_honest_update_of_this_place_counts(network: Network) -> None:
+    require_honest_round(network)

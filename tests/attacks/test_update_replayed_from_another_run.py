@@ -1,15 +1,22 @@
 """A site hands in the update that it made for another run of the same plan.
 
-Liar: a site. Lie: "this is my work in this run". Found by the intake (check
-10): the manifest in the bytes names the run.
+Lie: "this is my work in this run". Found by the intake: the manifest in the bytes names the run.
 """
 
 from __future__ import annotations
 
 from fednet.domain.ledger import Phase
 from tests.attacks import lies
+from tests.attacks.lie import Found, LeftOut, Liar, Lie
 from tests.attacks.network import Network
-from tests.attacks.replaying import hand_in, require_refused
+from tests.attacks.replaying import hand_in, require_honest_round, require_refused
+
+LIE = Lie(
+    "An update is replayed from another run",
+    Liar.SITE,
+    (LeftOut("wrong-place"), Found("update-replayed", 23)),
+    accused="the site that replays",
+)
 
 
 def test_update_of_another_run_is_refused(network: Network) -> None:
@@ -24,4 +31,8 @@ def test_update_of_another_run_is_refused(network: Network) -> None:
     with network.open(members) as second:
         second.start(*members[1:])
         hand_in(liar, second, update)
-        require_refused(network, second, liar, "wrong-place")
+        require_refused(LIE, network, second, liar)
+
+
+def test_honest_update_of_this_place_counts(network: Network) -> None:
+    require_honest_round(network)
