@@ -21,6 +21,7 @@ from fednet.ledger.bundle.archive import Archive, writing
 from fednet.ledger.bundle.export import Exported, export_run
 from fednet.ledger.bundle.reader import BundleReader
 from fednet.ledger.chains import LocalChain
+from fednet.ledger.codec import topic_of
 from fednet.ledger.proofs import rlp_values
 from tests.chain_fixtures import ChainWorld, deploy_world
 from tests.conformance.test_ledger_proofs import LiedTo
@@ -287,3 +288,29 @@ def test_command_line_audits_a_bundle_without_network_home_and_torch(
     assert report["verified"]
     assert report["anchored"]
     assert report["proof"]["proven"]
+
+
+@pytest.mark.parametrize(
+    "kind", [ev.SiteAdmitted, ev.AccessGranted, ev.DatasetRegistered, ev.ModuleApproved]
+)
+def test_live_node_that_drops_one_log_without_a_running_hash_is_caught(
+    forger: Forger, kind: type[ev.LedgerEvent]
+) -> None:
+    """The events of register, grants and catalogue have none: blocks prove them."""
+    topic = "0x" + topic_of(kind).hex()
+
+    def drop_one(logs: Any) -> Any:
+        first = next((log for log in logs if log["topics"][0] == topic), None)
+        return [log for log in logs if log is not first]
+
+    world = forger.made.world
+    assert isinstance(world, ChainWorld)
+    reader = LiedTo(world, "eth_getLogs", drop_one)
+    with closing(forger.made.store()) as store:
+        report = audit_run(reader, store, forger.made.run, work_dir=forger.made.folder)
+    reader.close()
+    dropped = [each.subject for each in report.findings if each.code == "log-dropped"]
+    assert len(dropped) == 1
+    assert dropped[0].startswith(kind.__name__)
+    assert report.accused == ()
+    assert report.exit_code == 1
