@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -61,9 +62,13 @@ class Story:
         rows = self.learn()
         self.compare(rows)
         self.audit()
+        self.report()
         self.tamper()
         self.reward()
         self.part()
+        self._say(
+            f"\nthe signed report on the run: {self._folder / 'report.html'}, and beside it .pdf"
+        )
         self._say(f"\nended after {time.monotonic() - self._began:.0f} s")
 
     def found(self) -> None:
@@ -173,6 +178,16 @@ class Story:
         if status or not report["verified"]:
             raise StoryError(f"the audit found: {report['findings']}")
         self._say(f"  {len(report['checks'])} checks, nothing found")
+
+    def report(self) -> None:
+        """Write the audit in plain language, signed by the office."""
+        files = [f"--{kind}={self._folder / 'report'}.{kind}" for kind in ("html", "pdf")]
+        self.office.fednet("report", RUN, *files, "--sign")
+        checked = json.loads(
+            self.office.fednet("report", "verify", self._folder / "report.pdf", "--json")
+        )
+        self._say(f"\n$ fednet report {RUN} --html report.html --pdf report.pdf --sign")
+        self._say(f"  {checked['verdict']}; signed by the office, {checked['signed by'][:10]}...")
 
     def tamper(self) -> None:
         """Alter a stored update; the audit must name it."""
