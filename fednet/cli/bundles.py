@@ -95,7 +95,9 @@ def export(
 def show(exported: Exported) -> None:
     """Say what was written, and what of it is missing or proves nothing."""
     head = exported.head
-    for entry in exported.missing:
+    if exported.without_blobs:
+        click.echo(f"without blobs: {len(exported.missing)} are named by their commitments only")
+    for entry in exported.missing if not exported.without_blobs else ():
         need = "needed to verify a final round" if entry.needed else "not needed to verify"
         click.echo(f"missing: {entry.what} ({entry.commitment}), {need}")
     if exported.unproven:

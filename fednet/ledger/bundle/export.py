@@ -48,12 +48,14 @@ class Exported:
     unproven: str
     """Why the chain's blocks prove nothing; empty if they do."""
     missing: tuple[contents.BlobEntry, ...]
-    """Blobs that could not be had."""
+    """Blobs that it does not hold."""
+    without_blobs: bool = False
+    """Whether it was to hold none."""
 
     @property
     def complete(self) -> bool:
-        """Tell whether every final round can be verified from it."""
-        return not any(entry.needed for entry in self.missing)
+        """Tell whether it holds what it was to hold for every final round to be verified."""
+        return self.without_blobs or not any(entry.needed for entry in self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def export_run(
         _require_same(BundleReader(unfinished), recorded)
         size_bytes = unfinished.stat().st_size
     missing = tuple(entry for entry in blobs.entries if not entry.held)
-    return Exported(path, recorded.head_seen, size_bytes, unproven, missing)
+    return Exported(path, recorded.head_seen, size_bytes, unproven, missing, store is None)
 
 
 @dataclass(slots=True)
@@ -209,7 +211,7 @@ class _Blobs:
             contents.BlobEntry(
                 commitment=str(wanted.commitment),
                 what=wanted.what,
-                needed=wanted.needed and self.store is not None,
+                needed=wanted.needed,
                 held=copied,
             )
         )
