@@ -66,9 +66,8 @@ class Story:
         self.tamper()
         self.reward()
         self.part()
-        self._say(
-            f"\nthe signed report on the run: {self._folder / 'report.html'}, and beside it .pdf"
-        )
+        report = os.path.relpath(self._folder / "report.html")
+        self._say(f"\nthe signed report on the run: {report}, and beside it .pdf")
         self._say(f"\nended after {time.monotonic() - self._began:.0f} s")
 
     def found(self) -> None:
