@@ -7,6 +7,7 @@ rpc.py       the one client, ipfshttpclient, behind one adapter
 pieces.py    the piece list that a locator names
 cid.py       CIDv0 computed without a node
 cache.py     verified copies on this disk
+bundled.py   BundledStore, read-only, over the blobs inside one archive
 memory.py    a double for unit tests
 embedded/    the embedded Kubo node: supervisor, child process, RPC
 ============ ==============================================================
