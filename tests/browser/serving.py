@@ -14,7 +14,6 @@ from fednet.domain.ledger import Phase
 from fednet.explorer import Server, Window, create_app, listen, url_of
 from fednet.provenance import LedgerIndex
 from tests.attacks.network import Network, Run
-from tests.attacks.test_stored_update_is_altered import alter
 
 ROUNDS = 2
 
@@ -61,3 +60,15 @@ def tamper(network: Network, run: Run, round_number: int = ROUNDS) -> tuple[RunI
     ]
     assert sum(altered)
     return run.run, str(victim.commitment)
+
+
+def alter(folder: Path, content: bytes) -> int:
+    """Flip a bit of the content wherever a file below the folder holds it; count the files."""
+    altered = 0
+    for path in folder.rglob("*"):
+        if path.is_file() and content in (data := path.read_bytes()):
+            at = data.index(content) + len(content) - 1
+            path.chmod(0o600)
+            path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+            altered += 1
+    return altered
