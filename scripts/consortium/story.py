@@ -68,6 +68,10 @@ class Story:
         self.part()
         report = os.path.relpath(self._folder / "report.html")
         self._say(f"\nthe signed report on the run: {report}, and beside it .pdf")
+        office = os.path.relpath(self.office.home)
+        self._say("the explorer, on this network with its altered update:")
+        self._say(f"  .venv/bin/fednet --home {office} chain start")
+        self._say(f"  .venv/bin/fednet --home {office} explorer --open")
         self._say(f"\nended after {time.monotonic() - self._began:.0f} s")
 
     def found(self) -> None:
