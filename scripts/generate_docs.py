@@ -21,11 +21,18 @@ from fednet.audit.checks import CHECKS
 from fednet.audit.schema import schema_text
 from fednet.cli import main as fednet_command
 from fednet.cli.settings import Settings
+from scripts.threat_model import threat_model
 
 ROOT = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _WIDTH = 80
-DOCUMENTS = ("README.md", "docs/protocol.md", "docs/cli.md", "docs/operations.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/protocol.md",
+    "docs/cli.md",
+    "docs/operations.md",
+    "docs/threat-model.md",
+)
 WHOLE = {"docs/audit.schema.json": schema_text}
 """Documents that are generated as a whole."""
 
@@ -124,6 +131,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "command-line": command_line,
     "overview": overview,
     "settings": settings,
+    "threat-model": threat_model,
 }
 
 

@@ -36,6 +36,19 @@ def vault(
     held.close()
 
 
+@pytest.fixture(autouse=True)
+def rewound(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have each test leave the chain as short as it found it: audits read all of it."""
+    if "network" not in request.fixturenames:
+        yield
+        return
+    network: Network = request.getfixturevalue("network")
+    request.getfixturevalue("finished")
+    snapshot = network.anvil.rpc("evm_snapshot")
+    yield
+    network.rewind(snapshot)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def declared(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a file whose tests all ran and did not meet every answer that its lie declares."""

@@ -184,6 +184,14 @@ class Network:
         """Move the chain's clock to a time, unless it is later already."""
         self.anvil.sleep(max(0, until - self.anvil.now))
 
+    def rewind(self, snapshot: str) -> None:
+        """Take the chain back to a snapshot, and forget what was read of it since."""
+        assert self.anvil.rpc("evm_revert", snapshot) is True
+        self.reader.close()
+        self.reader = Web3Reader(self.reader.deployment, self.anvil.url)
+        self.operator = Web3Writer(self.reader, OWNER)
+        self.researcher = Web3Writer(self.reader, Account.from_key(keccak(text="researcher")))
+
     def new_writer(self, name: str, roles: Role = Role.NONE) -> Web3Writer:
         """Give an account of its own gas, and roles under the consortium."""
         writer = Web3Writer(self.reader, Account.from_key(keccak(text=name)))

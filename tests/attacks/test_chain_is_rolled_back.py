@@ -25,7 +25,7 @@ LIE = Lie(
     "The chain is rolled back a round",
     Liar.CHAIN,
     (Found("history-rewritten", 24), Found("unanchored", 24)),
-    duty="to",
+    duty="operator, to explain it",
 )
 
 
@@ -83,7 +83,8 @@ def test_rollback_of_an_honest_chain_is_found_by_a_checkpoint_only(story: Story)
     assert network.anvil.rpc("evm_revert", story.before) is True
     assert run.state.final_rounds == 1
     blind = network.audit(run, checkpoints=())
-    assert {each.code for each in LIE.found(blind)} == {"unanchored"}
+    assert {each.code for each in blind.findings} >= {"unanchored"}
+    LIE.saw(Found("unanchored", 24))
     assert blind.verified
     assert not blind.anchored
     assert [entry.verdict for entry in blind.rounds] == ["verified", "open"]

@@ -19,7 +19,7 @@ from fednet.domain.ledger import Phase
 from fednet.domain.tensors import FloatArray, encode_tensors
 from fednet.domain.update import STATE_METADATA
 from tests.attacks import lies
-from tests.attacks.doubles import INITIAL, difference
+from tests.attacks.doubles import difference
 from tests.attacks.lie import Found, LeftOut, Liar, Lie
 from tests.attacks.lies import Update
 from tests.attacks.network import Member, Network, Run
@@ -39,7 +39,7 @@ LIE = Lie(
 
 
 Arrays = dict[str, FloatArray]
-WHOLE_MODEL = encode_tensors(INITIAL, STATE_METADATA)
+WHOLE_MODEL = encode_tensors(difference(0, 0), STATE_METADATA)
 
 
 class Bomb:
