@@ -1,6 +1,11 @@
-"""A provider keeps one log of a run to itself: each in turn, so that none can be missed."""
+"""A provider keeps one log to itself: each of a run's in turn, and some of other contracts.
+
+The running hash covers the run's own; the receipts of the blocks cover them all.
+"""
 
 from __future__ import annotations
+
+import pytest
 
 from tests.attacks.finished import Finished
 from tests.attacks.lie import Found, Liar, Lie, require_honest
@@ -8,7 +13,12 @@ from tests.attacks.network import Network
 from tests.attacks.rewriting import RawLog, lying_about_logs, topic
 from tests.attacks.vault import Vault
 
-LIE = Lie("An RPC drops one log of a run", Liar.PROVIDER, (Found("log-incomplete", 2),))
+LIE = Lie(
+    "An RPC drops one log",
+    Liar.PROVIDER,
+    (Found("log-incomplete", 2), Found("log-dropped", 25)),
+    duty="whoever runs or answers for the chain",
+)
 
 
 def test_each_dropped_log_is_found(network: Network, vault: Vault, finished: Finished) -> None:
@@ -22,6 +32,20 @@ def test_each_dropped_log_is_found(network: Network, vault: Vault, finished: Fin
     with lying_about_logs(network, drop) as asked:
         for hidden[0] in range(len(finished.history.events)):
             LIE.found(vault.audit(finished, asked))
+
+
+@pytest.mark.parametrize("event", ["SiteAdmitted", "AccessGranted", "CreditsClaimed"])
+def test_dropped_log_of_another_contract_is_found(
+    network: Network, vault: Vault, finished: Finished, event: str
+) -> None:
+    def drop(logs: list[RawLog]) -> list[RawLog]:
+        victim = next((each for each in logs if each["topics"][0] == topic(event)), None)
+        return [each for each in logs if each is not victim]
+
+    with lying_about_logs(network, drop) as asked:
+        report = vault.audit(finished, asked)
+    assert "log-dropped" in {each.code for each in LIE.found(report)}
+    assert not report.verified
 
 
 def test_honest_provider_gives_a_verified_run(

@@ -1,7 +1,8 @@
-"""A provider changes one log of a run: a submitted weight, an order, a whole event.
+"""A provider changes one log: a submission, an order, a claimed amount.
 
-The running hash on the chain covers every byte of the run's log. Acts in an
-edited log are no evidence against those that it names.
+The running hash on the chain covers every byte of the run's log, the receipts of
+the blocks cover every log. Acts in an edited log are no evidence against those
+that it names.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from tests.attacks.network import Network
 from tests.attacks.rewriting import RawLog, lying_about_logs, topic
 from tests.attacks.vault import Vault
 
-LIE = Lie("An RPC edits one log of a run", Liar.PROVIDER, (Found("log-incomplete", 2),))
+LIE = Lie(
+    "An RPC edits one log",
+    Liar.PROVIDER,
+    (Found("log-incomplete", 2), Found("log-altered", 25)),
+)
 
 
 def edit_data(logs: list[RawLog]) -> list[RawLog]:
@@ -52,6 +57,21 @@ def test_edited_log_is_found(
 def is_run(logs: list[RawLog]) -> bool:
     """Tell whether these are a rounds module's logs."""
     return any(each["topics"][0] == topic("UpdateSubmitted") for each in logs)
+
+
+def test_edited_log_of_another_contract_is_found(
+    network: Network, vault: Vault, finished: Finished
+) -> None:
+    def edit(logs: list[RawLog]) -> list[RawLog]:
+        for log in logs:
+            if log["topics"][0] == topic("CreditsClaimed"):
+                log["data"] = log["data"][:-1] + ("0" if log["data"][-1] != "0" else "1")
+        return logs
+
+    with lying_about_logs(network, edit) as asked:
+        report = vault.audit(finished, asked)
+    assert "log-altered" in {each.code for each in LIE.found(report)}
+    assert not report.verified
 
 
 def test_honest_provider_gives_a_verified_run(
