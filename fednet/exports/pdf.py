@@ -1,6 +1,6 @@
-"""Lay a statement out as a PDF, with the fonts that every reader of PDF has.
+"""Lay a statement out as a PDF that carries its own font, so that it looks the same everywhere.
 
-Those fonts know Western European letters only. A letter that they lack is
+DejaVu knows the alphabets of Europe and some more. A letter that it lacks is
 written without its accent or as its code point, and a note says so.
 """
 
@@ -9,7 +9,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
 
+from fontTools.ttLib import TTFont
 from fpdf import FPDF, FontFace, XPos, YPos
 from fpdf.enums import TableBordersLayout
 
@@ -17,7 +20,8 @@ from fednet.exports.layout import seal_lines
 from fednet.exports.statement import Seal, Section, Statement, Table
 from fednet.exports.texts import clean, when
 
-_ENCODING = "cp1252"
+_FONT = "dejavu"
+_FONT_FILES = {"": "DejaVuSansCondensed.ttf", "B": "DejaVuSansCondensed-Bold.ttf"}
 _COLOURS = {"holds": (17, 90, 48), "does not hold": (160, 16, 16), "not audited": (110, 74, 0)}
 _NOTE = (
     "Some letters of the names are not in this file's font: they are written without their accents"
@@ -51,7 +55,8 @@ class _Document(FPDF):
         super().__init__(format="A4")
         self._statement = statement
         self._transliterated = not all(map(_has, _words(statement)))
-        self.core_fonts_encoding = _ENCODING
+        for style, name in _FONT_FILES.items():
+            self.add_font(_FONT, style, _font_file(name))
         self.set_title(plain(statement.title))
         self.set_lang("en")
         self.set_producer(f"fednet {statement.fednet}")
@@ -64,7 +69,7 @@ class _Document(FPDF):
         """Number the page and repeat the verdict."""
         self.set_y(-13)
         self._ink((90, 90, 90))
-        self.set_font("helvetica", size=8)
+        self.set_font(_FONT, size=8)
         said = self._statement
         line = f"{said.title}: {said.verdict}. {str(said.digest)[:16]}... page {self.page_no()}"
         self.cell(0, 6, plain(line), align="C")
@@ -80,13 +85,13 @@ class _Document(FPDF):
         self.ln(2)
         self.set_draw_color(*_COLOURS[said.verdict])
         self._ink(_COLOURS[said.verdict])
-        self.set_font("helvetica", "B", 13)
+        self.set_font(_FONT, "B", 13)
         self.multi_cell(0, 8, plain(said.headline), border=1, align="L", padding=3,
                         new_x=XPos.LMARGIN, new_y=YPos.NEXT)  # fmt: skip
         self.set_draw_color(190, 190, 190)
         self.ln(2)
         if self._transliterated:
-            self._paragraph(_NOTE, style="I")
+            self._paragraph(_NOTE, size=8)
 
     def section(self, section: Section) -> None:
         """Write a heading and what stands below it."""
@@ -111,7 +116,7 @@ class _Document(FPDF):
             self.add_page()
         self.ln(2)
         self._paragraph(table.caption, size=9, style="B")
-        self.set_font("helvetica", size=7)
+        self.set_font(_FONT, size=7)
         with self.table(
             col_widths=_widths(table),
             text_align="LEFT",
@@ -125,11 +130,11 @@ class _Document(FPDF):
                 grid.row([plain(cell) for cell in row])
         rest = len(table.rows) - MAX_ROWS
         if rest > 0:
-            self._paragraph(f"{rest} {_REST}", style="I")
+            self._paragraph(f"{rest} {_REST}", size=8)
 
     def _paragraph(self, text: str, size: float = 9.5, style: str = "") -> None:
         self._ink((20, 20, 20))
-        self.set_font("helvetica", style, size)
+        self.set_font(_FONT, style, size)
         self.multi_cell(0, size * 0.5, plain(text), align="L",
                         new_x=XPos.LMARGIN, new_y=YPos.NEXT)  # fmt: skip
         self.ln(1.2)
@@ -158,13 +163,18 @@ def _words(statement: Statement) -> str:
 
 
 def _has(letter: str) -> bool:
-    if letter < " ":
-        return False
-    try:
-        letter.encode(_ENCODING)
-    except UnicodeEncodeError:
-        return False
-    return True
+    return letter >= " " and ord(letter) in _letters()
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """Collect the code points that both weights of the font can write."""
+    known = [TTFont(_font_file(name)).getBestCmap() for name in _FONT_FILES.values()]
+    return frozenset(set.intersection(*map(set, known)))
+
+
+def _font_file(name: str) -> str:
+    return str(files("fednet.exports").joinpath("fonts", name))
 
 
 def _substitute(letter: str) -> str:
