@@ -31,7 +31,7 @@ _REST = "further rows are left out of this file; the HTML report and the .sig.js
 MAX_ROWS = 500
 """A table of this file shows so many rows; hundreds of pages help nobody."""
 _WIDE_COLUMN = 66
-_NARROW = 13
+_NARROW = 15
 _CAPTION_SPACE = 25
 
 

@@ -50,6 +50,8 @@ def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
         audit = operator.reads("audit", "1")
         assert audit["verified"]
         assert [entry["verdict"] for entry in audit["rounds"]] == ["verified"] * 2
+        assert not audit["anchored"]
+        compare_checkpoints(operator, sites[0])
 
     rounds = sites[0].reads("ledger", "rounds", "1")
     assert [entry["status"] for entry in rounds] == ["final"] * 2
@@ -69,3 +71,21 @@ def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
     )
     assert sites[0].reads("node", "status")["standing"] == "active"
     assert sites[0].reads("doctor")["healthy"]
+
+
+def compare_checkpoints(operator: Person, member: Person) -> None:
+    """Hand a member's checkpoints to the operator, who audits with them and from memory."""
+    kept = member.reads("checkpoint", "list")
+    assert [(entry["site"], entry["round"]) for entry in kept] == [(1, 1), (1, 2)]
+    theirs = member.home.parent / "theirs.jsonl"
+    theirs.write_text(member.types("checkpoint", "show", "2").stdout)
+    operator.types("checkpoint", "import", str(theirs))
+    verdicts = operator.reads("checkpoint", "verify", str(theirs))
+    assert [entry["verdict"] for entry in verdicts] == ["holds"]
+    audit = operator.reads("audit", "--all")["reports"][0]
+    assert audit["anchored"]
+    assert [entry["site"] for entry in audit["anchors"]] == [1]
+    assert [entry["round"] for entry in audit["recalled"]] == [1, 2]
+    assert operator.reads("audit", "1", "--afresh")["recalled"] == []
+    published = member.reads("checkpoint", "publish", "1", "--announce")
+    assert published["commitment"].startswith("53e4")
