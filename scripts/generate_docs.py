@@ -59,7 +59,7 @@ def main() -> int:
             path.write_text(after, encoding="utf-8")
             print(f"wrote {name}")
     if stale and only_compare:
-        print("run scripts/generate_docs.py and commit the result")
+        print("run `python -m scripts.generate_docs` and commit the result")
     return int(stale and only_compare)
 
 

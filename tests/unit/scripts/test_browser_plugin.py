@@ -20,10 +20,11 @@ def test_without():
 """
 
 
-def run(folder: Path, ci: str, path: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, ci: str, path: str, reason: str = "") -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(_TEST)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = browser\n")
     environment = {**os.environ, "CI": ci, "PATH": path, "PYTHONPATH": str(ROOT)}
+    environment |= {"FEDNET_NO_BROWSER": reason} if reason else {}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "scripts.maintenance.browser", str(folder)],
         env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=60,
@@ -41,6 +42,12 @@ def test_under_continuous_integration_a_missing_browser_fails(tmp_path: Path) ->
     done = run(tmp_path, "true", "")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "need Chromium" in done.stdout + done.stderr
+
+
+def test_a_browser_that_could_not_be_installed_is_said_with_the_reason(tmp_path: Path) -> None:
+    done = run(tmp_path, "true", "", "apt-get could not install it")
+    assert done.returncode == 0
+    assert "1 browser tests left out: no Chromium: apt-get could not install it" in done.stdout
 
 
 def test_with_a_browser_they_run(tmp_path: Path) -> None:
