@@ -7,6 +7,7 @@ of them is found too: none of them may be missing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
 from datetime import UTC, datetime
@@ -38,14 +39,15 @@ _OTHERS = {
 def issues(crate: Path, profile: str, cache: Path) -> list[str]:
     """List what a profile requires and a crate lacks."""
     settings = ValidationSettings(
-        rocrate_uri=str(crate),
+        rocrate_uri=crate.name,
         profile_identifier=profile,
         requirement_severity=Severity.REQUIRED,
         offline=True,
         cache_path=cache,
     )
     _fill(HttpRequester().session)
-    with warnings.catch_warnings():
+    # The validator takes a path with a space in it for a broken address.
+    with warnings.catch_warnings(), contextlib.chdir(crate.parent):
         # The validator's libraries use one another's deprecated names.
         warnings.simplefilter("ignore")
         result = services.validate(settings)
