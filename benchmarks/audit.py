@@ -19,6 +19,7 @@ SITES = 10
 ROUNDS = 20
 ELEMENTS = 100_000
 LIMIT_SECONDS = 10.0
+SETTLE_SECONDS = 120.0
 
 
 def main() -> int:
@@ -52,9 +53,20 @@ def measure(folder: Path) -> float:
 
 
 def _settle(fleet: Fleet) -> None:
-    """Give the nodes time to preserve the last rounds, which is not the auditor's work."""
-    time.sleep(5.0)
-    fleet.look_after()
+    """Wait until every node preserved every round, which is not the auditor's work."""
+    homes = [fleet.consortium.home(site) for site in fleet.consortium.sites]
+    until = time.monotonic() + SETTLE_SECONDS
+    while not all(_preserved(home) >= ROUNDS for home in homes):
+        if time.monotonic() > until:
+            raise TimeoutError("the nodes are still busy with the run that ended")
+        time.sleep(1.0)
+        fleet.look_after()
+
+
+def _preserved(home: Path) -> int:
+    """Count the rounds that a node's journal calls preserved."""
+    (journal,) = (home / "journal").glob("*.jsonl")
+    return journal.read_text("utf-8").count('"preserve')
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ SAME_DISTANCE = 1e-6
 of two sites would need some 10^12 examples to come so close by chance."""
 NEAR_DISTANCE = 1e-3
 """Relative distance up to which likeness is worth a notice."""
+_BLOCK_ELEMENTS = 4_096
+"""What is read at once: small files whole, of large ones what holds a place."""
 TELLING_VALUES = 8
 """Distinct values other than zero below which equality says nothing."""
 
@@ -48,13 +50,15 @@ def take_sample(path: BlobFile, seed: Digest, size_limit_bytes: int) -> Sample:
         MalformedBlobError: The file is no tensor file within its size.
     """
     with TensorFile(path, path.name, size_limit_bytes) as file:
-        places = sample_places(seed, file.element_count)
+        places = np.array(sample_places(seed, file.element_count), np.int64)
         sample = np.empty(len(places), np.float32)
-        if len(places) == file.element_count:
-            file.read_into(0, sample)
-            return sample
-        for at, place in enumerate(places):
-            file.read_into(place, sample[at : at + 1])
+        block = np.empty(_BLOCK_ELEMENTS, np.float32)
+        starts = places - places % _BLOCK_ELEMENTS
+        for start in np.unique(starts):
+            size = min(_BLOCK_ELEMENTS, file.element_count - int(start))
+            file.read_into(int(start), block[:size])
+            here = slice(*np.searchsorted(starts, (start, start + 1)))
+            sample[here] = block[places[here] - start]
     return sample
 
 

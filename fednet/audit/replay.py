@@ -8,6 +8,7 @@ and recorded; not that the training was real or the data good.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,14 +91,16 @@ def audit_run(
     snapshot = take_snapshot(reader, run)
     rounds: list[RoundResult] = []
     recalled: list[Recalled] = []
-    proof = check_proof(reader, snapshot, findings)
-    pinned = check_pins(reader, snapshot, proof, pins or {}, findings)
+    proofs = Findings()
     history = check_ledger(snapshot, findings)
     check_membership(snapshot, findings)
     with (
         Evidence(store, snapshot.announced(), fetch_seconds) as evidence,
         TemporaryDirectory(prefix="audit-", dir=work_dir) as name,
+        ThreadPoolExecutor(1, thread_name_prefix="proof") as beside,
     ):
+        # Blocks are proven while blobs are on their way.
+        proving = beside.submit(check_proof, reader, snapshot, proofs)
         ground = check_plan(snapshot, evidence, findings)
         if history is not None and ground is not None:
             tools = Tools(
@@ -109,10 +112,13 @@ def audit_run(
                 credits_contract=snapshot.deployment.credits,
             )
             rounds, recalled = _audit_rounds(snapshot, history, ground, tools, progress, memory)
+        proof = proving.result()
+        pinned = check_pins(reader, snapshot, proof, pins or {}, proofs)
         shown = [*checkpoints, *announced_checkpoints(snapshot, evidence)]
         anchoring = check_checkpoints(snapshot, history, reader, shown, findings, trusted, pinned)
     check_operator(snapshot, findings)
     _require_final(run, rounds, findings)
+    findings.entries.extend(proofs.entries)
     withhold_accusations(findings)
     return AuditReport(
         run=run,
