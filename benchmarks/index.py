@@ -7,6 +7,7 @@ transactions. Ratios to plain SQLite are of the same process and disk.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -103,6 +104,8 @@ def _chunks() -> Iterator[tuple[int, list[IndexedBlock]]]:
 def _ask(index: LedgerIndex, runs: int) -> Iterator[dict[str, object]]:
     whole = max(runs - 1, 1)
     """Runs that are complete."""
+    gc.collect()
+    gc.freeze()  # as the explorer does when it starts
 
     def lineage(number: int) -> None:
         assert len(index.lineage(state_of(number % whole + 1, ROUNDS)).steps) == ROUNDS

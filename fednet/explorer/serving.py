@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from contextlib import suppress
 
@@ -72,7 +73,10 @@ class Server(uvicorn.Server):
     def serve_on(self, listening: socket.socket) -> None:
         """Serve until told to stop; an interrupt is how a person does that."""
         with listening, suppress(KeyboardInterrupt):
-            self.run(sockets=[listening])
+            # What stays for good need not be searched for garbage within a request.
+        gc.collect()
+        gc.freeze()
+        self.run(sockets=[listening])
 
     def stop(self) -> None:
         """Have the server end, from any thread."""
