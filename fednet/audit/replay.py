@@ -87,11 +87,10 @@ def audit_run(
         StoreUnavailableError: The store does not answer.
         SettingsError: This machine has no room for a state.
     """
-    findings = Findings()
+    findings, proofs = Findings(), Findings()
     snapshot = take_snapshot(reader, run)
     rounds: list[RoundResult] = []
     recalled: list[Recalled] = []
-    proofs = Findings()
     history = check_ledger(snapshot, findings)
     check_membership(snapshot, findings)
     with (

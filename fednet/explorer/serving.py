@@ -74,9 +74,9 @@ class Server(uvicorn.Server):
         """Serve until told to stop; an interrupt is how a person does that."""
         with listening, suppress(KeyboardInterrupt):
             # What stays for good need not be searched for garbage within a request.
-        gc.collect()
-        gc.freeze()
-        self.run(sockets=[listening])
+            gc.collect()
+            gc.freeze()
+            self.run(sockets=[listening])
 
     def stop(self) -> None:
         """Have the server end, from any thread."""
