@@ -45,6 +45,12 @@ class Finding:
     evidence: str = ""
     """What somebody signed, as it was signed; empty where the ledger holds the evidence."""
 
+    @property
+    def comparison(self) -> list[tuple[str, str]]:
+        """List what was expected and what was got, each under its word, where it is known."""
+        pairs = (("expected", self.expected), ("got", self.actual))
+        return [(word, value) for word, value in pairs if value]
+
     def to_json(self) -> dict[str, object]:
         """Return the finding in the stable form of ``--json``."""
         return {

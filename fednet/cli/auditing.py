@@ -196,6 +196,6 @@ def _line(finding: Finding) -> str:
         line += f"; accused: site {finding.accused}"
     elif finding.duty:
         line += f"; duty: {finding.duty}"
-    if finding.expected or finding.actual:
-        line += f"; expected {finding.expected}, got {finding.actual}"
+    if finding.comparison:
+        line += "; " + ", ".join(f"{word} {value}" for word, value in finding.comparison)
     return f"{line} [check {finding.check}, {finding.code}]"

@@ -99,9 +99,7 @@ def _findings(dossier: RunDossier) -> Section:
 
 def _finding(dossier: RunDossier, found: Finding) -> tuple[str, ...]:
     who = f"accused: {_site(dossier, found.accused)}" if found.accused else clean(found.duty)
-    compared = ""
-    if found.expected or found.actual:
-        compared = f"expected {clean(found.expected)}, got {clean(found.actual)}"
+    compared = ", ".join(f"{word} {clean(value)}" for word, value in found.comparison)
     return (
         found.severity.value,
         str(found.round or ""),
