@@ -40,7 +40,7 @@ def test_demo_tells_the_whole_story(tmp_path: Path) -> None:
     assert "the bytes that are served are not the committed ones" in told
     assert "granted 10000, claimed 10000" in told
     assert {path.suffix for path in folder.rglob("report*")} >= {".html", ".pdf"}
-    assert "fednet explorer" in told
+    assert "explorer --open" in told
     assert at_home_in(folder) == set()
     assert list(home.iterdir()) == []
 
