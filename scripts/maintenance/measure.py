@@ -77,6 +77,7 @@ def main() -> int:
     failed, figures = [], []
     for name in options.names or modules:
         print(f"{name} ...", file=sys.stderr, flush=True)
+        os.sync()  # gigabytes that one benchmark left unwritten would slow the next one's disk
         rows = run(name, options.full)
         if rows is None:
             failed.append(name)
