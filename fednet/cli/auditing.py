@@ -92,9 +92,14 @@ def audit(
             progress=count,
             checkpoints=chosen.checkpoints,
             trusted=chosen.trusted,
-            memory=AuditMemory(app.home / _AUDITS, chosen.afresh),
+            memory=AuditMemory(memory_dir(app), chosen.afresh),
             pins=chosen.pins,
         )
+
+
+def memory_dir(app: App) -> Path:
+    """Name the folder of the rounds that this home verified before."""
+    return app.home / _AUDITS
 
 
 def audit_all(app: App, reader: LedgerReader, options: Options) -> Summary:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 import webbrowser
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from fednet.cli import output, wiring
+from fednet.cli import auditing, output, wiring
 from fednet.cli.app import App, example, pass_app
+
+if TYPE_CHECKING:
+    from fednet.explorer import Kept
 
 
 @click.command(
@@ -44,7 +48,7 @@ def explorer(app: App, host: str, port: int, show: bool) -> None:
     fetch_seconds = app.settings().store.timeout_seconds
     listening = listen(host, port)
     with closing(listening), wiring.store(app) as store, wiring.index(app) as index:
-        window = Window(wiring.reader(app), store, index, fetch_seconds)
+        window = Window(wiring.reader(app), store, index, fetch_seconds, lambda: _kept(app))
         with closing(window):
             window.start()
             url = url_of(listening)
@@ -56,6 +60,14 @@ def explorer(app: App, host: str, port: int, show: bool) -> None:
                 webbrowser.open(url)
             Server(create_app(window, host)).serve_on(listening)
     output.say("stopped")
+
+
+def _kept(app: App) -> Kept:
+    """Read what `fednet audit` would compare the chain with, and where it recalls rounds from."""
+    from fednet.explorer import Kept
+
+    options = auditing.Options.gather(app, (), afresh=False)
+    return Kept(options.checkpoints, options.trusted, auditing.memory_dir(app))
 
 
 def _is_loopback(address: str) -> bool:

@@ -7,6 +7,7 @@ of Starlette and uvicorn.
 
 from fednet.explorer.app import create_app
 from fednet.explorer.serving import Server, listen, url_of
+from fednet.explorer.verifying import Kept
 from fednet.explorer.window import Window
 
-__all__ = ["Server", "Window", "create_app", "listen", "url_of"]
+__all__ = ["Kept", "Server", "Window", "create_app", "listen", "url_of"]

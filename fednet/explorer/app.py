@@ -1,6 +1,6 @@
 """The application: addresses, and what happens when one does not work.
 
-Every page is a GET without side effects; the one POST starts a replay, and is
+Every page is a GET without side effects; the two POSTs start a replay, and are
 taken only from a page of ours.
 """
 
@@ -46,6 +46,11 @@ _PAGES: tuple[tuple[str, Endpoint], ...] = (
     ("/static/{name}", lambda request: _static(request)),
 )
 
+_STARTS = (
+    ("/runs/{run:int}/verify", audits.verify),
+    ("/runs/{run:int}/verify/afresh", audits.verify_afresh),
+)
+
 
 def create_app(window: Window, host: str = "127.0.0.1") -> ASGIApp:
     """Make the application.
@@ -55,7 +60,7 @@ def create_app(window: Window, host: str = "127.0.0.1") -> ASGIApp:
         host: Address that the server listens on; decides which names it answers to.
     """
     routes = [Route(path, page, methods=["GET"]) for path, page in _PAGES]
-    routes.append(Route("/runs/{run:int}/verify", audits.verify, methods=["POST"]))
+    routes += [Route(path, start, methods=["POST"]) for path, start in _STARTS]
     app = Starlette(
         routes=routes,
         exception_handlers={

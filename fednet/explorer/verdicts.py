@@ -18,6 +18,20 @@ class Verdict:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """The rounds that a replay took over from earlier audits of this machine."""
+
+    count: int
+    recalled: str
+    """Their numbers, as in ``1 to 3, 5``."""
+    looked_at: str
+    """Those of the rounds that were recomputed; empty if none was."""
+    first: int
+    """When the earliest of them was verified, in seconds since 1970."""
+    last: int
+
+
 UNKNOWN = Verdict("unknown", "not verified here", "Nobody has replayed this in this window yet.")
 
 
@@ -54,7 +68,21 @@ def of_round(replay: Replay | None, number: int) -> Verdict:
         return Verdict("bad", "findings", "The record is right, and somebody said what is not so.")
     if replay.troubles and any(entry.round is None for entry in replay.troubles):
         return Verdict("doubt", "run in doubt", "The round recomputes; the run does not hold.")
+    recalled = replay.recalled(number)
+    if recalled is not None:
+        seen = f"Recomputed on this machine before, at block {recalled.block}, and unchanged since."
+        return Verdict("good", "verified", seen)
     return Verdict("good", "verified", "Recomputed bit for bit by this window.")
+
+
+def recollection(report: AuditReport) -> Recollection | None:
+    """Sum up what an audit recalled; None if it looked at every round."""
+    if not report.recalled:
+        return None
+    known = {int(entry.round) for entry in report.recalled}
+    final = {int(e.round) for e in report.rounds if e.verdict is not RoundVerdict.OPEN}
+    times = [entry.time for entry in report.recalled]
+    return Recollection(len(known), _ranges(known), _ranges(final - known), min(times), max(times))
 
 
 def of_site(replay: Replay | None, site: int) -> Verdict:
@@ -69,6 +97,16 @@ def of_site(replay: Replay | None, site: int) -> Verdict:
     if replay.report.verified:
         return Verdict("good", "verified", "Every update it handed in was recomputed.")
     return Verdict("doubt", "not accused", "The run does not hold; nothing convicts this site.")
+
+
+def _ranges(numbers: set[int]) -> str:
+    """Write numbers in ascending order, those that follow one another as a range."""
+    starts = sorted(number for number in numbers if number - 1 not in numbers)
+    ends = sorted(number for number in numbers if number + 1 not in numbers)
+    return ", ".join(
+        f"{start} to {end}" if start != end else str(start)
+        for start, end in zip(starts, ends, strict=True)
+    )
 
 
 def _of_report(report: AuditReport, last_block: int) -> Verdict:

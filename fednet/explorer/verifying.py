@@ -1,21 +1,39 @@
 """Replay runs on request, one at a time, and remember what came of it and at which block.
 
 Nothing here ever says that a run is verified unless it was replayed by this
-process; how far the chain has gone on since stands beside every verdict.
+process, as ``fednet audit`` does it: beside the checkpoints that the home keeps,
+and with the rounds recalled that this machine verified before and that have not
+changed since. Which those are, and how far the chain has gone on, stands beside
+every verdict.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from fednet.audit import AuditReport, Finding, RoundResult, Severity, audit_run
+from fednet.audit.memory import AuditMemory
+from fednet.audit.report import Recalled
 from fednet.domain.blobs import BlobStore
-from fednet.domain.identity import RoundNumber, RunId, SiteId
+from fednet.domain.checkpoint import SignedCheckpoint
+from fednet.domain.identity import Address, RoundNumber, RunId, SiteId
 from fednet.domain.ports import LedgerReader
 from fednet.errors import FednetError
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a home keeps for its audits; none of it is secret."""
+
+    checkpoints: Sequence[SignedCheckpoint] = ()
+    trusted: Collection[Address] = ()
+    """Accounts whose checkpoints count though no site has them."""
+    rounds_dir: Path | None = None
+    """Folder of the rounds that were verified before; None recalls and keeps nothing."""
 
 
 class Stage(StrEnum):
@@ -46,6 +64,11 @@ class Replay:
         rounds = self.report.rounds if self.report else ()
         return next((entry for entry in rounds if entry.round == number), None)
 
+    def recalled(self, number: int) -> Recalled | None:
+        """Return when a round was verified, if this replay recalled it."""
+        recalled = self.report.recalled if self.report else ()
+        return next((entry for entry in recalled if entry.round == number), None)
+
     def findings(self, *, number: int | None = None, site: int | None = None) -> list[Finding]:
         """List what was found about a round, or against a site."""
         found = self.report.findings if self.report else ()
@@ -69,10 +92,17 @@ class Verifier:
         reader: The ledger.
         store: Where blobs come from.
         fetch_seconds: How long to look for one blob.
+        kept: Reads what the home keeps; asked before each replay, for it grows.
     """
 
-    def __init__(self, reader: LedgerReader, store: BlobStore, fetch_seconds: float) -> None:
-        self._reader, self._store = reader, store
+    def __init__(
+        self,
+        reader: LedgerReader,
+        store: BlobStore,
+        fetch_seconds: float,
+        kept: Callable[[], Kept] = Kept,
+    ) -> None:
+        self._reader, self._store, self._kept = reader, store, kept
         self._fetch_seconds = fetch_seconds
         self._lock = threading.Lock()
         self._replays: dict[RunId, Replay] = {}
@@ -89,8 +119,13 @@ class Verifier:
         with self._lock:
             return self._replays.get(RunId(run))
 
-    def start(self, run: RunId) -> bool:
-        """Begin to replay a run; return False if one is being replayed already."""
+    def start(self, run: RunId, *, afresh: bool = False) -> bool:
+        """Begin to replay a run; return False if one is being replayed already.
+
+        Args:
+            run: Which.
+            afresh: Recall no round.
+        """
         with self._lock:
             if self._running() is not None:
                 return False
@@ -99,7 +134,7 @@ class Verifier:
                 run, Stage.RUNNING, report=before.report if before else None
             )
             self._thread = threading.Thread(
-                target=self._replay, args=(run,), name=f"replay-{run}", daemon=True
+                target=self._replay, args=(run, afresh), name=f"replay-{run}", daemon=True
             )
             self._thread.start()
             return True
@@ -114,15 +149,22 @@ class Verifier:
         found = (run for run, each in self._replays.items() if each.stage is Stage.RUNNING)
         return next(found, None)
 
-    def _replay(self, run: RunId) -> None:
+    def _replay(self, run: RunId, afresh: bool) -> None:
         def progress(done: int, total: int) -> None:
             self._change(run, lambda held: replace(held, done=done, total=total))
 
         try:
+            kept = self._kept()
             report = audit_run(
-                self._reader, self._store, run,
-                fetch_seconds=self._fetch_seconds, progress=progress,
-            )  # fmt: skip
+                self._reader,
+                self._store,
+                run,
+                fetch_seconds=self._fetch_seconds,
+                progress=progress,
+                checkpoints=kept.checkpoints,
+                trusted=kept.trusted,
+                memory=AuditMemory(kept.rounds_dir, afresh) if kept.rounds_dir else None,
+            )
         except FednetError as exc:
             problem, hint = str(exc), exc.hint or "try again when chain and store answer"
         except Exception as exc:

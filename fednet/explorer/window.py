@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -24,7 +24,7 @@ from fednet.explorer.plots import share, symbol
 from fednet.explorer.refreshing import Reading, Refresher
 from fednet.explorer.reports import Reports
 from fednet.explorer.tallying import Tallies
-from fednet.explorer.verifying import Verifier
+from fednet.explorer.verifying import Kept, Verifier
 from fednet.explorer.writing import FILTERS
 from fednet.provenance import LedgerIndex, Lineage
 
@@ -57,14 +57,20 @@ class Window:
         store: Where blobs come from; nothing is published.
         index: Kept up with the ledger by a refresher.
         fetch_seconds: How long a replay looks for one blob.
+        kept: Reads what the home keeps for its audits.
     """
 
     def __init__(
-        self, reader: LedgerReader, store: BlobStore, index: LedgerIndex, fetch_seconds: float
+        self,
+        reader: LedgerReader,
+        store: BlobStore,
+        index: LedgerIndex,
+        fetch_seconds: float,
+        kept: Callable[[], Kept] = Kept,
     ) -> None:
         self.reader, self.index = reader, index
         self.refresher = Refresher(index, reader)
-        self.verifier = Verifier(reader, store, fetch_seconds)
+        self.verifier = Verifier(reader, store, fetch_seconds, kept)
         self.blobs = SmallBlobs(store)
         self.tallies = Tallies(index)
         self.reports = Reports(reader, store, fetch_seconds)
@@ -83,6 +89,7 @@ class Window:
             symbol=symbol,
             run_verdict=verdicts.of_run,
             round_verdict=verdicts.of_round,
+            recollection=verdicts.recollection,
             site_verdict=verdicts.of_site,
         )
 

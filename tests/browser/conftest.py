@@ -47,7 +47,8 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
     try:
         honest = serving.played(network)
         tampered, altered = serving.tamper(network, serving.played(network))
-        with serving.served(network, tmp_path_factory.mktemp("window")) as (url, _):
+        kept = [serving.signed(network, honest)]
+        with serving.served(network, tmp_path_factory.mktemp("window"), kept) as (url, _):
             yield Explored(url, honest.run, tampered, altered)
     finally:
         network.close()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Thread
 
 from fednet.blobs import KuboStore
 from fednet.codec.update import update_size_limit_bytes
+from fednet.domain.checkpoint import SignedCheckpoint
 from fednet.domain.identity import RunId
 from fednet.domain.ledger import Phase
-from fednet.explorer import Server, Window, create_app, listen, url_of
+from fednet.explorer import Kept, Server, Window, create_app, listen, url_of
+from fednet.node.checkpoints import state
 from fednet.provenance import LedgerIndex
 from tests.attacks.network import Network, Run
 
@@ -19,14 +21,17 @@ ROUNDS = 2
 
 
 @contextmanager
-def served(network: Network, folder: Path) -> Iterator[tuple[str, Window]]:
-    """Serve the explorer over a network; yield its address."""
+def served(
+    network: Network, folder: Path, checkpoints: Sequence[SignedCheckpoint] = ()
+) -> Iterator[tuple[str, Window]]:
+    """Serve the explorer over a network, for a home that keeps checkpoints; yield its address."""
+    kept = Kept(checkpoints, (), folder / "audits")
     with ExitStack() as opened:
         store = KuboStore(network.kubos[0].node.endpoint, folder / "cache")
         opened.enter_context(closing(store))
         index = LedgerIndex.open(folder / "index.sqlite", network.reader.deployment)
         opened.enter_context(closing(index))
-        window = Window(network.reader, store, index, fetch_seconds=1.0)
+        window = Window(network.reader, store, index, 1.0, lambda: kept)
         opened.enter_context(closing(window))
         window.start()
         listening = listen("127.0.0.1", 0)
@@ -47,6 +52,13 @@ def played(network: Network, **changes: object) -> Run:
         run.start()
         assert run.over() is Phase.COMPLETED
     return run
+
+
+def signed(network: Network, run: Run) -> SignedCheckpoint:
+    """Let the first site's node sign what the chain says of a run."""
+    member = run.members[0]
+    said = state(network.reader, member.site, run.history, network.reader.head().number)
+    return member.writer.sign_checkpoint(said)
 
 
 def tamper(network: Network, run: Run, round_number: int = ROUNDS) -> tuple[RunId, str]:

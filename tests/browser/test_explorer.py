@@ -12,12 +12,13 @@ from tests.browser.conftest import Explored, OpenPage
 
 pytestmark = pytest.mark.browser
 
+VERIFY = re.compile("^Verify (now|again)$")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
 def verify(page: Page, run: int) -> None:
     page.goto(f"/runs/{run}")
-    page.get_by_role("button", name="Verify").click()
+    page.get_by_role("button", name=VERIFY).click()
     expect(page).to_have_url(f"/runs/{run}/audit#verdict")
 
 
@@ -60,6 +61,27 @@ def test_verify_now_replays_and_says_so(open_page: OpenPage, explored: Explored)
     expect(page.locator(".heading .verdict")).to_have_text("verified")
 
 
+def test_what_was_verified_is_recalled_and_can_be_verified_afresh(
+    open_page: OpenPage, explored: Explored
+) -> None:
+    page = open_page("/")
+    verify(page, explored.honest)
+    verdict = page.locator("#verdict")
+    expect(verdict).to_contain_text("Verify again", timeout=20_000)
+    verify(page, explored.honest)
+    expect(verdict).to_contain_text("Recalled: rounds 1 to 2, verified on this machine")
+    expect(verdict).to_contain_text("Recomputed now: none")
+    expect(verdict).not_to_contain_text("Unanchored")
+    page.reload()
+    expect(page.get_by_role("region", name="Rounds").get_by_text("recalled")).to_have_count(2)
+    assert faults(page) == []
+    page.get_by_role("button", name="Verify everything afresh").click()
+    expect(page).to_have_url(f"/runs/{explored.honest}/audit#verdict")
+    expect(verdict).to_contain_text("Verify again", timeout=20_000)
+    expect(verdict).not_to_contain_text("Recalled")
+    expect(verdict.locator(".verdict.good")).to_have_text("verified")
+
+
 def test_an_altered_update_is_found_and_nobody_framed(
     open_page: OpenPage, explored: Explored
 ) -> None:
@@ -92,7 +114,7 @@ def test_everything_is_there_without_a_script(open_page: OpenPage, explored: Exp
     page = open_page("/", java_script_enabled=False)
     page.get_by_role("link", name=f"run {explored.honest}", exact=True).first.click()
     expect(page.get_by_role("heading", name="The plan")).to_be_visible()
-    page.get_by_role("button", name="Verify").click()
+    page.get_by_role("button", name=VERIFY).click()
     while page.locator("progress").count():
         page.get_by_role("link", name="Reload").click()
     expect(page.locator("#verdict .verdict")).to_have_text("verified")

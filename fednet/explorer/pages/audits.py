@@ -1,4 +1,4 @@
-"""What a replay found, and the one button that starts one."""
+"""What a replay found, and the buttons that start one."""
 
 from __future__ import annotations
 
@@ -57,11 +57,21 @@ def report(request: Request) -> Response:
 
 
 async def verify(request: Request) -> Response:
-    """Start a replay, for a form of ours only."""
+    """Start a replay that recalls what this machine verified before, for a form of ours only."""
+    return _start(request, afresh=False)
+
+
+async def verify_afresh(request: Request) -> Response:
+    """Start a replay of everything, for a form of ours only."""
+    return _start(request, afresh=True)
+
+
+def _start(request: Request, *, afresh: bool) -> Response:
     if not is_same_origin(request):
         raise HTTPException(403, "A replay is started from a page of this explorer only.")
     window, run = window_of(request), asked_run(request)
-    if not window.verifier.start(RunId(run.run)) and window.verifier.running != run.run:
+    begun = window.verifier.start(RunId(run.run), afresh=afresh)
+    if not begun and window.verifier.running != run.run:
         raise HTTPException(
             409, "Another run is being replayed; one replay runs at a time. Try again later."
         )

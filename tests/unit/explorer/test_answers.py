@@ -76,7 +76,8 @@ def test_another_host_is_refused(client: Visitor) -> None:
     ],
 )
 def test_a_replay_is_not_started_from_elsewhere(client: Visitor, headers: dict[str, str]) -> None:
-    assert client.post("/runs/1/verify", headers=headers).status_code == 403
+    for path in ("/runs/1/verify", "/runs/1/verify/afresh"):
+        assert client.post(path, headers=headers).status_code == 403
     assert "not verified here" in client.get("/runs/1").text
 
 
@@ -86,7 +87,8 @@ def test_only_a_replay_is_posted(client: Visitor, path: str) -> None:
 
 
 def test_a_look_has_no_side_effect(client: Visitor) -> None:
-    assert client.get("/runs/1/verify").status_code == 405
+    for path in ("/runs/1/verify", "/runs/1/verify/afresh"):
+        assert client.get(path).status_code == 405
     assert "not verified here" in client.get("/runs/1").text
 
 
