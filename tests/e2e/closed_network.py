@@ -2,7 +2,8 @@
 
 The namespace has a loopback of its own and no other interface. What connects to
 one of the named ports inside is carried over a UNIX socket to the same port of
-the outer loopback: connections are opened from inside, never from outside.
+the outer loopback: connections are opened from inside, never from outside. Where the end
+inside is reset, the end outside is not told, as behind a firewall that forgot it.
 """
 
 from __future__ import annotations

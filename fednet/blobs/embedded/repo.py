@@ -67,14 +67,17 @@ def write_private(path: Path, text: str) -> None:
 def configure(repo: Path, listen: str) -> None:
     """Harden a repository that Kubo has just made or that ran before.
 
-    Identity and the port once chosen are kept from one start to the next.
+    Where others dial, identity and the port once chosen are kept from one start to the
+    next. A site that only dials out gets a new identity at each start: those it dialled
+    before may keep a dead connection to the old one for half a minute (a power cut, a
+    firewall that forgot it), and would send there whatever it asks for.
 
     Args:
         listen: ``/ip4/HOST/tcp/PORT`` with port 0 for any free one, or ``none``.
     """
     path = repo / "config"
     config: dict[str, Any] = json.loads(path.read_text())
-    if not str(config["Identity"]["PeerID"]).startswith("12D3"):
+    if listen == NO_LISTEN or not str(config["Identity"]["PeerID"]).startswith("12D3"):
         config["Identity"] = _ed25519_identity()
     addresses = config["Addresses"]
     addresses["Swarm"] = _listen_addresses(listen, addresses.get("Swarm") or [])
