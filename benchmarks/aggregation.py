@@ -26,6 +26,7 @@ from fednet.aggregation.fedavg import FedAvg
 from fednet.aggregation.kernels import make_kernel
 from fednet.codec import TensorFile, write_state
 from fednet.domain.identity import SiteId
+from fednet.domain.shape import StateShape
 from fednet.domain.tensors import ELEMENT_SIZE_BYTES, FloatArray
 
 COPY_REPEATS = 9
@@ -115,12 +116,15 @@ def _measure(folder: Path, kernel: str | None, threads: int) -> dict[str, object
         begun = time.perf_counter()
         files = [TensorFile(path, path.stem) for path in paths]
         base, updates = files[0], files[1:]
+        shape = StateShape.plain(base.layout)
         entries = [
             Contribution(SiteId(number), 10 + number, file)
             for number, file in enumerate(updates, start=1)
         ]
         target = folder / "next"
-        written, _ = aggregate(FedAvg(kernel), base.layout, base, entries, target, threads)
+        written, _ = aggregate(
+            lambda _: (FedAvg(kernel), {}), shape, base, entries, target, threads
+        )
         best = min(best, time.perf_counter() - begun)
         for file in files:
             file.close()

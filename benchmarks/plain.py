@@ -13,7 +13,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.learning import baseline, partition
 
 SITES = 10

@@ -161,6 +161,7 @@ class HandmadeRun:
                 site: self.blobs[entry.commitment].archive for site, entry in submissions.items()
             },
             credits_contract=self.world.reader.deployment.credits,
+            cohort=len(self.hospitals),
         )
         return recompute(inputs, 1, self.hospitals[turn].site, _locate, self.folder)
 

@@ -6,13 +6,18 @@ whether numba is installed. Nothing here decides who is included.
 """
 
 from fednet.aggregation.digest import begin_digest, end_digest, recomputation_digest
+from fednet.aggregation.interface import Emit, Outcome, Rule
 from fednet.aggregation.output import WrittenState
-from fednet.aggregation.rule import RULES, Rule, aggregate, rule_of
+from fednet.aggregation.parts import PartOfState
+from fednet.aggregation.rule import RULES, aggregate, rule_for, rule_of
 from fednet.aggregation.vector import Contribution, Vector
 
 __all__ = [
     "RULES",
     "Contribution",
+    "Emit",
+    "Outcome",
+    "PartOfState",
     "Rule",
     "Vector",
     "WrittenState",
@@ -20,5 +25,6 @@ __all__ = [
     "begin_digest",
     "end_digest",
     "recomputation_digest",
+    "rule_for",
     "rule_of",
 ]

@@ -1,4 +1,4 @@
-"""The weighted mean compiled by numba; imported only where that pays."""
+"""The weighted sum compiled by numba; imported only where that pays."""
 
 from __future__ import annotations
 
@@ -37,12 +37,6 @@ def _add_four(
         total[at] = partial + w4 * numba.float64(fourth[at])
 
 
-@numba.njit("void(f4[::1], f4[::1], f8[::1], f8)", nogil=True, cache=True)
-def _finish(out: FloatArray, base: FloatArray, total: DoubleArray, weights: float) -> None:
-    for at in range(base.size):
-        out[at] = numba.float32(numba.float64(base[at]) + total[at] / weights)
-
-
 class NumbaKernel:
     """The same operations in one pass over the chunk."""
 
@@ -56,6 +50,3 @@ class NumbaKernel:
             return
         for values, weight in zip(group, weights, strict=True):
             _add(total, values, weight)
-
-    def finish(self, out: FloatArray, base: FloatArray, total: DoubleArray, weights: float) -> None:
-        _finish(out, base, total, weights)

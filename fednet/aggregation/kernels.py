@@ -1,8 +1,7 @@
-"""The arithmetic of a weighted mean over one chunk: NumPy is normative, numba quicker.
+"""The arithmetic of a weighted sum over one chunk: NumPy is normative, numba quicker.
 
 Both do the same IEEE 754 operations in the same order: widen to float64,
-multiply by the weight, add; at the end divide, add the base, round once to
-float32. numba compiles without fused or reordered arithmetic, and a test
+multiply by the weight, add. numba compiles without fused or reordered arithmetic, and a test
 compares the bytes.
 """
 
@@ -36,10 +35,6 @@ class Kernel(Protocol):
         """Do ``total += weight * values`` for each of at most ``GROUP_SIZE``, in turn."""
         ...
 
-    def finish(self, out: FloatArray, base: FloatArray, total: DoubleArray, weights: float) -> None:
-        """Do ``out = float32(base + total / weights)``."""
-        ...
-
 
 class NumpyKernel:
     """The normative form."""
@@ -55,14 +50,6 @@ class NumpyKernel:
             np.copyto(wide, values)
             np.multiply(wide, weight, out=wide)
             np.add(total, wide, out=total)
-
-    def finish(self, out: FloatArray, base: FloatArray, total: DoubleArray, weights: float) -> None:
-        np.divide(total, weights, out=total)
-        wide = self._wide[: base.size]
-        np.copyto(wide, base)
-        np.add(wide, total, out=total)
-        with np.errstate(over="ignore"):
-            np.copyto(out, total, casting="same_kind")
 
 
 def make_kernel(size: int, name: str) -> Kernel:

@@ -1,99 +1,124 @@
-"""The interface that every rule shares, and the one way to apply a rule."""
+"""The rules that a plan may name, and the one way to apply one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
-from fednet.aggregation.fedavg import FedAvg, Outcome
+from fednet.aggregation.fedavg import FedAvg
+from fednet.aggregation.interface import Outcome, Rule
 from fednet.aggregation.kernels import require_subnormals
 from fednet.aggregation.output import StateWriter, WrittenState
-from fednet.aggregation.vector import Contribution, Vector
-from fednet.domain.tensors import FloatArray, Layout
+from fednet.aggregation.parts import copy_untouched
+from fednet.aggregation.server import PLAIN, ServerStep
+from fednet.aggregation.vector import CHUNK_ELEMENTS, Contribution, Vector
+from fednet.domain.sections import AggregationSection, ServerSection
+from fednet.domain.shape import StateShape
 from fednet.errors import AggregationError, PlanError, QuorumError, ShapeMismatchError
 
 DEFAULT_THREADS = 2
+Choose = Callable[[int], tuple[Rule, Outcome]]
+"""From a number of updates to the rule that combines them, and what the record says of that."""
+
+RULES: dict[str, Callable[[AggregationSection], Rule]] = {
+    "fedavg": lambda section: FedAvg(),
+}
+"""Every rule of this version, made from its parameters."""
 
 
-class Rule(Protocol):
-    """Combine updates by a pure function of the base and the updates."""
-
-    name: str
-
-    def combine(
-        self,
-        base: Vector,
-        contributions: Sequence[Contribution],
-        write: Callable[[int, FloatArray], None],
-        threads: int,
-    ) -> Outcome:
-        """Write every element of the next state once and say what was chosen.
-
-        Args:
-            base: State that the updates started from.
-            contributions: At least one, in ascending order of site.
-            write: Takes a start and the elements from there on; any order,
-                from any thread; the buffer may be reused afterwards.
-            threads: At least 1; must not change a bit.
-
-        Raises:
-            AggregationError: The updates cannot be combined.
-        """
-        ...
-
-
-RULES: dict[str, Rule] = {rule.name: rule for rule in (FedAvg(),)}
-
-
-def rule_of(name: str) -> Rule:
-    """Find the rule that a plan names.
+def rule_of(section: AggregationSection) -> Rule:
+    """Make the rule that a plan names.
 
     Raises:
         PlanError: This version knows no such rule.
     """
-    rule = RULES.get(name)
-    if rule is None:
-        raise PlanError("unknown aggregation rule", expected=" or ".join(RULES), actual=name)
-    return rule
+    make = RULES.get(section.rule)
+    if make is None:
+        raise PlanError(
+            "unknown aggregation rule", expected=" or ".join(RULES), actual=section.rule
+        )
+    return make(section)
+
+
+def rule_for(section: AggregationSection, updates: int) -> tuple[Rule, Outcome]:
+    """Make the rule for as many updates as came, or the plan's fallback.
+
+    Returns:
+        The rule, and what the record says of the choice.
+
+    Raises:
+        QuorumError: Too few updates for the rule, and the plan has no fallback.
+    """
+    if updates >= section.least_updates:
+        return rule_of(section), {}
+    if section.fallback == "fail":
+        raise QuorumError(
+            f"too few updates for {section.rule} with hostile = {section.hostile}",
+            expected=f"at least {section.least_updates}",
+            actual=updates,
+            hint='a plan may set aggregation.fallback = "median"',
+        )
+    fallback = AggregationSection(rule=section.fallback)
+    return rule_of(fallback), {"fallback": section.fallback}
 
 
 def aggregate(
-    rule: Rule,
-    layout: Layout,
+    choose: Choose,
+    shape: StateShape,
     base: Vector,
     contributions: Sequence[Contribution],
     path: Path,
     threads: int = DEFAULT_THREADS,
+    *,
+    server: ServerSection = PLAIN,
+    cohort: int = 0,
 ) -> tuple[WrittenState, Outcome]:
     """Combine updates into the complete bytes of the next state.
 
     Args:
-        rule: How.
-        layout: Tensors of the base state.
+        choose: Gives the rule for a number of updates; see `rule_for`.
+        shape: What the states of the run hold.
         base: The base state's values.
         contributions: The included updates, in any order.
         path: Where the next state is written.
         threads: At least 1.
+        server: The optimiser that takes the combined update.
+        cohort: Sites that could have contributed; 0 takes those that did.
 
     Raises:
-        QuorumError: No update was given.
-        ShapeMismatchError: An update is not as long as the state.
+        QuorumError: No update was given, or too few for the rule.
+        ShapeMismatchError: An update is not as long as its part.
         AggregationError: Two updates of one site, a weight below 1, or the rule
             cannot combine what it was given.
     """
     ordered = sorted(contributions, key=lambda entry: entry.site)
-    _require_combinable(base, ordered)
+    _require_combinable(shape, ordered)
     require_subnormals()
-    writer = StateWriter(path, layout)
+    outcome: Outcome = {}
+    share = len(ordered) / max(cohort, len(ordered))
+    writer = StateWriter(path, shape.state)
     try:
-        outcome = rule.combine(base, ordered, writer.write, threads)
+        for part in shape.parts:
+            chosen = [entry for entry in ordered if entry.part == part.number]
+            if not chosen:
+                continue
+            rule, said = choose(len(chosen))
+            said = dict(said)
+            step = ServerStep(server, part, base, writer.write, share)
+            said |= rule.combine(chosen, step.apply, threads)
+            if len(shape.parts) > 1:
+                prefix = f"cluster-{part.number}"
+                said = {f"{prefix}-{key}": value for key, value in said.items()}
+                said[prefix] = [entry.site for entry in chosen]
+            outcome |= said
+        changed = frozenset(entry.part for entry in ordered)
+        copy_untouched(base, shape, changed, writer.write, CHUNK_ELEMENTS)
         return writer.finish(), outcome
     finally:
         writer.close()
 
 
-def _require_combinable(base: Vector, ordered: Sequence[Contribution]) -> None:
+def _require_combinable(shape: StateShape, ordered: Sequence[Contribution]) -> None:
     if not ordered:
         raise QuorumError("no update to combine", expected="at least 1", actual=0)
     if len({entry.site for entry in ordered}) != len(ordered):
@@ -103,10 +128,11 @@ def _require_combinable(base: Vector, ordered: Sequence[Contribution]) -> None:
             raise AggregationError(
                 "weight is below 1", subject=f"site {entry.site}", actual=entry.weight
             )
-        if entry.values.element_count != base.element_count:
+        expected = shape.parts[entry.part].layout.element_count
+        if entry.values.element_count != expected:
             raise ShapeMismatchError(
                 "update does not fit the state",
                 subject=f"site {entry.site}",
-                expected=f"{base.element_count} elements",
+                expected=f"{expected} elements",
                 actual=f"{entry.values.element_count} elements",
             )

@@ -33,4 +33,8 @@ class Contribution:
     weight: int
     """Examples; at least 1."""
     values: Vector
-    """The difference from the base state."""
+    """The difference from the base state's part."""
+    part: int = 0
+    """Part of the state that it changes."""
+    steps: int = 0
+    """Optimiser steps that it took, as it says itself."""

@@ -1,35 +1,26 @@
 """Check an update's complete bytes against the plan's bounds and the site's own.
 
-The file itself is read, not the arrays it was written from: what was checked is
-what leaves. Memory stays constant, whatever the size of the model.
+The file itself is read, as every member will read it, not the arrays it was
+written from: what was checked is what leaves. Memory stays constant, whatever
+the size of the model.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from fednet.domain.plan import Plan
-from fednet.domain.tensors import (
-    ELEMENT_SIZE_BYTES,
-    FloatArray,
-    Layout,
-    TensorHeader,
-    header_size_bytes,
-    parse_header,
-    require_same_layout,
-)
-from fednet.domain.update import Manifest
+from fednet.domain.shape import StateShape
+from fednet.domain.tensors import FloatArray, Layout, require_same_layout
+from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import AirlockRefusedError, FednetError
 
 DEFAULT_MAXIMUM_SIZE_BYTES = 1 << 34
 _CHUNK_ELEMENTS = 1 << 16
-_PREFIX_SIZE_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +50,20 @@ class Airlock:
     def __init__(self, policy: AirlockPolicy | None = None) -> None:
         self._policy = policy or AirlockPolicy()
 
-    def check(self, path: Path, layout: Layout, plan: Plan, manifest: Manifest) -> Passage:
+    def check(
+        self,
+        open_file: Callable[[], UpdateFile],
+        size_bytes: int,
+        shape: StateShape,
+        plan: Plan,
+        manifest: Manifest,
+    ) -> Passage:
         """Check the file of an update.
 
         Args:
-            path: Complete bytes that would be published.
-            layout: Tensors of the model that training started from.
+            open_file: Opens the complete bytes that would be published, as members will.
+            size_bytes: How many bytes they are.
+            shape: State that training started from, and what of it may travel.
             plan: Plan of the run.
             manifest: What the update must say of itself.
 
@@ -72,16 +71,14 @@ class Airlock:
             AirlockRefusedError: A check said no; ``check`` names it: size, form,
                 manifest, layout, examples, finite or norm.
         """
-        size = path.stat().st_size
-        self._check_size(size)
-        with path.open("rb") as file:
-            header = _read_header(file, size)
-            _check_manifest(header, manifest)
-            _check_layout(header.layout, layout)
+        self._check_size(size_bytes)
+        with _opened(open_file) as file:
+            _check_manifest(file, manifest)
+            _check_layout(file.layout, shape)
             self._check_examples(manifest.examples, plan)
-            norm = _measure(file, header)
+            norm = _measure(file)
         self._check_norm(norm, plan)
-        return Passage(norm, size, manifest.examples)
+        return Passage(norm, size_bytes, manifest.examples)
 
     def _check_size(self, size: int) -> None:
         if size > self._policy.maximum_size_bytes:
@@ -118,36 +115,36 @@ class Airlock:
             )
 
 
-def _read_header(file: BinaryIO, size: int) -> TensorHeader:
+def _opened(open_file: Callable[[], UpdateFile]) -> UpdateFile:
     try:
-        prefix = file.read(_PREFIX_SIZE_BYTES)
-        head = prefix + file.read(header_size_bytes(prefix, "update") - len(prefix))
-        return parse_header(head, size, "update")
+        return open_file()
     except FednetError as exc:
         raise _refusal("form", exc.message, exc.expected, exc.actual) from exc
 
 
-def _check_manifest(header: TensorHeader, manifest: Manifest) -> None:
-    if header.metadata != manifest.to_metadata():
+def _check_manifest(file: UpdateFile, manifest: Manifest) -> None:
+    if file.metadata != manifest.to_metadata():
         raise _refusal(
             "manifest",
             "update speaks of another author or place",
             manifest.to_metadata(),
-            header.metadata,
+            file.metadata,
         )
 
 
-def _check_layout(actual: Layout, expected: Layout) -> None:
+def _check_layout(actual: Layout, shape: StateShape) -> None:
+    if shape.part_of(actual) is not None:
+        return
     try:
-        require_same_layout(expected, actual, "update")
+        require_same_layout(shape.parts[0].layout, actual, "update")
     except FednetError as exc:
         raise _refusal("layout", exc.message, exc.expected, exc.actual) from exc
 
 
-def _measure(file: BinaryIO, header: TensorHeader) -> float:
+def _measure(file: UpdateFile) -> float:
     """Return the Euclidean norm of the data, refusing what is not finite."""
     total = 0.0
-    for chunk in _chunks(file, header.layout.element_count):
+    for chunk in _chunks(file):
         wide = chunk.astype(np.float64)
         part = float(np.dot(wide, wide))
         # The square of a finite float32 is a finite float64, and so is their sum.
@@ -163,12 +160,12 @@ def _measure(file: BinaryIO, header: TensorHeader) -> float:
     return math.sqrt(total)
 
 
-def _chunks(file: BinaryIO, count: int) -> Iterator[FloatArray]:
-    left = count
-    while left > 0:
-        data = file.read(min(left, _CHUNK_ELEMENTS) * ELEMENT_SIZE_BYTES)
-        chunk = np.frombuffer(data, dtype="<f4")
-        left -= len(chunk)
+def _chunks(file: UpdateFile) -> Iterator[FloatArray]:
+    count = file.element_count
+    buffer = np.empty(min(_CHUNK_ELEMENTS, count), np.float32)
+    for start in range(0, count, _CHUNK_ELEMENTS):
+        chunk = buffer[: min(_CHUNK_ELEMENTS, count - start)]
+        file.read_into(start, chunk)
         yield chunk
 
 

@@ -147,6 +147,7 @@ class AttemptAudit:
                 submissions=tuple(submissions.values()),
                 paths=paths,
                 credits_contract=self.tools.credits_contract,
+                cohort=self.history.started.cohort,
             )
             self._combined[unavailable] = combine(
                 inputs, self.tools.locate, self.tools.work_dir, self.tools.threads

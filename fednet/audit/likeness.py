@@ -1,4 +1,4 @@
-"""How alike two tensor files are: a sample to find candidates, then every element.
+"""How alike two flat vectors are: a sample to find candidates, then every element.
 
 A sample is some elements at places that follow from a seed, in order of place:
 a pure function of bytes and seed, kilobytes for any model. The seed must be one
@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fednet.codec import TensorFile
+from fednet.aggregation import Vector
 from fednet.codec.files import CHUNK_ELEMENTS
-from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Digest
 
 SAMPLE_ELEMENTS = 1_024
@@ -36,29 +35,28 @@ Sample = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What comparing two files element by element gave."""
+    """What comparing two vectors element by element gave."""
 
     is_identical: bool
     distance: float
     """Norm of the difference over the larger norm; 0 for two vectors of zeros."""
 
 
-def take_sample(path: BlobFile, seed: Digest, size_limit_bytes: int) -> Sample:
+def take_sample(values: Vector, seed: Digest) -> Sample:
     """Read the elements at the seed's places.
 
     Raises:
-        MalformedBlobError: The file is no tensor file within its size.
+        MalformedBlobError: They cannot be read.
     """
-    with TensorFile(path, path.name, size_limit_bytes) as file:
-        places = np.array(sample_places(seed, file.element_count), np.int64)
-        sample = np.empty(len(places), np.float32)
-        block = np.empty(_BLOCK_ELEMENTS, np.float32)
-        starts = places - places % _BLOCK_ELEMENTS
-        for start in np.unique(starts):
-            size = min(_BLOCK_ELEMENTS, file.element_count - int(start))
-            file.read_into(int(start), block[:size])
-            here = slice(*np.searchsorted(starts, (start, start + 1)))
-            sample[here] = block[places[here] - start]
+    places = np.array(sample_places(seed, values.element_count), np.int64)
+    sample = np.empty(len(places), np.float32)
+    block = np.empty(_BLOCK_ELEMENTS, np.float32)
+    starts = places - places % _BLOCK_ELEMENTS
+    for start in np.unique(starts):
+        size = min(_BLOCK_ELEMENTS, values.element_count - int(start))
+        values.read_into(int(start), block[:size])
+        here = slice(*np.searchsorted(starts, (start, start + 1)))
+        sample[here] = block[places[here] - start]
     return sample
 
 
@@ -90,33 +88,28 @@ def sample_distance(one: Sample, other: Sample) -> float:
     return _relative(difference, math.sqrt(max(norms)))
 
 
-def compare_files(one: BlobFile, other: BlobFile, size_limit_bytes: int) -> Likeness:
-    """Compare every element of two files, in a few megabytes of memory.
+def compare(first: Vector, second: Vector) -> Likeness:
+    """Compare every element of two vectors, in a few megabytes of memory.
 
     Raises:
-        MalformedBlobError: One of them is no tensor file within its size.
-        SettingsError: One of them is not there any more.
+        MalformedBlobError: One of them cannot be read.
     """
-    with (
-        TensorFile(one, one.name, size_limit_bytes) as first,
-        TensorFile(other, other.name, size_limit_bytes) as second,
-    ):
-        count = first.element_count
-        if count != second.element_count:
-            return Likeness(False, math.inf)
-        lanes = min(CHUNK_ELEMENTS, count)
-        values = [np.empty(lanes, np.float32) for _ in range(2)]
-        sums = np.zeros((3, lanes), np.float64)
-        is_identical = True
-        with np.errstate(invalid="ignore"):
-            for start in range(0, count, CHUNK_ELEMENTS):
-                size = min(CHUNK_ELEMENTS, count - start)
-                first.read_into(start, values[0][:size])
-                second.read_into(start, values[1][:size])
-                a, b = (each[:size].astype(np.float64) for each in values)
-                is_identical = is_identical and bool(np.array_equal(a, b))
-                for lane, terms in enumerate((a - b, a, b)):
-                    np.add(sums[lane, :size], np.square(terms), out=sums[lane, :size])
+    count = first.element_count
+    if count != second.element_count:
+        return Likeness(False, math.inf)
+    lanes = min(CHUNK_ELEMENTS, count)
+    values = [np.empty(lanes, np.float32) for _ in range(2)]
+    sums = np.zeros((3, lanes), np.float64)
+    is_identical = True
+    with np.errstate(invalid="ignore"):
+        for start in range(0, count, CHUNK_ELEMENTS):
+            size = min(CHUNK_ELEMENTS, count - start)
+            first.read_into(start, values[0][:size])
+            second.read_into(start, values[1][:size])
+            a, b = (each[:size].astype(np.float64) for each in values)
+            is_identical = is_identical and bool(np.array_equal(a, b))
+            for lane, terms in enumerate((a - b, a, b)):
+                np.add(sums[lane, :size], np.square(terms), out=sums[lane, :size])
     difference, left, right = (math.sqrt(math.fsum(row)) for row in sums)
     return Likeness(is_identical, _relative(difference, max(left, right)))
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fednet.aggregation import PartOfState
 from fednet.audit.checks import OWN_WORK
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.likeness import (
@@ -23,19 +24,21 @@ from fednet.audit.likeness import (
     SAME_DISTANCE,
     Likeness,
     Sample,
-    compare_files,
+    compare,
     is_telling,
     sample_distance,
     take_sample,
 )
-from fednet.codec import Reason, TensorFile, Verdict, update_size_limit_bytes
+from fednet.codec import Reason, TensorFile, Verdict, open_update
 from fednet.codec.norm import squared_norm
 from fednet.domain.blobs import BlobFile
 from fednet.domain.events import UpdateSubmitted
 from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion
 from fednet.domain.plan import Plan
-from fednet.errors import MalformedBlobError, SettingsError
+from fednet.domain.shape import StateShape
+from fednet.domain.update import UpdateFile
+from fednet.errors import MalformedBlobError, SettingsError, ShapeMismatchError
 
 _NEAR_ROUNDS = 2
 """How many rounds back an update is searched for that is only near; equal ones always."""
@@ -85,6 +88,7 @@ class OwnWork:
     fetch: Callable[[UpdateSubmitted], BlobFile | None]
     seen: list[Work] = field(default_factory=list)
     _by_sample: dict[bytes, list[Work]] = field(default_factory=dict)
+    _shape: StateShape | None = None
 
     def look(
         self,
@@ -106,24 +110,28 @@ class OwnWork:
         if verdict is not None and verdict.inclusion is not Inclusion.INCLUDED:
             self._report_foreign(submission, verdict)
             return
-        limit = update_size_limit_bytes(self.plan)
         try:
-            sample = take_sample(path, self.seed, limit)
-        except MalformedBlobError:
+            with TensorFile(base_path, "base", self.plan.model.size_bytes) as state:
+                self._shape = self._shape or StateShape.of_state(self.plan, state.layout)
+                with self._open(path, self._shape) as update:
+                    self._look(
+                        Work(submission, base, take_sample(update, self.seed)), update, state
+                    )
+        except (MalformedBlobError, ShapeMismatchError):
             return
-        work = Work(submission, base, sample)
-        if not sample.any():
-            if not _has_values(path, limit):
+
+    def _look(self, work: Work, update: UpdateFile, state: TensorFile) -> None:
+        if not work.sample.any():
+            if squared_norm(update) == 0:
                 self._report_unchanged(work)
             return
-        try:
-            model = take_sample(base_path, self.seed, limit)
-            if sample_distance(sample, model) <= NEAR_DISTANCE:
-                self._report_model(work, path, base_path, limit)
-        except MalformedBlobError:
-            pass
+        part = self._shape.part_of(update.layout) if self._shape else None
+        if part is not None:
+            model = PartOfState(state, part)
+            if sample_distance(work.sample, take_sample(model, self.seed)) <= NEAR_DISTANCE:
+                self._report_model(work, compare(update, model))
         for other in self._candidates(work):
-            self._judge(work, path, other, limit)
+            self._judge(work, update, other)
         self.remember(work)
 
     def remember(self, work: Work) -> None:
@@ -150,11 +158,11 @@ class OwnWork:
             found.append(other)
         return found
 
-    def _judge(self, work: Work, path: BlobFile, other: Work, limit: int) -> None:
+    def _judge(self, work: Work, update: UpdateFile, other: Work) -> None:
         """Compare with an update that was submitted before."""
         if other.site == work.site and other.base == work.base:
             return  # the same training again, for the next attempt
-        likeness = self._compare(path, other, limit)
+        likeness = self._compare(update, other)
         if likeness is None or likeness.distance > NEAR_DISTANCE:
             return
         is_same = likeness.distance <= SAME_DISTANCE and is_telling(work.sample)
@@ -205,10 +213,13 @@ class OwnWork:
             actual=submission.commitment,
         )
 
-    def _compare(self, path: BlobFile, other: Work, limit: int) -> Likeness | None:
+    def _compare(self, update: UpdateFile, other: Work) -> Likeness | None:
         theirs = self.fetch(other.submission)
+        if theirs is None or self._shape is None:
+            return None
         try:
-            return compare_files(path, theirs, limit) if theirs else None
+            with self._open(theirs, self._shape) as earlier:
+                return compare(update, earlier)
         except (MalformedBlobError, SettingsError):
             return None  # the store's cache let go of one meanwhile
 
@@ -221,8 +232,10 @@ class OwnWork:
             actual="no change",
         )
 
-    def _report_model(self, work: Work, path: BlobFile, base_path: BlobFile, limit: int) -> None:
-        likeness = compare_files(path, base_path, limit)
+    def _open(self, path: BlobFile, shape: StateShape) -> UpdateFile:
+        return open_update(path, path.name, self.plan, shape)
+
+    def _report_model(self, work: Work, likeness: Likeness) -> None:
         if likeness.distance <= SAME_DISTANCE and is_telling(work.sample):
             self._report(
                 work,
@@ -258,8 +271,3 @@ class OwnWork:
             expected="work of its own on this round's model",
             actual=text,
         )
-
-
-def _has_values(path: BlobFile, limit: int) -> bool:
-    with TensorFile(path, path.name, limit) as file:
-        return squared_norm(file) != 0

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
-from fednet.aggregation import Contribution, aggregate, begin_digest, end_digest, rule_of
+from fednet.aggregation import Contribution, Outcome, aggregate, begin_digest, end_digest, rule_for
 from fednet.aggregation.rule import DEFAULT_THREADS
-from fednet.codec import Expected, Reason, TensorFile, Verdict, codec_of, judge_update
-from fednet.codec.update import update_size_limit_bytes
+from fednet.codec import Expected, Reason, TensorFile, Verdict, judge_update, open_update
 from fednet.credits import CreditLedger, accumulate, credit_rule_of
 from fednet.domain.blobs import BlobFile
 from fednet.domain.events import RoundProposed, UpdateSubmitted
@@ -34,6 +34,7 @@ from fednet.domain.record import (
     UpdateEntry,
     witness,
 )
+from fednet.domain.shape import StateShape
 from fednet.domain.update import STATE_METADATA, Place
 from fednet.errors import MalformedBlobError, QuorumError
 
@@ -69,6 +70,8 @@ class RoundInputs:
     """Verified local copy of each submission's bytes; None or absent if unavailable."""
     credits_contract: Address
     """Address of the deployment's Credits contract, to which credit leaves are bound."""
+    cohort: int
+    """Sites in the attempt's frozen cohort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Combined:
     inputs: RoundInputs
     verdicts: Mapping[SiteId, Verdict]
     """One per submission, by site."""
-    outcome: dict[str, str | int | list[int]]
+    outcome: Outcome
     state: Commitment
     state_path: Path
     """Named by its commitment, in the output folder."""
@@ -191,8 +194,9 @@ def combine(
         )
         if base.header.metadata != STATE_METADATA:
             raise MalformedBlobError("previous state is not a state")
+        shape = StateShape.of_state(plan, base.layout, "previous state")
         pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="judge"))
-        verdicts = judge(inputs, base, pool)
+        verdicts = judge(inputs, shape, pool)
         included = _included(inputs.submissions, verdicts)
         minimum = plan.cohort.minimum_updates
         if len(included) < minimum:
@@ -202,14 +206,17 @@ def combine(
                 expected=f"at least {minimum}",
                 actual=len(included),
             )
-        codec, limit = codec_of(plan.update.codec), update_size_limit_bytes(plan)
         contributions: list[Contribution] = []
         for entry in included:
             path = _path(inputs, entry.site)
-            file = stack.enter_context(codec.open(path, f"update of site {entry.site}", limit))
+            file = stack.enter_context(
+                open_update(path, f"update of site {entry.site}", plan, shape)
+            )
             if len(contributions) >= _MOST_OPEN:
                 file.close()
-            contributions.append(Contribution(entry.site, entry.weight, file))
+            verdict = verdicts[entry.site]
+            steps = verdict.manifest.steps if verdict.manifest else 0
+            contributions.append(Contribution(entry.site, entry.weight, file, verdict.part, steps))
         # The digest is one long chain, so it is hashed beside the combining.
         hashing = pool.submit(begin_digest, [_path(inputs, entry.site) for entry in included])
         unfinished = Path(mkdtemp(prefix="state-", dir=out_dir))
@@ -217,7 +224,14 @@ def combine(
         target = unfinished / "state"
         stack.callback(target.unlink, missing_ok=True)
         written, outcome = aggregate(
-            rule_of(plan.aggregation.rule), base.layout, base, contributions, target, threads
+            partial(rule_for, plan.aggregation),
+            shape,
+            base,
+            contributions,
+            target,
+            threads,
+            server=plan.server,
+            cohort=inputs.cohort,
         )
         path = target.replace(out_dir / f"{written.commitment}.safetensors")
         digest = end_digest(hashing.result(), path)
@@ -273,17 +287,15 @@ def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
     )
 
 
-def judge(inputs: RoundInputs, base: TensorFile, pool: Executor) -> dict[SiteId, Verdict]:
-    """Judge every submission of a round against an opened base state, by site."""
+def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId, Verdict]:
+    """Judge every submission of a round whose states have a shape, by site."""
     commitments = {entry.site: entry.commitment for entry in inputs.submissions}
 
     def judge_one(entry: UpdateSubmitted) -> Verdict:
         path = inputs.paths.get(entry.site)
         if path is None:
             return Verdict(Inclusion.UNAVAILABLE)
-        expected = Expected(
-            inputs.place, entry.site, entry.weight, inputs.previous.state, base.layout
-        )
+        expected = Expected(inputs.place, entry.site, entry.weight, inputs.previous.state, shape)
         verdict = judge_update(path, inputs.plan, expected)
         if (
             verdict.reason == Reason.WRONG_AUTHOR

@@ -9,7 +9,7 @@ from fednet.codec.codecs import CODECS, Codec, codec_of
 from fednet.codec.files import TensorFile, write_tensors
 from fednet.codec.intake import Expected, Reason, Verdict, judge_update
 from fednet.codec.state import check_state, write_state
-from fednet.codec.update import update_size_limit_bytes, write_update
+from fednet.codec.update import open_update, update_size_limit_bytes, write_update
 
 __all__ = [
     "CODECS",
@@ -21,6 +21,7 @@ __all__ = [
     "check_state",
     "codec_of",
     "judge_update",
+    "open_update",
     "update_size_limit_bytes",
     "write_state",
     "write_tensors",

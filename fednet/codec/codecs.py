@@ -1,8 +1,8 @@
-"""How an update's values stand in its bytes. Plain float32 is the only way now.
+"""How an update's values stand in its bytes.
 
 A codec opens a file as one flat float32 vector that is read in chunks; rules and
-checks see only that. A later codec (half precision, sparse, masked) is one more
-entry here and one more word that a plan may say.
+checks see only that. A further codec is one more entry here and one more word
+that a plan may say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import Protocol
 from fednet.codec.files import TensorFile, write_tensors
 from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment
+from fednet.domain.sections import UpdateSection
+from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray
+from fednet.domain.update import UpdateFile
 from fednet.errors import PlanError
 
 HEADER_SLACK_BYTES = 4_096
@@ -26,18 +29,35 @@ class Codec(Protocol):
 
     name: str
 
-    def size_limit_bytes(self, state_size_bytes: int) -> int:
+    def size_limit_bytes(self, state_size_bytes: int, section: UpdateSection) -> int:
         """Bound an update's complete bytes, given the size of a state's."""
         ...
 
     def write(
-        self, path: Path, arrays: Mapping[str, FloatArray], metadata: Mapping[str, object]
+        self,
+        path: Path,
+        arrays: Mapping[str, FloatArray],
+        metadata: Mapping[str, object],
+        section: UpdateSection,
     ) -> Commitment:
-        """Write an update durably and commit to its bytes."""
+        """Write an update durably and commit to its bytes; the same arguments, the same bytes."""
         ...
 
-    def open(self, path: BlobFile, subject: str, size_limit_bytes: int) -> TensorFile:
-        """Open an update as one flat float32 vector."""
+    def open(
+        self, path: BlobFile, subject: str, size_limit_bytes: int, shape: StateShape
+    ) -> UpdateFile:
+        """Open an update as one flat float32 vector.
+
+        Args:
+            path: The file.
+            subject: What it is, for errors.
+            size_limit_bytes: Refuse a larger file before reading any of it.
+            shape: States of the run; bytes that do not name their tensors are one of its parts.
+
+        Raises:
+            MalformedBlobError: Too large, or not this codec's canonical form of anything.
+            SettingsError: The file cannot be opened.
+        """
         ...
 
 
@@ -46,15 +66,21 @@ class Float32Codec:
 
     name = "float32"
 
-    def size_limit_bytes(self, state_size_bytes: int) -> int:
+    def size_limit_bytes(self, state_size_bytes: int, section: UpdateSection) -> int:
         return state_size_bytes + HEADER_SLACK_BYTES
 
     def write(
-        self, path: Path, arrays: Mapping[str, FloatArray], metadata: Mapping[str, object]
+        self,
+        path: Path,
+        arrays: Mapping[str, FloatArray],
+        metadata: Mapping[str, object],
+        section: UpdateSection,
     ) -> Commitment:
         return write_tensors(path, arrays, metadata)
 
-    def open(self, path: BlobFile, subject: str, size_limit_bytes: int) -> TensorFile:
+    def open(
+        self, path: BlobFile, subject: str, size_limit_bytes: int, shape: StateShape
+    ) -> UpdateFile:
         return TensorFile(path, subject, size_limit_bytes)
 
 

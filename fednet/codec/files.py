@@ -63,6 +63,11 @@ class TensorFile:
         return self.header.layout
 
     @property
+    def metadata(self) -> dict[str, object]:
+        """Return what the file says of its tensors, unchecked."""
+        return self.header.metadata
+
+    @property
     def element_count(self) -> int:
         """Count the elements of the flat vector."""
         return self.header.layout.element_count

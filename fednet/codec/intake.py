@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from fednet.codec.codecs import codec_of
-from fednet.codec.files import TensorFile
 from fednet.codec.norm import squared_norm
-from fednet.codec.update import update_size_limit_bytes
+from fednet.codec.update import open_update
 from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.ledger import Inclusion
 from fednet.domain.plan import Plan
-from fednet.domain.tensors import Layout
-from fednet.domain.update import Manifest, Place
+from fednet.domain.shape import StateShape
+from fednet.domain.update import Manifest, Place, UpdateFile
 from fednet.errors import MalformedBlobError
 
 
@@ -40,9 +38,13 @@ class Reason(StrEnum):
     WRONG_BASE = "wrong-base"
     """Trained from another state than the round's."""
     WRONG_LAYOUT = "wrong-layout"
-    """Tensors differ from the state's in name or shape."""
+    """Tensors differ from what the plan lets travel, in name or shape."""
     WRONG_WEIGHT = "wrong-weight"
     """The manifest claims another number of examples than the ledger."""
+    WRONG_STEPS = "wrong-steps"
+    """More optimiser steps than the plan's epochs over the most examples take."""
+    WRONG_METRICS = "wrong-metrics"
+    """Other metrics than the plan asks for."""
     TOO_FEW_EXAMPLES = "too-few-examples"
     """Below the plan's minimum."""
     NOT_FINITE = "not-finite"
@@ -60,6 +62,10 @@ class Verdict:
     """One of ``Reason`` if invalid; empty otherwise."""
     author: SiteId | None = None
     """Site that the manifest names, if the bytes have a manifest."""
+    manifest: Manifest | None = None
+    """What an included update says of itself."""
+    part: int = 0
+    """Part of the state that an included update changes."""
 
     @classmethod
     def invalid(cls, reason: Reason, author: SiteId | None = None) -> Verdict:
@@ -78,8 +84,8 @@ class Expected:
     """Examples that it submitted."""
     base: Commitment
     """Commitment of the state that the round starts from."""
-    layout: Layout
-    """Tensors of that state."""
+    shape: StateShape
+    """Tensors of that state, and which of them may travel."""
 
 
 def judge_update(path: BlobFile, plan: Plan, expected: Expected) -> Verdict:
@@ -92,9 +98,8 @@ def judge_update(path: BlobFile, plan: Plan, expected: Expected) -> Verdict:
     """
     subject = f"update of site {expected.site}"
     try:
-        codec = codec_of(plan.update.codec)
-        with codec.open(path, subject, update_size_limit_bytes(plan)) as file:
-            manifest = Manifest.from_metadata(file.header.metadata, subject)
+        with open_update(path, subject, plan, expected.shape) as file:
+            manifest = Manifest.from_metadata(file.metadata, subject)
             reason = _check_manifest(manifest, plan, expected)
             return _judge_values(file, manifest, plan, expected, reason)
     except MalformedBlobError:
@@ -102,15 +107,18 @@ def judge_update(path: BlobFile, plan: Plan, expected: Expected) -> Verdict:
 
 
 def _judge_values(
-    file: TensorFile, manifest: Manifest, plan: Plan, expected: Expected, reason: Reason | None
+    file: UpdateFile, manifest: Manifest, plan: Plan, expected: Expected, reason: Reason | None
 ) -> Verdict:
-    if reason is None and file.layout != expected.layout:
+    part = expected.shape.part_of(file.layout)
+    if reason is None and part is None:
         reason = Reason.WRONG_LAYOUT
     if reason is None:
         reason = _check_norm(squared_norm(file), plan)
-    if reason is None:
-        return Verdict(Inclusion.INCLUDED, author=manifest.site)
-    return Verdict.invalid(reason, manifest.site)
+    if reason is None and part is not None:
+        return Verdict(
+            Inclusion.INCLUDED, author=manifest.site, manifest=manifest, part=part.number
+        )
+    return Verdict.invalid(reason or Reason.WRONG_LAYOUT, manifest.site)
 
 
 def _check_manifest(manifest: Manifest, plan: Plan, expected: Expected) -> Reason | None:
@@ -122,9 +130,20 @@ def _check_manifest(manifest: Manifest, plan: Plan, expected: Expected) -> Reaso
         return Reason.WRONG_BASE
     if manifest.examples != expected.weight:
         return Reason.WRONG_WEIGHT
+    if manifest.steps > _most_steps(plan):
+        return Reason.WRONG_STEPS
+    asked = {plan.evaluation.metric} - {""}
+    if manifest.metrics.keys() != asked or (manifest.evaluated > 0) != bool(asked):
+        return Reason.WRONG_METRICS
     if manifest.examples < plan.update.minimum_examples:
         return Reason.TOO_FEW_EXAMPLES
     return None
+
+
+def _most_steps(plan: Plan) -> int:
+    """Bound what a site may say it did: FedNova divides by it."""
+    batches = -(-plan.update.maximum_examples // plan.training.batch_size)
+    return plan.training.local_epochs * batches
 
 
 def _check_norm(squared: float, plan: Plan) -> Reason | None:

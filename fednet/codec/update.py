@@ -1,4 +1,4 @@
-"""An update on its way out: its bytes, and how large they may be."""
+"""An update's bytes: written on their way out, opened on their way in, bounded in size."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fednet.codec.codecs import codec_of
+from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment
 from fednet.domain.plan import Plan
+from fednet.domain.sections import UpdateSection
+from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray
-from fednet.domain.update import Manifest
+from fednet.domain.update import Manifest, UpdateFile
+
+_PLAIN = UpdateSection()
 
 
 def write_update(
-    path: Path, arrays: Mapping[str, FloatArray], manifest: Manifest, codec: str = "float32"
+    path: Path,
+    arrays: Mapping[str, FloatArray],
+    manifest: Manifest,
+    section: UpdateSection = _PLAIN,
 ) -> Commitment:
     """Write an update durably in its one form and return its commitment.
 
@@ -21,15 +29,25 @@ def write_update(
         path: Where the file goes; replaced whole or not at all.
         arrays: The difference new - base, float32, by the state's names.
         manifest: Who did this, where, from which state.
-        codec: The plan's ``update.codec``.
+        section: The plan's ``update``: the codec and its settings.
 
     Raises:
         TypeError: An array is not float32.
         PlanError: Unknown codec.
     """
-    return codec_of(codec).write(path, arrays, manifest.to_metadata())
+    return codec_of(section.codec).write(path, arrays, manifest.to_metadata(), section)
+
+
+def open_update(path: BlobFile, subject: str, plan: Plan, shape: StateShape) -> UpdateFile:
+    """Open an update as one flat float32 vector.
+
+    Raises:
+        MalformedBlobError: Too large, or not what the plan's codec writes.
+        SettingsError: The file cannot be opened.
+    """
+    return codec_of(plan.update.codec).open(path, subject, update_size_limit_bytes(plan), shape)
 
 
 def update_size_limit_bytes(plan: Plan) -> int:
     """Bound the complete bytes of an update under a plan, before any is fetched."""
-    return codec_of(plan.update.codec).size_limit_bytes(plan.model.size_bytes)
+    return codec_of(plan.update.codec).size_limit_bytes(plan.model.size_bytes, plan.update)

@@ -6,10 +6,15 @@ another site, in another round, or on another chain convicts itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
 
+from fednet.domain import canonical
 from fednet.domain.identity import Address, Commitment, Digest, RoundNumber, RunId, SiteId
+from fednet.domain.tensors import FloatArray, Layout
 from fednet.errors import MalformedBlobError, VerificationError
 
 UPDATE_FORMAT = "fednet-update/1"
@@ -18,18 +23,69 @@ STATE_FORMAT = "fednet-state/1"
 STATE_METADATA: dict[str, object] = {"format": STATE_FORMAT}
 """A state's bytes say nothing of their place: equal models have equal commitments."""
 
+MOST_METRICS = 16
+_METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MOST_DIGITS = 40
+
 _FIELDS = {
     "attempt": int,
     "base": str,
     "chain_id": int,
     "contract": str,
+    "evaluated": int,
     "examples": int,
     "format": str,
+    "metrics": dict,
     "round": int,
     "run": int,
     "salt": str,
     "site": int,
+    "steps": int,
 }
+
+
+class UpdateFile(Protocol):
+    """An update's bytes, opened: its manifest, and its values as one flat float32 vector."""
+
+    @property
+    def layout(self) -> Layout:
+        """Return what its tensors are."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """Return the manifest as it stands in the bytes, unchecked."""
+        ...
+
+    @property
+    def element_count(self) -> int:
+        """Count the elements of the flat vector."""
+        ...
+
+    def read_into(self, start: int, out: FloatArray) -> None:
+        """Fill a contiguous buffer with the elements from ``start`` on; from any thread.
+
+        Raises:
+            MalformedBlobError: The bytes there say nothing that could be read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the file; a later read opens it again for as long as it lasts."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Keep it open."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +112,12 @@ class Manifest:
     """Weight of the update."""
     salt: Digest
     """Random, so that a commitment cannot be guessed from a guessed update."""
+    steps: int = 0
+    """Optimiser steps that were taken."""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """What the base model reaches on this site's data, as decimal text, if the plan asks for it."""
+    evaluated: int = 0
+    """Examples that the metrics rest on."""
 
     def to_metadata(self) -> dict[str, object]:
         """Return the manifest as it stands in the update's bytes."""
@@ -64,12 +126,15 @@ class Manifest:
             "base": str(self.base),
             "chain_id": self.place.chain_id,
             "contract": self.place.contract,
+            "evaluated": self.evaluated,
             "examples": self.examples,
             "format": UPDATE_FORMAT,
+            "metrics": dict(self.metrics),
             "round": self.place.round,
             "run": self.place.run,
             "salt": str(self.salt),
             "site": self.site,
+            "steps": self.steps,
         }
 
     @classmethod
@@ -99,4 +164,31 @@ class Manifest:
             base, salt = Commitment(texts["base"]), Digest(texts["salt"])
         except VerificationError as exc:
             raise MalformedBlobError("manifest digest is malformed", subject=subject) from exc
-        return cls(place, SiteId(values["site"]), base, values["examples"], salt)
+        return cls(
+            place,
+            SiteId(values["site"]),
+            base,
+            values["examples"],
+            salt,
+            values["steps"],
+            _read_metrics(raw["metrics"], subject),
+            values["evaluated"],
+        )
+
+
+def _read_metrics(raw: object, subject: str) -> dict[str, str]:
+    metrics: dict[str, str] = {}
+    for name, text in raw.items() if isinstance(raw, dict) else ():
+        if not isinstance(text, str) or not _is_decimal(text) or not _METRIC_NAME.fullmatch(name):
+            raise MalformedBlobError("manifest metric is malformed", subject=subject)
+        metrics[name] = text
+    if len(metrics) > MOST_METRICS:
+        raise MalformedBlobError("manifest holds too many metrics", subject=subject)
+    return metrics
+
+
+def _is_decimal(text: str) -> bool:
+    try:
+        return len(text) <= _MOST_DIGITS and canonical.decimal_text(text) == text
+    except ValueError:
+        return False

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.learning import tasks, training
 from fednet.learning.task import Dataset, Task
 from fednet.learning.values import derive_seed

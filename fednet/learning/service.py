@@ -16,7 +16,7 @@ from typing import Self, cast
 import numpy as np
 import torch
 
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.domain.tensors import decode_tensors, encode_tensors
 from fednet.errors import DataError, FednetError, TaskError
 from fednet.learning import training, wire

@@ -16,7 +16,7 @@ from typing import Literal, Self
 import numpy as np
 
 from fednet.domain.identity import Commitment
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.domain.tensors import (
     FloatArray,
     Layout,

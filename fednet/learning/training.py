@@ -15,7 +15,7 @@ import random
 import numpy as np
 import torch
 
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.errors import TaskError, TrainingError
 from fednet.learning.task import Dataset, Task
 

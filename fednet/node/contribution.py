@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 
 from fednet.audit import PreviousRound
-from fednet.codec.state import check_state
-from fednet.codec.update import write_update
+from fednet.codec import check_state, open_update, write_update
 from fednet.domain.events import ConsentGiven
 from fednet.domain.identity import Commitment, Digest
-from fednet.domain.tensors import Layout, require_same_layout
+from fednet.domain.shape import StateShape
+from fednet.domain.tensors import Layout
 from fednet.domain.update import Manifest
-from fednet.errors import DataError
+from fednet.errors import DataError, ShapeMismatchError
 from fednet.node.places import AttemptKey
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
@@ -63,18 +63,35 @@ def make_update(
     """
     plan, place = terms.plan, terms.place(key.round, key.attempt)
     assert isinstance(base.state_path, Path)  # a node has files of its own, no bundle
-    layout = check_state(base.state_path, None, plan.model.size_bytes).layout
+    state = check_state(base.state_path, None, plan.model.size_bytes)
+    shape = StateShape.of_state(plan, state.layout)
     with tools.training:
         require_registered_data(tools, consent)
         scratch = workshop.scratch()
         result = tools.trainer.train(plan, base.state_path, place, tools.site, scratch)
-    require_same_layout(layout, Layout.of(result.arrays), "update")
+    if shape.part_of(Layout.of(result.arrays)) is None:
+        raise ShapeMismatchError("update does not fit the plan", subject="update")
     weight = min(result.examples, consent.maximum_examples)
-    manifest = Manifest(place, tools.site, base.state, weight, Digest(os.urandom(32)))
+    manifest = Manifest(
+        place,
+        tools.site,
+        base.state,
+        weight,
+        Digest(os.urandom(32)),
+        result.steps,
+        result.published_metrics,
+        result.evaluated,
+    )
     path = workshop.folder / workshop.update_name(key)
-    commitment: Commitment = write_update(path, result.arrays, manifest, plan.update.codec)
+    commitment: Commitment = write_update(path, result.arrays, manifest, plan.update)
     try:
-        tools.airlock.check(path, layout, plan, manifest)
+        tools.airlock.check(
+            lambda: open_update(path, "update", plan, shape),
+            path.stat().st_size,
+            shape,
+            plan,
+            manifest,
+        )
     except BaseException:
         path.unlink()
         raise

@@ -23,6 +23,12 @@ class TrainingResult:
     """Examples that were trained on."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Shown to the site alone; never published."""
+    steps: int = 0
+    """Optimiser steps that were taken."""
+    published_metrics: Mapping[str, str] = field(default_factory=dict)
+    """What the base model reaches here, as decimal text: the one metric the plan asks for."""
+    evaluated: int = 0
+    """Examples that the published metric rests on."""
 
 
 class TrainerPort(Protocol):

@@ -208,6 +208,7 @@ class Workshop:
             tuple(attempt.submissions.values()),
             self._paths(attempt, unavailable, pledge, site),
             self._terms.credits,
+            attempt.started.cohort,
         )
         combined = combine(inputs, self._blobs.locate, self.folder, self._threads)
         self._combined[key, unavailable] = combined

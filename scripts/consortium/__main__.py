@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.errors import FednetError
 from scripts.consortium import comparison, processes, story
 from scripts.consortium.members import StoryError

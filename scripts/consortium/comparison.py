@@ -11,14 +11,16 @@ import statistics
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from fednet.aggregation import Contribution, aggregate, rule_of
+from fednet.aggregation import Contribution, aggregate, rule_for
 from fednet.domain.identity import Commitment, SiteId
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import AggregationSection, TrainingSection
+from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray, Layout, decode_tensors, encode_tensors
 from fednet.domain.update import STATE_METADATA
 from fednet.learning import baseline, derive_seed, partition, training
@@ -130,7 +132,9 @@ class _Flat:
 def _combine(state: Arrays, contributions: list[Contribution]) -> dict[str, FloatArray]:
     with tempfile.TemporaryDirectory(prefix="fednet-") as folder:
         path = Path(folder, "state")
-        aggregate(rule_of("fedavg"), Layout.of(state), _Flat(state), contributions, path)
+        shape = StateShape.plain(Layout.of(state))
+        choose = partial(rule_for, AggregationSection())
+        aggregate(choose, shape, _Flat(state), contributions, path)
         return decode_tensors(path.read_bytes(), "state")[0]
 
 

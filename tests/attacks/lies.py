@@ -101,6 +101,7 @@ def recomputed(
         tuple(submissions.values()),
         paths,
         run.network.reader.deployment.credits,
+        run.history.rounds[RoundNumber(1)].attempts[1].started.cohort,
     )
     return recompute(inputs, proposal, member.site, member.store.locate, base.parent, threads=1)
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fednet.aggregation import Contribution, aggregate, recomputation_digest, rule_of
+from fednet.aggregation import Contribution, aggregate, recomputation_digest, rule_for, rule_of
 from fednet.aggregation.fedavg import FedAvg
 from fednet.aggregation.kernels import choose_kernel
 from fednet.aggregation.rule import RULES
 from fednet.codec import TensorFile, write_state
 from fednet.domain.identity import SiteId
+from fednet.domain.sections import AggregationSection
+from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout, TensorSpec, decode_tensors, encode_tensors
 from fednet.domain.update import STATE_METADATA
 from fednet.errors import AggregationError, PlanError, QuorumError, ShapeMismatchError
@@ -41,8 +43,9 @@ def averaged(
     path: Path, base: Any, updates: Any, rule: Any = None, threads: int = 1
 ) -> tuple[list[float], bytes]:
     entries = [Contribution(SiteId(site), weight, u) for site, weight, u in updates]
-    rule = rule or rule_of("fedavg")
-    written, outcome = aggregate(rule, layout_of(base), base, entries, path, threads)
+    rule = rule or FedAvg()
+    shape = StateShape.plain(layout_of(base))
+    written, outcome = aggregate(lambda _: (rule, {}), shape, base, entries, path, threads)
     data = path.read_bytes()
     assert outcome == {}
     assert hashlib.sha256(data).digest() == written.commitment
@@ -149,10 +152,20 @@ def test_aggregate_refuses_to_overflow(tmp_path: Path, kernel: str) -> None:
 
 
 def test_rules_have_names(tmp_path: Path) -> None:
-    assert all(rule_of(name).name == name for name in RULES)
+    for name in RULES:
+        section = AggregationSection.model_validate({"rule": name})
+        assert rule_of(section).name == name
+    unknown = AggregationSection.model_construct(rule="median-of-nothing")
     with pytest.raises(PlanError) as caught:
-        rule_of("median-of-nothing")
+        rule_of(unknown)
     assert caught.value.actual == "median-of-nothing"
+
+
+def test_too_few_updates_for_a_rule_fail_the_attempt() -> None:
+    section = AggregationSection(rule="krum", hostile=2)
+    with pytest.raises(QuorumError) as caught:
+        rule_for(section, 6)
+    assert caught.value.expected == "at least 7"
 
 
 def test_small_work_needs_no_compiler() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fednet.airlock import Airlock, AirlockPolicy
+from fednet.airlock import Airlock, AirlockPolicy, Passage
+from fednet.codec import open_update
 from fednet.domain.identity import Address, Commitment, Digest, RoundNumber, RunId, SiteId
 from fednet.domain.plan import Plan
+from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray, Layout, encode_tensors
 from fednet.domain.update import Manifest, Place
 from fednet.errors import AirlockRefusedError
@@ -30,7 +32,7 @@ ARRAYS: dict[str, FloatArray] = {
     "bias": np.array([3.0], np.float32),
     "weight": np.array([[0.0, 4.0]], np.float32),
 }
-LAYOUT = Layout.of(ARRAYS)
+SHAPE = StateShape.plain(Layout.of(ARRAYS))
 
 
 def write(path: Path, arrays: dict[str, FloatArray], manifest: Manifest = MANIFEST) -> Path:
@@ -43,13 +45,22 @@ def refused(
     path: Path, manifest: Manifest = MANIFEST, policy: AirlockPolicy | None = None
 ) -> AirlockRefusedError:
     with pytest.raises(AirlockRefusedError) as caught:
-        Airlock(policy).check(path, LAYOUT, PLAN, manifest)
+        check(path, manifest, policy)
     return caught.value
+
+
+def check(
+    path: Path, manifest: Manifest = MANIFEST, policy: AirlockPolicy | None = None
+) -> Passage:
+    size = path.stat().st_size
+    return Airlock(policy).check(
+        lambda: open_update(path, "update", PLAN, SHAPE), size, SHAPE, PLAN, manifest
+    )
 
 
 def test_airlock_lets_a_good_update_out(tmp_path: Path) -> None:
     file = write(tmp_path, ARRAYS)
-    passage = Airlock().check(file, LAYOUT, PLAN, MANIFEST)
+    passage = check(file)
     assert passage.norm == 5.0
     assert passage.size_bytes == file.stat().st_size
     assert passage.examples == 20

@@ -11,11 +11,11 @@ from hypothesis.extra import numpy as arrays_of
 from fednet.audit import AuditReport, Severity
 from fednet.audit.likeness import (
     SAMPLE_ELEMENTS,
-    compare_files,
+    compare,
     sample_places,
     take_sample,
 )
-from fednet.codec import write_state
+from fednet.codec import TensorFile, write_state
 from fednet.domain.identity import Digest
 from fednet.domain.tensors import FloatArray
 from tests.unit.audit.world import SHAPES, World, filled, work_of
@@ -175,10 +175,10 @@ def test_files_are_compared_to_the_last_element(tmp_path_factory: pytest.TempPat
     changed = values.copy()
     changed[-1] = np.nextafter(changed[-1], np.float32(9))
     write_state(folder / "other", {"a": changed})
-    same = compare_files(folder / "one", folder / "one", 1 << 20)
-    other = compare_files(folder / "one", folder / "other", 1 << 20)
+    with TensorFile(folder / "one", "one") as one, TensorFile(folder / "other", "other") as two:
+        same, other = compare(one, one), compare(one, two)
+        sample = take_sample(one, SEED)
     assert (same.is_identical, same.distance) == (True, 0.0)
     assert not other.is_identical
     assert 0 < other.distance < 1e-9
-    sample = take_sample(folder / "one", SEED, 1 << 20)
     assert np.array_equal(sample, values[sample_places(SEED, len(values))])

@@ -26,6 +26,7 @@ def inputs_of(world: World) -> RoundInputs:
         submissions=world.submissions(),
         paths={site: path for (_, _, site), path in world.updates.items()},
         credits_contract=CREDITS,
+        cohort=len(world.submissions()),
     )
 
 

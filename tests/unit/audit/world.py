@@ -36,8 +36,9 @@ from fednet.domain.ledger import (
     Role,
     Settlement,
 )
-from fednet.domain.plan import CohortSection, ModelSection, Plan, TaskSection
+from fednet.domain.plan import Plan
 from fednet.domain.record import RoundRecord
+from fednet.domain.sections import CohortSection, ModelSection, TaskSection
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, Place
 from tests.unit.audit.books import (
@@ -161,7 +162,9 @@ class World(Books):
             for entry in submissions
         }
         previous = PreviousRound(self.previous_record, self.base, self.base_path, self.earned)
-        inputs = RoundInputs(self.plan, self.place, previous, submissions, paths, CREDITS)
+        inputs = RoundInputs(
+            self.plan, self.place, previous, submissions, paths, CREDITS, len(submissions)
+        )
         return recompute(inputs, number, SiteId(by), self.store.locate, self.folder)
 
     def propose(

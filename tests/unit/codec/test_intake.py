@@ -22,7 +22,9 @@ from fednet.codec import (
 from fednet.codec.norm import squared_norm
 from fednet.domain.identity import Address, Commitment, Digest, RoundNumber, RunId, SiteId
 from fednet.domain.ledger import Inclusion
-from fednet.domain.plan import ModelSection, Plan, TaskSection, UpdateSection
+from fednet.domain.plan import Plan
+from fednet.domain.sections import ModelSection, TaskSection, UpdateSection
+from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout, encode_tensors
 from fednet.domain.update import STATE_METADATA, Manifest, Place
 from fednet.errors import PlanError, SettingsError
@@ -33,7 +35,7 @@ BASE = Commitment(bytes([7]) * 32)
 ARRAYS = {"a": np.array([3.0, 0.0], np.float32), "b": np.array([[4.0]], np.float32)}
 LAYOUT = Layout.of(ARRAYS)
 MANIFEST = Manifest(PLACE, SiteId(4), BASE, 30, Digest(bytes([9]) * 32))
-EXPECTED = Expected(PLACE, SiteId(4), 30, BASE, LAYOUT)
+EXPECTED = Expected(PLACE, SiteId(4), 30, BASE, StateShape.plain(LAYOUT))
 STATE_SIZE = len(encode_tensors(ARRAYS, STATE_METADATA))
 
 
@@ -66,7 +68,7 @@ def judged_bytes(tmp_path: Path, data: Any) -> Verdict:
 def test_intake_includes_an_update_at_its_bounds(tmp_path: Path) -> None:
     # The norm is sqrt(9 + 16) = 5, the plan's bound exactly.
     verdict = judged(tmp_path, plan=plan_with("5", 30))
-    assert verdict == Verdict(Inclusion.INCLUDED, "", SiteId(4))
+    assert verdict == Verdict(Inclusion.INCLUDED, "", SiteId(4), MANIFEST)
 
 
 def test_intake_refuses_a_norm_just_above_the_bound(tmp_path: Path) -> None:
@@ -168,7 +170,9 @@ def test_update_has_the_golden_bytes(tmp_path: Path) -> None:
 
 def test_update_refuses_other_codecs_and_other_dtypes(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
-        write_update(tmp_path / "u", ARRAYS, MANIFEST, codec="float8")
+        write_update(
+            tmp_path / "u", ARRAYS, MANIFEST, UpdateSection.model_construct(codec="float8")
+        )
     assert caught.value.actual == "float8"
     with pytest.raises(TypeError):
         write_update(tmp_path / "u", {"a": np.zeros(2)}, MANIFEST)

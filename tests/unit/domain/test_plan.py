@@ -26,7 +26,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "1d6aec2c9f42c5714f7a67d785a48660529bf3d6c44f9142b22348a9bc35cac5"
+        == "60736fa761c8707cd271a8560dff3e3e13cfe4d30dbb4a686d920896a8a64da9"
     )
 
 

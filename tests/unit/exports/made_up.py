@@ -22,8 +22,9 @@ from fednet.domain.identity import (
     SiteId,
 )
 from fednet.domain.ledger import Deployment, Head, Inclusion, Phase, Run, pack_inclusion
-from fednet.domain.plan import CohortSection, ModelSection, Plan, TaskSection
+from fednet.domain.plan import Plan
 from fednet.domain.record import CreditEntry, RoundRecord, UpdateEntry
+from fednet.domain.sections import CohortSection, ModelSection, TaskSection
 from fednet.exports.dossier import GrantFile, RunDossier
 
 RUN = RunId(7)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.domain.tensors import TensorSpec
 from fednet.errors import DataError, SettingsError, TaskError
 from fednet.learning import Trainer, Wall, load_table, probe_walls

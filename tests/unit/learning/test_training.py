@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.errors import TaskError, TrainingError
 from fednet.learning import Dataset, Task, derive_seed, training
 from fednet.learning.baseline import alone, built_in_task, federated, pooled

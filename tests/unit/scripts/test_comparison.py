@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fednet.domain.identity import SiteId
-from fednet.domain.plan import TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.learning import partition
 from scripts.consortium import comparison, story
 

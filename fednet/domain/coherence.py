@@ -1,0 +1,128 @@
+"""Fields of a plan that contradict each other; each pair is named once, with the remedy."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fednet.domain.sections import (
+    AggregationSection,
+    ClustersSection,
+    CohortSection,
+    CreditsSection,
+    PersonalSection,
+    ServerSection,
+    TrainingSection,
+    UpdateSection,
+)
+
+MAX_CREDITS = 1 << 48
+"""Credits of a whole run, which the contract packs into 48 bits."""
+_LINEAR_RULES = ("fedavg",)
+_RADIUS_RULES = ("norm-bounding", "centred-clipping")
+_SPARSE_CODECS = ("topk", "topk-int8", "topk-int4")
+
+
+class Sections(Protocol):
+    """The part of a plan that is looked at."""
+
+    @property
+    def rounds(self) -> int: ...
+    @property
+    def training(self) -> TrainingSection: ...
+    @property
+    def cohort(self) -> CohortSection: ...
+    @property
+    def update(self) -> UpdateSection: ...
+    @property
+    def aggregation(self) -> AggregationSection: ...
+    @property
+    def server(self) -> ServerSection: ...
+    @property
+    def personal(self) -> PersonalSection: ...
+    @property
+    def clusters(self) -> ClustersSection: ...
+    @property
+    def credits(self) -> CreditsSection: ...
+
+
+def contradiction(plan: Sections) -> str:
+    """Say which fields cannot stand together; empty if all can."""
+    checks = (_cohort, _credits, _training, _update, _aggregation, _personal, _clusters)
+    return next((reason for check in checks if (reason := check(plan))), "")
+
+
+def _cohort(plan: Sections) -> str:
+    cohort = plan.cohort
+    if not cohort.minimum_sites <= cohort.target_sites <= cohort.maximum_sites:
+        return "cohort: minimum_sites <= target_sites <= maximum_sites must hold"
+    if cohort.minimum_updates > cohort.maximum_sites:
+        return "cohort: minimum_updates can never be reached by maximum_sites"
+    if cohort.target_updates and cohort.target_updates < cohort.minimum_updates:
+        return "cohort: target_updates is below minimum_updates"
+    return ""
+
+
+def _credits(plan: Sections) -> str:
+    if plan.credits.per_round * plan.rounds >= MAX_CREDITS:
+        return "credits: per_round times rounds must stay below 2**48"
+    return ""
+
+
+def _training(plan: Sections) -> str:
+    training = plan.training
+    if training.algorithm != "fedprox" and training.proximal_mu != 0:
+        return 'training: proximal_mu needs algorithm = "fedprox"'
+    if training.algorithm == "fedprox" and training.proximal_mu == 0:
+        return "training: fedprox needs proximal_mu above 0"
+    if training.algorithm == "scaffold" and training.momentum != 0:
+        return "training: scaffold corrects plain gradients; momentum must be 0"
+    if training.algorithm == "scaffold" and plan.aggregation.rule not in _LINEAR_RULES:
+        return 'training: scaffold adds up control variates; aggregation.rule must be "fedavg"'
+    return ""
+
+
+def _update(plan: Sections) -> str:
+    update = plan.update
+    if update.minimum_examples > update.maximum_examples:
+        return "update: minimum_examples is above maximum_examples"
+    if update.keep_ratio < 1 and update.codec not in _SPARSE_CODECS:
+        return "update: keep_ratio needs a sparse codec: " + ", ".join(_SPARSE_CODECS)
+    if update.keep_ratio == 1 and update.codec in _SPARSE_CODECS:
+        return "update: a sparse codec needs keep_ratio below 1"
+    return ""
+
+
+def _aggregation(plan: Sections) -> str:
+    section, cohort = plan.aggregation, plan.cohort
+    if (section.norm > 0) != (section.rule in _RADIUS_RULES):
+        return f"aggregation: norm above 0 is the radius of {' and '.join(_RADIUS_RULES)} only"
+    if section.least_updates > cohort.maximum_sites:
+        return (
+            f"aggregation: {section.rule} with hostile = {section.hostile} needs "
+            f"{section.least_updates} updates, which cohort.maximum_sites rules out"
+        )
+    if section.fallback == "fail" and section.least_updates > cohort.minimum_updates:
+        return (
+            f"aggregation: {section.rule} with hostile = {section.hostile} needs "
+            f"{section.least_updates} updates; raise cohort.minimum_updates to that, "
+            'or set aggregation.fallback = "median"'
+        )
+    if section.keep and section.rule != "multi-krum":
+        return "aggregation: keep is for multi-krum only"
+    return ""
+
+
+def _personal(plan: Sections) -> str:
+    section = plan.personal
+    if (section.pull > 0) != (section.method == "ditto"):
+        return 'personal: pull above 0 and method = "ditto" need each other'
+    return ""
+
+
+def _clusters(plan: Sections) -> str:
+    section = plan.clusters
+    if (section.count > 1) != (section.method != "none"):
+        return "clusters: a method and a count above 1 need each other"
+    if section.count > 1 and plan.training.algorithm == "scaffold":
+        return "clusters: scaffold has one control variate; use fedavg or fedprox"
+    return ""

@@ -1,0 +1,209 @@
+"""The sections of a plan: every word it may say, with its range, each checked alone."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
+
+from fednet.domain import canonical
+
+SECONDS_PER_DAY = 86_400
+MOST_CLUSTERS = 16
+
+
+def _to_decimal(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("must be a number")
+    return Decimal(canonical.decimal_text(value))
+
+
+def _to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Real = Annotated[Decimal, BeforeValidator(_to_decimal)]
+Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Patterns = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
+    BeforeValidator(_to_tuple),
+    Field(max_length=100),
+]
+"""Names of tensors, with the wildcards of a shell; at least one tensor must match each."""
+Seconds = Annotated[int, Field(ge=1, le=30 * SECONDS_PER_DAY)]
+
+
+class Section(BaseModel):
+    """Refuse what it does not know; write real numbers as normalised decimals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @field_serializer("*", when_used="always")
+    def _write_reals(self, value: object) -> object:
+        return canonical.decimal_text(value) if isinstance(value, Decimal) else value
+
+
+class TaskSection(Section):
+    """What is learnt, and the code that says so."""
+
+    source: str = Field(min_length=1, max_length=200)
+    """A built-in name, ``package.module:Class`` or ``file.py:Class``."""
+    digest: Hex64
+    """SHA-256 over the task's own source; a site with other code refuses to train."""
+
+
+class ModelSection(Section):
+    """The model that round 1 starts from."""
+
+    commitment: Hex64
+    size_bytes: int = Field(ge=1, le=1 << 40)
+    """Size of a state's complete bytes; every later state has the same."""
+
+
+class TrainingSection(Section):
+    """What a site does with the model before it sends its difference."""
+
+    algorithm: Literal["fedavg", "fedprox", "scaffold"] = "fedavg"
+    local_epochs: int = Field(1, ge=0, le=10_000)
+    batch_size: int = Field(32, ge=1, le=1 << 20)
+    learning_rate: Real = Field(Decimal("0.05"), gt=0, le=1_000)
+    momentum: Real = Field(Decimal(0), ge=0, lt=1)
+    proximal_mu: Real = Field(Decimal(0), ge=0, le=1_000)
+    """Pull towards the global model (FedProx); 0 with FedAvg."""
+    seed: int = Field(0, ge=0, lt=1 << 32)
+
+
+class CohortSection(Section):
+    """Who may take part, and how many must."""
+
+    minimum_sites: int = Field(2, ge=1, le=10_000)
+    target_sites: int = Field(2, ge=1, le=10_000)
+    maximum_sites: int = Field(1_000, ge=1, le=10_000)
+    minimum_updates: int = Field(2, ge=1, le=10_000)
+    target_updates: int = Field(0, ge=0, le=10_000)
+    """Submissions on which a round closes before its deadline; 0 waits for the whole cohort."""
+    quorum_basis_points: int = Field(5_000, ge=5_000, le=10_000)
+    """More than this share of the frozen cohort must attest; 10000 means all."""
+
+
+class TimingSection(Section):
+    """How long each phase may last, in seconds."""
+
+    consent_seconds: Seconds = 7 * SECONDS_PER_DAY
+    collect_seconds: Seconds = 3_600
+    reveal_seconds: int = Field(300, ge=0, le=30 * SECONDS_PER_DAY)
+    """0 lets sites publish their bytes at once, and their work be copied."""
+    grace_seconds: int = Field(60, ge=0, le=30 * SECONDS_PER_DAY)
+    """How long only the turn's aggregator may propose, after the reveal."""
+    propose_seconds: Seconds = 1_800
+    attest_seconds: Seconds = 1_800
+    max_proposals: int = Field(3, ge=1, le=100)
+    max_attempts: int = Field(3, ge=1, le=100)
+
+
+class UpdateSection(Section):
+    """Bounds that every update keeps; the airlock and the intake check them."""
+
+    codec: Literal["float32", "bfloat16", "int8", "int4", "topk", "topk-int8", "topk-int4"] = (
+        "float32"
+    )
+    """How an update's values stand in its bytes."""
+    keep_ratio: Real = Field(Decimal(1), gt=0, le=1)
+    """Share of the values that a sparse codec keeps; 1 with the others."""
+    travelling: Patterns = ()
+    """Tensors that are trained together; the others keep their initial values. Empty: all."""
+    personal: Patterns = ()
+    """Tensors that each site keeps to itself (local heads); they never travel."""
+    minimum_examples: int = Field(1, ge=1, le=1 << 39)
+    maximum_examples: int = Field(1 << 30, ge=1, le=(1 << 40) - 1)
+    maximum_norm: Real = Field(Decimal(1_000), gt=0, le=10**12)
+    """Largest Euclidean norm of an update."""
+
+
+class AggregationSection(Section):
+    """The rule that combines updates."""
+
+    rule: Literal[
+        "fedavg",
+        "fednova",
+        "median",
+        "trimmed-mean",
+        "krum",
+        "multi-krum",
+        "bulyan",
+        "geometric-median",
+        "norm-bounding",
+        "centred-clipping",
+    ] = "fedavg"
+    hostile: int = Field(0, ge=0, le=5_000)
+    """Hostile updates that the rule must withstand: f of Krum and Bulyan, b of a trimmed mean."""
+    keep: int = Field(0, ge=0, le=10_000)
+    """Updates that Multi-Krum averages; 0 takes as many as it may."""
+    norm: Real = Field(Decimal(0), ge=0, le=10**12)
+    """Radius of norm bounding and of centred clipping; 0 with other rules."""
+    iterations: int = Field(8, ge=1, le=100)
+    """Steps of the geometric median and of centred clipping."""
+    fallback: Literal["median", "fail"] = "fail"
+    """What a round does with too few updates for its rule: take the median, or fail the attempt."""
+
+    @property
+    def least_updates(self) -> int:
+        """Return how many updates the rule needs to withstand as many hostile ones."""
+        needed = {
+            "trimmed-mean": 2 * self.hostile + 1,
+            "krum": 2 * self.hostile + 3,
+            "multi-krum": 2 * self.hostile + 3,
+            "bulyan": 4 * self.hostile + 3,
+        }
+        return needed.get(self.rule, 1)
+
+
+class ServerSection(Section):
+    """What the combined update does to the global model; its state is part of the global state."""
+
+    optimizer: Literal["none", "fedavgm", "fedadam", "fedyogi", "fedadagrad"] = "none"
+    learning_rate: Real = Field(Decimal(1), gt=0, le=1_000)
+    momentum: Real = Field(Decimal("0.9"), ge=0, lt=1)
+    """Momentum of FedAvgM; beta 1 of the adaptive optimisers."""
+    second_momentum: Real = Field(Decimal("0.99"), ge=0, lt=1)
+    """Beta 2 of FedAdam and FedYogi."""
+    adaptivity: Real = Field(Decimal("0.001"), gt=0, le=1_000)
+    """Tau: added to the square root of the second moment."""
+
+
+class PersonalSection(Section):
+    """A model of each site's own, beside the global one; it never leaves the site."""
+
+    method: Literal["none", "ditto"] = "none"
+    pull: Real = Field(Decimal(0), ge=0, le=1_000)
+    """Lambda of Ditto: the pull of the personal model towards the global one."""
+    epochs: int = Field(1, ge=1, le=10_000)
+
+
+class ClustersSection(Section):
+    """Several global models, for groups of sites that differ."""
+
+    method: Literal["none", "ifca", "similarity"] = "none"
+    count: int = Field(1, ge=1, le=MOST_CLUSTERS)
+
+
+class EvaluationSection(Section):
+    """Judge each round's model at the sites, and end when it is good or no longer better."""
+
+    metric: str = Field("", max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")
+    """Metric of the task; empty: sites publish no metric."""
+    goal: Literal["maximise", "minimise"] = "maximise"
+    target: Real | None = None
+    """End the run once the pooled metric reaches it."""
+    patience: int = Field(0, ge=0, le=100_000)
+    """End the run after so many rounds without a better one; 0 never."""
+
+
+class CreditsSection(Section):
+    """What a round's work earns."""
+
+    rule: Literal["examples"] = "examples"
+    per_round: int = Field(1_000, ge=1, le=1 << 40)
+    """Credits that each final round shares out, whole."""
+    transferable: bool = False
