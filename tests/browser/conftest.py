@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import hypothesis  # noqa: F401 - its look for referrers fails once the server has frozen them
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -21,6 +22,7 @@ OpenPage = Callable[..., Page]
 class Explored:
     """An explorer over two runs, one of which was tampered with."""
 
+    network: Network
     url: str
     honest: int
     tampered: int
@@ -49,7 +51,7 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
         tampered, altered = serving.tamper(network, serving.played(network))
         kept = [serving.signed(network, honest)]
         with serving.served(network, tmp_path_factory.mktemp("window"), kept) as (url, _):
-            yield Explored(url, honest.run, tampered, altered)
+            yield Explored(network, url, honest.run, tampered, altered)
     finally:
         network.close()
 
