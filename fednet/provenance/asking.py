@@ -228,6 +228,10 @@ class Asking:
         """List everything that ever touched a dataset, in the order of the chain."""
         return self._ask(lambda db: tracing.history_of(db, dataset, limit, offset))
 
+    def count_history(self, dataset: int) -> int:
+        """Count everything that ever touched a dataset."""
+        return self._ask(lambda db: tracing.count_history_of(db, dataset))
+
     def members_at(
         self, *, time: int | None = None, block: int | None = None
     ) -> list[rows.MemberRow]:

@@ -52,13 +52,18 @@ class Listing(Generic[Row]):
     def page(
         self, db: sqlite3.Connection, given: Filters, limit: int, offset: int, newest: bool
     ) -> list[Row]:
-        """Return some rows in the order of the chain, or newest first."""
+        """Return some rows in the order of the chain, or newest first.
+
+        The page's keys are found first, along an index that is in their order where the
+        schema has one: what is told of a row is looked up for the rows of the page alone.
+        """
         where, values = self._where(db, given)
         order = "DESC" if newest else "ASC"
+        keys = f"SELECT x.at FROM {self.tables} {where} ORDER BY x.at {order} LIMIT ? OFFSET ?"
         statement = (
             f"SELECT {self.columns}, x.at >> {INDEX_BITS}, b.time, e.tx FROM {self.tables} "
             f"JOIN blocks b ON b.number = x.at >> {INDEX_BITS} JOIN events e ON e.at = x.at "
-            f"{where} ORDER BY x.at {order} LIMIT ? OFFSET ?"
+            f"WHERE x.at IN ({keys}) ORDER BY x.at {order}"
         )
         return build(self.row, db.execute(statement, (*values, max(limit, 0), max(offset, 0))))
 

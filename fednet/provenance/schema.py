@@ -91,6 +91,8 @@ CREATE INDEX attempts_run ON attempts (run, round, attempt);
 CREATE TABLE updates (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
     stage INTEGER, site INTEGER, commitment BLOB, weight INTEGER, locator BLOB);
 CREATE INDEX updates_run ON updates (run, round, attempt);
+CREATE INDEX updates_of_run ON updates (run);
+CREATE INDEX updates_of_site ON updates (site);
 CREATE INDEX updates_site ON updates (site, run, round, attempt, weight);
 CREATE INDEX updates_commitment ON updates (commitment);
 CREATE INDEX updates_locator ON updates (locator);

@@ -26,9 +26,7 @@ _EXCLUDING = """SELECT round, attempt, proposal, inclusion FROM proposals
 _PLACES = "SELECT at, position FROM consents WHERE site = ? AND run = ? ORDER BY at"
 _GRANTS = """SELECT c.grant_id, (SELECT q.dataset FROM requests q WHERE q.grant_id = c.grant_id)
     FROM consents c WHERE c.site = ? AND c.run = ? ORDER BY c.at"""
-_TOUCHED = f"""SELECT e.kind, e.at & {(1 << INDEX_BITS) - 1}, e.run, e.round, e.site, e.dataset,
-    e.grant_id, e.account, b.number, b.time, e.tx FROM (
-    SELECT at FROM events WHERE dataset = :dataset
+_TOUCHING = """SELECT at FROM events WHERE dataset = :dataset
     UNION SELECT c.at FROM requests q JOIN consents c ON c.grant_id = q.grant_id
         WHERE q.dataset = :dataset
     UNION SELECT o.at FROM requests q JOIN consents c ON c.grant_id = q.grant_id
@@ -38,9 +36,12 @@ _TOUCHED = f"""SELECT e.kind, e.at & {(1 << INDEX_BITS) - 1}, e.run, e.round, e.
         JOIN updates u ON u.site = c.site AND u.run = c.run AND u.at > c.at AND u.at <
         COALESCE((SELECT MIN(n.at) FROM consents n WHERE n.run = c.run AND n.site = c.site
         AND n.at > c.at), 9223372036854775807)
-        WHERE q.dataset = :dataset
-    ) t JOIN events e ON e.at = t.at JOIN blocks b ON b.number = e.at >> {INDEX_BITS}
-    ORDER BY e.at LIMIT :limit OFFSET :offset"""
+        WHERE q.dataset = :dataset"""
+_TOUCHED = f"""SELECT e.kind, e.at & {(1 << INDEX_BITS) - 1}, e.run, e.round, e.site, e.dataset,
+    e.grant_id, e.account, b.number, b.time, e.tx
+    FROM (SELECT at FROM ({_TOUCHING}) ORDER BY at LIMIT :limit OFFSET :offset) t
+    JOIN events e ON e.at = t.at JOIN blocks b ON b.number = e.at >> {INDEX_BITS}
+    ORDER BY e.at"""
 _MEMBERS = f"""SELECT m.site, (SELECT name FROM applications n WHERE n.site = m.site),
     (SELECT a.account FROM accounts a WHERE a.site = m.site AND a.at < :end
         ORDER BY a.at DESC LIMIT 1),
@@ -62,6 +63,12 @@ def history_of(db: sqlite3.Connection, dataset: int, limit: int, offset: int) ->
     return build(
         EventRow, ((KIND_NAMES[kind], *rest) for kind, *rest in db.execute(_TOUCHED, named))
     )
+
+
+def count_history_of(db: sqlite3.Connection, dataset: int) -> int:
+    """Count everything that ever touched a dataset."""
+    found = db.execute(f"SELECT COUNT(*) FROM ({_TOUCHING})", {"dataset": dataset}).fetchone()
+    return int(found[0])
 
 
 def contributions_of(

@@ -35,13 +35,7 @@ def audit(request: Request) -> Response:
 def panel(request: Request) -> Response:
     """Show the verdict alone, for a page that follows a replay."""
     window, run = window_of(request), asked_run(request)
-    return window.page(
-        request,
-        "audit_panel_alone.html",
-        {
-            **panel_of(window, run),
-        },
-    )
+    return window.page(request, "audit_panel_alone.html", panel_of(window, run))
 
 
 def report(request: Request) -> Response:

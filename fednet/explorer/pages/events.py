@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fednet.explorer.pages.reading import window_of
-from fednet.explorer.paging import digest, integer, moment, page_of
+from fednet.explorer.pages.reading import listed, window_of
+from fednet.explorer.paging import digest, integer, moment
 
 _FIELDS = ("run", "site", "since", "until", "block", "transaction")
 
@@ -25,8 +26,8 @@ def events(request: Request) -> Response:
         "transaction": digest(request, "transaction"),
     }
     filters = {name: value for name, value in asked.items() if value is not None}
-    page = page_of(request, window.index.count_events(**filters), *_FIELDS)
-    found = window.index.events(limit=page.rows, offset=page.offset, newest_first=True, **filters)
+    newest = partial(window.index.events, newest_first=True, **filters)
+    page, found = listed(request, window.index.count_events(**filters), newest, *_FIELDS)
     return window.page(
         request,
         "events.html",

@@ -38,13 +38,7 @@ def overview(request: Request) -> Response:
 def live(request: Request) -> Response:
     """Show the part of the overview that changes."""
     window = window_of(request)
-    return window.page(
-        request,
-        "overview_part_alone.html",
-        {
-            **_part(window),
-        },
-    )
+    return window.page(request, "overview_part_alone.html", _part(window))
 
 
 def _part(window: Window) -> dict[str, object]:

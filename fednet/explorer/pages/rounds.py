@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from fednet.audit import Severity
 from fednet.explorer import blobs, plots
-from fednet.explorer.pages.reading import asked_round, asked_run, left_out, panel_of, window_of
-from fednet.explorer.paging import page_of
+from fednet.explorer.pages.reading import (
+    asked_round,
+    asked_run,
+    left_out,
+    listed,
+    panel_of,
+    window_of,
+)
 from fednet.explorer.window import Window
 from fednet.explorer.writing import lasting
 from fednet.provenance import ProposalRow, RoundRow, UpdateRow, VoteRow
@@ -45,9 +52,7 @@ def round_page(request: Request) -> Response:
     row = asked_round(request, run)
     index = window.index
     key = Filters(run=run.run, round_number=row.round)
-    total = index.count_updates(**key)
-    page = page_of(request, total)
-    updates = index.updates(limit=page.rows, offset=page.offset, **key)
+    page, updates = listed(request, index.count_updates(**key), partial(index.updates, **key))
     found = index.proposals(limit=_PROPOSALS, newest_first=True, **key)
     proposals = [
         Proposed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from fednet.explorer import blobs, plots
 from fednet.explorer.pages.reading import (
     asked_run,
     left_out,
+    listed,
     panel_of,
     replays_of,
     window_of,
@@ -48,17 +50,10 @@ class Line:
 def runs(request: Request) -> Response:
     """List the runs, newest first."""
     window = window_of(request)
-    page = page_of(request, window.index.count_runs())
-    found = window.index.runs(limit=page.rows, offset=page.offset, newest_first=True)
-    return window.page(
-        request,
-        "runs.html",
-        {
-            "page": page,
-            "runs": found,
-            "replays": replays_of(window, found),
-        },
-    )
+    newest = partial(window.index.runs, newest_first=True)
+    page, found = listed(request, window.index.count_runs(), newest)
+    told = {"page": page, "runs": found, "replays": replays_of(window, found)}
+    return window.page(request, "runs.html", told)
 
 
 def run(request: Request) -> Response:
@@ -86,32 +81,16 @@ def live(request: Request) -> Response:
     """Show the part of a run that changes."""
     window, row = window_of(request), asked_run(request)
     part = _part(request, window, row, window.tallies.of(row))
-    return window.page(
-        request,
-        "run_part_alone.html",
-        {
-            **part,
-        },
-    )
+    return window.page(request, "run_part_alone.html", part)
 
 
 def updates(request: Request) -> Response:
     """List the updates of a run."""
     window, row = window_of(request), asked_run(request)
-    page = page_of(request, row.updates)
-    found = window.index.updates(
-        run=row.run, limit=page.rows, offset=page.offset, newest_first=True
-    )
-    return window.page(
-        request,
-        "updates.html",
-        {
-            "run": row,
-            "page": page,
-            "updates": found,
-            "names": window.names(),
-        },
-    )
+    of_run = partial(window.index.updates, run=row.run, newest_first=True)
+    page, found = listed(request, row.updates, of_run)
+    told = {"run": row, "page": page, "updates": found, "names": window.names()}
+    return window.page(request, "updates.html", told)
 
 
 def _part(request: Request, window: Window, row: RunRow, tally: Tally) -> dict[str, object]:

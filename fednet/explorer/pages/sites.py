@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fednet.domain.identity import DatasetId, SiteId
-from fednet.explorer.pages.reading import window_of
+from fednet.explorer.pages.reading import asked, listed, window_of
 from fednet.explorer.paging import moment, page_of
 
 _FEW = 20
 _MANY = 500
-_HISTORY = 100_000
 
 
 def sites(request: Request) -> Response:
     """List the sites."""
     window = window_of(request)
-    page = page_of(request, window.index.count_sites())
-    found = window.index.sites(limit=page.rows, offset=page.offset)
-    return window.page(
-        request,
-        "sites.html",
-        {
-            "page": page,
-            "sites": found,
-        },
-    )
+    page, found = listed(request, window.index.count_sites(), window.index.sites)
+    return window.page(request, "sites.html", {"page": page, "sites": found})
 
 
 def site(request: Request) -> Response:
     """Show a site: who it is, what it gave, what replays say of it."""
-    window, number = window_of(request), SiteId(request.path_params["site"])
+    window = window_of(request)
     index = window.index
-    found = index.site(number)
-    if found is None:
-        raise HTTPException(404, f"There is no site {number}, as far as the chain was read.")
-    page = page_of(request, found.updates)
-    contributions = index.contributions(number, limit=_FEW)
+    found = asked(request, "site", index.site)
+    of_site = partial(index.updates, site=found.site, newest_first=True)
+    page, updates = listed(request, found.updates, of_site)
+    contributions = index.contributions(found.site, limit=_FEW)
     return window.page(
         request,
         "site.html",
         {
             "site": found,
             "page": page,
-            "updates": index.updates(
-                site=number, limit=page.rows, offset=page.offset, newest_first=True
-            ),
+            "updates": updates,
             "contributions": contributions[::-1],
             "replays": {each.run: window.verifier.latest(each.run) for each in contributions},
-            "datasets": index.datasets(site=number, limit=_FEW),
-            "events": index.events(site=number, limit=_FEW, newest_first=True),
+            "datasets": index.datasets(site=found.site, limit=_FEW),
+            "events": index.events(site=found.site, limit=_FEW, newest_first=True),
             "names": window.names(),
         },
     )
@@ -60,27 +48,18 @@ def site(request: Request) -> Response:
 def datasets(request: Request) -> Response:
     """List the datasets."""
     window = window_of(request)
-    page = page_of(request, window.index.count_datasets())
-    found = window.index.datasets(limit=page.rows, offset=page.offset)
-    return window.page(
-        request,
-        "datasets.html",
-        {
-            "page": page,
-            "datasets": found,
-            "names": window.names(),
-        },
-    )
+    page, found = listed(request, window.index.count_datasets(), window.index.datasets)
+    told = {"page": page, "datasets": found, "names": window.names()}
+    return window.page(request, "datasets.html", told)
 
 
 def dataset(request: Request) -> Response:
     """Show a dataset and everything that ever touched it."""
-    window, number = window_of(request), DatasetId(request.path_params["dataset"])
+    window = window_of(request)
     index = window.index
-    found = index.dataset(number)
-    if found is None:
-        raise HTTPException(404, f"There is no dataset {number}, as far as the chain was read.")
-    page = page_of(request, len(index.history(number, limit=_HISTORY)))
+    found = asked(request, "dataset", index.dataset)
+    number = found.dataset
+    page, history = listed(request, index.count_history(number), partial(index.history, number))
     return window.page(
         request,
         "dataset.html",
@@ -88,7 +67,7 @@ def dataset(request: Request) -> Response:
             "dataset": found,
             "accesses": index.accesses(dataset=number, limit=_MANY, newest_first=True),
             "page": page,
-            "events": index.history(number, limit=page.rows, offset=page.offset),
+            "events": history,
             "names": window.names(),
         },
     )
