@@ -82,7 +82,7 @@ def make_update(
         result.published_metrics,
         result.evaluated,
     )
-    path = workshop.folder / workshop.update_name(key)
+    path = workshop.folder / workshop.update_name(key, tools.site)
     commitment: Commitment = write_update(path, result.arrays, manifest, plan.update)
     try:
         tools.airlock.check(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 from fednet.domain.events import RunOpened
-from fednet.domain.identity import Commitment, RoundNumber
-from fednet.domain.ledger import Phase, RunState
+from fednet.domain.identity import Commitment, RoundNumber, SiteId
+from fednet.domain.ledger import Phase, Role, RunState, Standing
 from fednet.errors import FednetError, HeadMovedError, RevertedError
 from fednet.node.acts import Act, Done, Fetch, Wait
-from fednet.node.consortium import Consortium
 from fednet.node.decide import decide
 from fednet.node.fetching import Fetcher
 from fednet.node.performing import Performer
@@ -27,6 +28,39 @@ _FIRST_FAILURE_PAUSE_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 
+class Membership(Protocol):
+    """What a follower asks of the register: its site's own standing, and whom it lost."""
+
+    @property
+    def standing(self) -> Standing:
+        """Standing of the site."""
+        ...
+
+    @property
+    def roles(self) -> Role:
+        """Roles of the site's account."""
+        ...
+
+    @property
+    def lost(self) -> frozenset[SiteId]:
+        """Sites that were admitted and may act no more."""
+        ...
+
+    def ask_again(self) -> None:
+        """Read the own standing anew at the next look."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SharedWork:
+    """What sites of one process do once for all of them, in one run."""
+
+    reading: RunReading
+    fetcher: Fetcher
+    terms: RunTerms
+    workshop: Workshop
+
+
 class RunFollower:
     """Take one site through one run.
 
@@ -35,19 +69,33 @@ class RunFollower:
         consortium: Who is who now; shared and kept fresh by the node.
         opened: The run.
         stop: Set when the node is to end.
+        shared: What other sites of this process have read and fetched of the run already.
     """
 
     def __init__(
-        self, tools: SiteTools, consortium: Consortium, opened: RunOpened, stop: Event
+        self,
+        tools: SiteTools,
+        consortium: Membership,
+        opened: RunOpened,
+        stop: Event,
+        *,
+        shared: SharedWork | None = None,
     ) -> None:
         self._tools = tools
         self._consortium = consortium
         self._opened = opened
         self._stop = stop
         self._wake = Event()
-        self._reading = RunReading(tools.reader, opened.run, opened.log.block)
-        self._fetcher = Fetcher(
-            tools.blobs, tools.reader.announced, self._wake.set, tools.settings.fetch_threads
+        self._shared = shared
+        self._reading = (
+            shared.reading if shared else RunReading(tools.reader, opened.run, opened.log.block)
+        )
+        self._fetcher = (
+            shared.fetcher
+            if shared
+            else Fetcher(
+                tools.blobs, tools.reader.announced, self._wake.set, tools.settings.fetch_threads
+            )
         )
         self._crew: tuple[RunTerms, Workshop, Performer] | None = None
         self._verified: dict[ProposalKey, bool] = {}
@@ -113,11 +161,14 @@ class RunFollower:
     def _begin(self) -> tuple[RunTerms, Workshop, Performer]:
         """Read what the run agreed on; once."""
         tools = self._tools
-        terms = read_terms(tools.reader, tools.blobs, self._opened)
-        folder = tools.folder / f"run-{self._opened.run}"
-        workshop = Workshop(
-            terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads
-        )
+        if self._shared:
+            terms, workshop = self._shared.terms, self._shared.workshop
+        else:
+            terms = read_terms(tools.reader, tools.blobs, self._opened)
+            folder = tools.folder / f"run-{self._opened.run}"
+            workshop = Workshop(
+                terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads
+            )
         self._obstacle = _find_obstacle(tools, terms)
         self._crew = (terms, workshop, Performer(tools, terms, workshop, self._fetcher))
         return self._crew

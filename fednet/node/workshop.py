@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 
 from fednet.audit import Combined, PreviousRound, Recomputed, RoundInputs, combine, settle
 from fednet.codec.update import update_size_limit_bytes
@@ -25,7 +26,7 @@ from fednet.node.view import Pledge
 
 _FETCH_TIMEOUT_SECONDS = 60.0
 _READ_SIZE_BYTES = 1 << 20
-_UPDATE_NAME = re.compile(r"update-(\d+)-(\d+)\.safetensors")
+_UPDATE_NAME = re.compile(r"update-(\d+)-\d+-\d+\.safetensors")
 
 
 class Workshop:
@@ -41,6 +42,7 @@ class Workshop:
         self._previous: dict[RoundNumber, PreviousRound] = {}
         self._agreed: dict[ProposalKey, PreviousRound] = {}
         self._combined: dict[tuple[AttemptKey, frozenset[SiteId]], Combined] = {}
+        self._combining = Lock()
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -81,9 +83,10 @@ class Workshop:
             AggregationError: These updates cannot be combined.
             StoreError: Bytes that were here are gone.
         """
-        return settle(
-            self._combine(history, key.attempt_key, unavailable, pledge, site), key.number, proposer
-        )
+        # Several sites of one process may share a workshop: the first one combines.
+        with self._combining:
+            combined = self._combine(history, key.attempt_key, unavailable, pledge, site)
+        return settle(combined, key.number, proposer)
 
     def keep_record(self, recomputed: Recomputed) -> Path:
         """Write a record to the folder and return where."""
@@ -98,9 +101,9 @@ class Workshop:
         path.mkdir(exist_ok=True)
         return path
 
-    def update_name(self, key: AttemptKey) -> str:
-        """Name the file of this site's own update within the folder."""
-        return f"update-{key.round}-{key.attempt}.safetensors"
+    def update_name(self, key: AttemptKey, site: SiteId) -> str:
+        """Name the file of a site's own update within the folder."""
+        return f"update-{key.round}-{key.attempt}-{site}.safetensors"
 
     def record_path(self, commitment: Commitment) -> Path:
         """Name the file of a record."""

@@ -1,0 +1,191 @@
+"""Play a run with every node in this process, one decision at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from fednet.airlock import Airlock
+from fednet.domain.blobs import BlobStore
+from fednet.domain.events import RunOpened
+from fednet.domain.identity import Commitment, RoundNumber, RunId, SiteId
+from fednet.domain.ledger import Phase
+from fednet.errors import AggregationError, FednetError, LedgerError
+from fednet.node import Journal, SiteTools
+from fednet.node.acts import Done, Wait
+from fednet.node.fetching import Fetcher
+from fednet.node.following import RunFollower, SharedWork
+from fednet.node.ports import TrainerPort
+from fednet.node.terms import read_terms
+from fednet.node.workshop import Workshop
+from fednet.simulation.crowd import Crowd, Member
+from fednet.simulation.sharing import SharedStore, SweepReading, VirtualStanding
+
+_FETCH_THREADS = 2
+_PAUSE_SECONDS = 0.005
+_STALLED_SECONDS = 120.0
+
+Watch = Callable[[RoundNumber, Mapping[str, float]], None]
+"""Told of each final round and what its model reaches."""
+Judge = Callable[[Path], Mapping[str, float]]
+"""Gives the metrics of the state in a file."""
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """What came of one run."""
+
+    run: RunId
+    metrics: list[Mapping[str, float]] = field(default_factory=list)
+    """After each round."""
+    seconds: float = 0.0
+    """From the first round's start to the last one's end."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """What went wrong on the way, and how often."""
+    is_complete: bool = False
+
+
+def rehearse(
+    crowd: Crowd,
+    opened: RunOpened,
+    store: BlobStore,
+    trainer_of: Callable[[Member], TrainerPort],
+    judge: Judge,
+    folder: Path,
+    pool: Executor,
+    watch: Watch = lambda number, metrics: None,
+) -> Rehearsal:
+    """Lead every virtual site through a run to which it consents.
+
+    Args:
+        crowd: The sites.
+        opened: The run.
+        store: The one store that they share.
+        trainer_of: Gives each site what it trains with.
+        judge: Judges each final model.
+        folder: An existing folder of this run's own.
+        pool: Where sites act side by side.
+        watch: Told of each final round.
+
+    Raises:
+        LedgerError: Nothing happened for two minutes.
+        FednetError: The chain or the store failed.
+    """
+    stage = _Stage(crowd, opened, SharedStore(store), trainer_of, folder)
+    try:
+        return stage.play(judge, pool, watch)
+    finally:
+        stage.close()
+
+
+class _Stage:
+    def __init__(
+        self,
+        crowd: Crowd,
+        opened: RunOpened,
+        store: SharedStore,
+        trainer_of: Callable[[Member], TrainerPort],
+        folder: Path,
+    ) -> None:
+        reader = crowd.reader
+        self._opened = opened
+        self._news = Event()
+        self._reading = SweepReading(reader, opened)
+        self._fetcher = Fetcher(store, reader.announced, self._news.set, _FETCH_THREADS)
+        terms = read_terms(reader, store, opened)
+        self._workshop = Workshop(terms, store, self._fetcher, folder, threads=1)
+        shared = SharedWork(self._reading, self._fetcher, terms, self._workshop)
+        self._journals: list[Journal] = []
+        self._followers: list[RunFollower] = []
+        airlock = Airlock()
+        for member in crowd.members:
+            journal = Journal(folder / "journals", reader.deployment, member.site)
+            self._journals.append(journal)
+            tools = SiteTools(
+                site=member.site,
+                reader=reader,
+                writer=member.writer,
+                blobs=store,
+                trainer=trainer_of(member),
+                data=member.data,
+                airlock=airlock,
+                journal=journal,
+                folder=folder,
+            )
+            self._followers.append(
+                RunFollower(
+                    tools,
+                    VirtualStanding(),
+                    opened,
+                    Event(),
+                    shared=shared,
+                )
+            )
+
+    def close(self) -> None:
+        self._fetcher.close()
+        for journal in self._journals:
+            journal.close()
+
+    def play(self, judge: Judge, pool: Executor, watch: Watch) -> Rehearsal:
+        result = Rehearsal(self._opened.run)
+        began = moved = time.monotonic()
+        while self._followers:
+            self._news.clear()
+            self._reading.refresh()
+            self._judge_new(result, judge, watch)
+            acted = list(pool.map(self._step, self._followers))
+            for text in acted:
+                if text:
+                    result.failures[text] = result.failures.get(text, 0) + 1
+            if any(text is not None for text in acted):
+                moved = time.monotonic()
+            elif time.monotonic() - moved > _STALLED_SECONDS:
+                raise LedgerError(
+                    "the rehearsal stands still",
+                    subject=f"run {self._opened.run}",
+                    actual=f"{self._reading.state.phase.name.lower()}, round "
+                    f"{self._reading.state.round}",
+                )
+            else:
+                self._news.wait(_PAUSE_SECONDS)
+            self._followers = [each for each in self._followers if not each.is_over]
+        self._reading.refresh()
+        self._judge_new(result, judge, watch)
+        result.seconds = time.monotonic() - began
+        result.is_complete = self._reading.state.phase is Phase.COMPLETED
+        return result
+
+    def _step(self, follower: RunFollower) -> str | None:
+        """Let one site act once; None if it waited, else what went wrong or ""."""
+        try:
+            act = follower.step()
+        except AggregationError as exc:
+            return str(exc)
+        except FednetError as exc:
+            if not exc.retryable:
+                return str(exc)
+            return None
+        return None if isinstance(act, Wait | Done) else ""
+
+    def _judge_new(self, result: Rehearsal, judge: Judge, watch: Watch) -> None:
+        history = self._reading.history
+        for number in range(len(result.metrics) + 1, history.final_rounds + 1):
+            final = history.rounds[RoundNumber(number)].final_proposal
+            if final is None:
+                return
+            path = self._workshop.state_path(Commitment(final.proposed.state))
+            if not path.exists():
+                return
+            metrics = judge(path)
+            result.metrics.append(metrics)
+            watch(RoundNumber(number), metrics)
+
+
+def hostile_sites(members: Sequence[Member], count: int) -> frozenset[SiteId]:
+    """Name the hostile sites: the last ones."""
+    return frozenset(member.site for member in members[len(members) - count :])
