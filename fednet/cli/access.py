@@ -148,13 +148,10 @@ def show_access(app: App, site: int | None, as_json: bool, only: Set[int] | None
     """Print the requests; also `fednet ledger access`."""
     known = [e for e in queries.accesses(wiring.reader(app)) if site in (None, e.site)]
     found = [e for e in known if only is None or e.access.grant in only]
-    if as_json:
-        output.emit_json([output.flat(entry, "access") for entry in found])
-        return
-    rows = [
-        (e.access.grant, e.access.dataset, e.site, e.access.researcher, e.access.status,
-         output.when(e.access.expiry), e.access.run or "")
-        for e in found
-    ]  # fmt: skip
-    columns = ("grant", "dataset", "site", "researcher", "status", "expires", "run")
-    output.emit_table("access requests", columns, rows)
+    output.emit_list(
+        found, as_json, "access requests",
+        ("grant", "dataset", "site", "researcher", "status", "expires", "run"),
+        lambda e: (e.access.grant, e.access.dataset, e.site, e.access.researcher,
+                   e.access.status, output.when(e.access.expiry), e.access.run or ""),
+        inner="access",
+    )  # fmt: skip

@@ -57,10 +57,7 @@ def status(app: App, as_json: bool) -> None:
     Ends with 5 if it does not answer.
     """
     found = local_chain.status(app)
-    if as_json:
-        output.emit_json(found)
-        return
-    output.emit_fields(found)
+    output.emit_values(found, as_json)
 
 
 @chain.command()

@@ -112,10 +112,7 @@ def publish(
         site = queries.own_site(wiring.reader(app), writer.address)
         fields["transaction"] = writer.announce(site, commitment, locator).transaction
     wiring.remark_if_store_stops(app)
-    if as_json:
-        output.emit_json(fields)
-    else:
-        output.emit_fields(fields)
+    output.emit_values(fields, as_json)
 
 
 @checkpoint.command()
@@ -126,11 +123,10 @@ def verify(app: App, file: Path, as_json: bool) -> None:
     """Compare the checkpoints of FILE with the chain; ends with 1 if one is contradicted."""
     reader = wiring.reader(app)
     found = [checkpoints.compare(reader, each) for each in checkpoints.read_file(file)]
-    if as_json:
-        output.emit_json(found)
-    else:
-        rows = [(each.subject, each.verdict, each.detail) for each in found]
-        output.emit_table("checkpoints", ("checkpoint", "verdict", "detail"), rows)
+    output.emit_list(
+        found, as_json, "checkpoints", ("checkpoint", "verdict", "detail"),
+        lambda each: (each.subject, each.verdict, each.detail),
+    )  # fmt: skip
     raise SystemExit(int(any(each.verdict == "contradicted" for each in found)))
 
 

@@ -61,11 +61,10 @@ def register(
 def list_datasets(app: App, as_json: bool) -> None:
     """List every registered dataset."""
     found = queries.datasets(wiring.reader(app))
-    if as_json:
-        output.emit_json(found)
-        return
-    rows = [(d.dataset, d.site, d.examples, d.closed, output.short(d.data)) for d in found]
-    output.emit_table("datasets", ("dataset", "site", "examples", "closed", "commitment"), rows)
+    output.emit_list(
+        found, as_json, "datasets", ("dataset", "site", "examples", "closed", "commitment"),
+        lambda d: (d.dataset, d.site, d.examples, d.closed, output.short(d.data)),
+    )  # fmt: skip
 
 
 @dataset.command()

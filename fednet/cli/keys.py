@@ -73,8 +73,5 @@ def import_key(app: App, name: str, key_file: Path, password_file: Path | None) 
 def list_keys(app: App, as_json: bool) -> None:
     """List the keystores of this home; opens none."""
     found = wiring.keystores(app)
-    if as_json:
-        output.emit_json(found)
-        return
-    rows = [(e.name, e.address, e.in_use) for e in found]
-    output.emit_table("keystores", ("name", "account", "in use"), rows)
+    columns = ("name", "account", "in use")
+    output.emit_list(found, as_json, "keystores", columns, lambda e: (e.name, e.address, e.in_use))

@@ -54,11 +54,7 @@ def rounds(app: App, /, number: int, as_json: bool, **given: int | None) -> None
     view = watching.look(reader, queries.require_run(reader, number))
     kept = indexing.rounds(app, number, narrowing.filters(given))
     found = [row for row in view.rows if kept is None or row.round in kept]
-    if as_json:
-        output.emit_json(found)
-        return
-    rows = [rounds_view.cells(row) for row in found]
-    output.emit_table("rounds", rounds_view.COLUMNS, rows)
+    output.emit_list(found, as_json, "rounds", rounds_view.COLUMNS, rounds_view.cells)
 
 
 @ledger.command()
@@ -76,15 +72,12 @@ def updates(app: App, /, number: int, as_json: bool, **given: int | None) -> Non
         for row in rounds_view.updates_of(history)
         if kept is None or (row.round, row.attempt, row.site) in kept
     ]
-    if as_json:
-        output.emit_json(found)
-        return
-    rows = [
-        (e.round, e.attempt, e.site, e.weight, e.verdict, output.short(e.commitment), e.block)
-        for e in found
-    ]
-    columns = ("round", "attempt", "site", "examples", "verdict", "commitment", "block")
-    output.emit_table("updates", columns, rows)
+    output.emit_list(
+        found, as_json, "updates",
+        ("round", "attempt", "site", "examples", "verdict", "commitment", "block"),
+        lambda e: (e.round, e.attempt, e.site, e.weight, e.verdict, output.short(e.commitment),
+                   e.block),
+    )  # fmt: skip
 
 
 @ledger.command()

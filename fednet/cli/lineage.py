@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -18,6 +18,7 @@ from fednet.errors import FednetError, LedgerError
 if TYPE_CHECKING:
     from fednet.provenance import EventRow, Lineage, Match
 
+_Row = TypeVar("_Row")
 _MAX_LISTED = 10_000
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, _MAX_LISTED), default=1_000, show_default=True,
@@ -65,11 +66,10 @@ def lookup(app: App, text: str, as_json: bool) -> None:
     """
     with indexing.fresh_index(app) as (index, _):
         found = index.lookup(text)
-    if as_json:
-        output.emit_json(found)
-        return
-    rows = [(each.kind, each.subject, each.where) for each in found]
-    output.emit_table("such thing on the ledger", ("what", "name", "where"), rows)
+    output.emit_list(
+        found, as_json, "such thing on the ledger", ("what", "name", "where"),
+        lambda each: (each.kind, each.subject, each.where),
+    )  # fmt: skip
 
 
 @click.command()
@@ -80,10 +80,8 @@ def lookup(app: App, text: str, as_json: bool) -> None:
 def site(app: App, number: int, limit: int, as_json: bool) -> None:
     """Show SITE and what it gave to every run."""
     with indexing.fresh_index(app) as (index, _):
-        found = index.site(number)
+        found = _known("site", number, index.site)
         given = index.contributions(number, limit=limit)
-    if found is None:
-        raise _unknown("site", number, "sites")
     if as_json:
         output.emit_json({"site": found, "contributions": given})
         return
@@ -117,10 +115,8 @@ def site(app: App, number: int, limit: int, as_json: bool) -> None:
 def dataset(app: App, number: int, limit: int, as_json: bool) -> None:
     """Show DATASET and everything that ever touched it."""
     with indexing.fresh_index(app) as (index, _):
-        found = index.dataset(number)
+        found = _known("dataset", number, index.dataset)
         history = index.history(number, limit=limit)
-    if found is None:
-        raise _unknown("dataset", number, "datasets")
     if as_json:
         output.emit_json({"dataset": found, "history": history})
         return
@@ -134,7 +130,7 @@ def dataset(app: App, number: int, limit: int, as_json: bool) -> None:
             "data": found.data,
         }
     )
-    _show_events(history)
+    _show_events(history, as_json=False)
 
 
 @click.command()
@@ -146,15 +142,10 @@ def members(app: App, at: str | None, as_json: bool) -> None:
     moment = {} if at is None else narrowing.moment(at)
     with indexing.fresh_index(app) as (index, _):
         found = index.members_at(**moment)
-    if as_json:
-        output.emit_json(found)
-        return
-    rows = [
-        (e.site, e.name, e.roles, e.account, output.when(e.since_time), e.since_block)
-        for e in found
-    ]
-    columns = ("site", "name", "roles", "account", "active since", "block")
-    output.emit_table("members", columns, rows)
+    output.emit_list(
+        found, as_json, "members", ("site", "name", "roles", "account", "active since", "block"),
+        lambda e: (e.site, e.name, e.roles, e.account, output.when(e.since_time), e.since_block),
+    )  # fmt: skip
 
 
 @click.command()
@@ -170,10 +161,7 @@ def events(app: App, /, limit: int, kind: str | None, as_json: bool, **given: in
         filters["kind"] = kind
     with indexing.fresh_index(app) as (index, _):
         found = index.events(limit=limit, newest_first=True, **filters)
-    if as_json:
-        output.emit_json(found)
-        return
-    _show_events(found)
+    _show_events(found, as_json)
 
 
 @click.command()
@@ -190,10 +178,7 @@ def index(app: App, rebuild: bool, as_json: bool) -> None:
         events_held = opened.count_events()
     told = {"head": done.head.number, "events": events_held, "added": done.added,
             "removed": done.removed, "rebuilt": done.rebuilt}  # fmt: skip
-    if as_json:
-        output.emit_json(told)
-        return
-    output.emit_fields(told)
+    output.emit_values(told, as_json)
 
 
 COMMANDS = (lineage, lookup, site, dataset, members, events, index)
@@ -222,13 +207,13 @@ def _show(found: Lineage) -> None:
     output.emit_table("rounds before", columns, rows)
 
 
-def _show_events(found: list[EventRow]) -> None:
-    rows = [
-        (e.block, output.when(e.time), e.kind, e.run, e.round, e.site, e.dataset, e.grant)
-        for e in found
-    ]
-    columns = ("block", "time", "event", "run", "round", "site", "dataset", "grant")
-    output.emit_table("events", columns, rows)
+def _show_events(found: list[EventRow], as_json: bool) -> None:
+    output.emit_list(
+        found, as_json, "events",
+        ("block", "time", "event", "run", "round", "site", "dataset", "grant"),
+        lambda e: (e.block, output.when(e.time), e.kind, e.run, e.round, e.site, e.dataset,
+                   e.grant),
+    )  # fmt: skip
 
 
 def _whole(matches: Sequence[Match], text: str) -> Commitment:
@@ -263,6 +248,10 @@ def _task_digest(app: App, found: Lineage) -> str:
         return ""
 
 
-def _unknown(what: str, number: int, listed: str) -> LedgerError:
-    hint = f"`fednet {what} list` shows the {listed}"
-    return LedgerError(f"no such {what}", subject=f"{what} {number}", hint=hint)
+def _known(what: str, number: int, find: Callable[[int], _Row | None]) -> _Row:
+    """Find a site or a dataset by its number, or say that there is none."""
+    found = find(number)
+    if found is None:
+        hint = f"`fednet {what} list` shows the {what}s"
+        raise LedgerError(f"no such {what}", subject=f"{what} {number}", hint=hint)
+    return found

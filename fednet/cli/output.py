@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import click
 from pydantic import BaseModel
@@ -29,6 +30,7 @@ from rich.table import Table
 from rich.text import Text
 
 _PLAIN_WIDTH = 160
+_Row = TypeVar("_Row")
 
 
 def results() -> Console:
@@ -62,6 +64,38 @@ def emit_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     for row in rows:
         table.add_row(*(Text(text(cell)) for cell in row))
     emit(table)
+
+
+def emit_list(
+    found: Sequence[_Row],
+    as_json: bool,
+    title: str,
+    columns: Sequence[str],
+    cells: Callable[[_Row], Sequence[object]],
+    inner: str = "",
+) -> None:
+    """Print a listing on stdout: JSON for a program, a table for a person.
+
+    Args:
+        found: What is listed.
+        as_json: Whether a program reads it.
+        title: Names the listing where there is nothing in it.
+        columns: Headings of the table.
+        cells: Gives one row's cells, in the order of the columns.
+        inner: Field whose fields JSON spreads out among the others; see ``flat``.
+    """
+    if as_json:
+        emit_json([flat(entry, inner) for entry in found] if inner else list(found))
+    else:
+        emit_table(title, columns, [cells(entry) for entry in found])
+
+
+def emit_values(values: Mapping[str, object], as_json: bool) -> None:
+    """Print named values on stdout: JSON for a program, one a line for a person."""
+    if as_json:
+        emit_json(values)
+    else:
+        emit_fields(values)
 
 
 def emit(table: Table) -> None:

@@ -31,11 +31,10 @@ def show(app: App, number: int, as_json: bool) -> None:
     run = queries.require_run(reader, number)
     with wiring.store(app) as store:
         found = claiming.accounts(app, reader, store, run)
-    if as_json:
-        output.emit_json(found)
-        return
-    rows = [(a.site, a.name, a.earned, a.claimed, a.balance) for a in found]
-    output.emit_table("credits", ("site", "name", "earned", "claimed", "balance"), rows)
+    output.emit_list(
+        found, as_json, "credits", ("site", "name", "earned", "claimed", "balance"),
+        lambda a: (a.site, a.name, a.earned, a.claimed, a.balance),
+    )  # fmt: skip
 
 
 @rewards.command()

@@ -164,13 +164,10 @@ def show_runs(app: App, as_json: bool, only: Set[int] | None = None) -> None:
     """Print the runs; also `fednet ledger runs`."""
     reader = wiring.reader(app)
     found = [e for e in watching.overview(reader) if only is None or e.run.run in only]
-    if as_json:
-        output.emit_json([output.flat(entry, "run") for entry in found])
-        return
-    rows = [
-        (e.run.run, e.state.phase, f"{e.state.final_rounds}/{e.rounds}", e.state.consenting,
-         e.run.researcher, output.short(e.run.plan))
-        for e in found
-    ]  # fmt: skip
-    columns = ("run", "phase", "final rounds", "consenting", "researcher", "plan")
-    output.emit_table("runs", columns, rows)
+    output.emit_list(
+        found, as_json, "runs",
+        ("run", "phase", "final rounds", "consenting", "researcher", "plan"),
+        lambda e: (e.run.run, e.state.phase, f"{e.state.final_rounds}/{e.rounds}",
+                   e.state.consenting, e.run.researcher, output.short(e.run.plan)),
+        inner="run",
+    )  # fmt: skip

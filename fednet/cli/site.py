@@ -268,15 +268,12 @@ def show_sites(app: App, as_json: bool, only: Set[int] | None = None) -> None:
     """Print every institution; also `fednet ledger sites`."""
     known = queries.sites(wiring.reader(app))
     found = [e for e in known if only is None or e.site.site in only]
-    if as_json:
-        output.emit_json([output.flat(entry, "site") for entry in found])
-        return
-    rows = [
-        (e.site.site, e.name, e.site.standing, e.site.roles, e.site.account, e.store_address)
-        for e in found
-    ]
-    columns = ("site", "name", "standing", "roles", "account", "store")
-    output.emit_table("sites", columns, rows)
+    output.emit_list(
+        found, as_json, "sites", ("site", "name", "standing", "roles", "account", "store"),
+        lambda e: (e.site.site, e.name, e.site.standing, e.site.roles, e.site.account,
+                   e.store_address),
+        inner="site",
+    )  # fmt: skip
 
 
 def _roles(names: tuple[str, ...]) -> Role:
