@@ -48,6 +48,7 @@ contract PlainRounds is Guards {
             p.minimumSites,
             p.targetSites,
             p.maximumSites,
+            p.targetUpdates,
             p.maximumExamples
         );
         record.place = record.place.moved(Phase.Gathering, 0, uint40(block.timestamp) + p.consentSeconds);

@@ -47,6 +47,7 @@ PARAMETERS = Parameters(
     target_sites=3,
     maximum_sites=6,
     minimum_updates=2,
+    target_updates=0,
     maximum_examples=1_000,
     credits_per_round=1_000,
 )

@@ -67,7 +67,8 @@ interface IRoundsEvents {
     );
     /// @notice A stage of submissions closed; proposing began.
     /// @dev Logged by the first act after it that moves the run, such as the proposal. A stage closes by
-    /// itself when everybody awaited has submitted; `stateOf` tells so at once.
+    /// itself when everybody awaited has submitted, or as many as the plan aims at; `stateOf` tells so
+    /// at once.
     /// @param run Run, counted from 1.
     /// @param round Round, counted from 1.
     /// @param attempt Attempt at the round, counted from 1.

@@ -54,6 +54,8 @@ interface IRoundsTypes {
         uint16 maximumSites;
         /// Submissions without which an attempt fails.
         uint16 minimumUpdates;
+        /// Submissions on which the stage closes at once; zero waits for the whole cohort.
+        uint16 targetUpdates;
         /// Highest weight of one update, in examples.
         uint64 maximumExamples;
         /// Most credits one round may grant.

@@ -99,7 +99,7 @@ abstract contract Consents is Transitions {
         (Place place, Progress progress) = (record.place, record.progress);
         if (_effective(record, place, progress).phase() != Phase.Collecting) return;
         if (member.position() >= place.rosterLength() || member.submittedKey() == place.attemptKey()) return;
-        place = place.minusExpected(record.pace.minimumUpdates);
+        place = place.minusAwaited(record.pace.minimumUpdates);
         record.place = place;
         // After the deadline it is `advance` that closes the stage.
         if (block.timestamp <= place.deadline()) record.progress = _closedIfComplete(place, progress);

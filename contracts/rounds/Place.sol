@@ -7,7 +7,8 @@ import {IRoundsTypes} from "../interfaces/IRoundsTypes.sol";
 /// count is in `Progress`, and `Final` is never stored but follows from the counts. From the lowest
 /// bit: phase 8, proposal 8, attempt 8, round 32, deadline 40, then 16 each: cohort, rosterLength,
 /// expected, quorum; then 48 each: credits granted by final rounds, credits the proposal at hand
-/// would grant.
+/// would grant. While submissions are collected there is no proposal: the last 48 bits then hold how
+/// many of the cohort have submitted or still may.
 type Place is uint256;
 
 using Places for Place global;
@@ -25,6 +26,8 @@ library Places {
     uint256 private constant _QUORUM = 144;
     uint256 private constant _GRANTED = 160;
     uint256 private constant _PROPOSED = 208;
+    /// @dev In place of the proposal's credits.
+    uint256 private constant _AWAITED = 208;
 
     /// @dev What a change of phase keeps: attempt, round, cohort, roster, quorum, credits granted.
     uint256 private constant _KEPT_BY_MOVE =
@@ -40,15 +43,19 @@ library Places {
     }
 
     /// @notice Freeze the cohort of an attempt that has just begun.
-    function withCohort(Place place, uint16 members, uint16 positions, uint16 awaited, uint16 needed)
-        internal
-        pure
-        returns (Place)
-    {
+    function withCohort(Place place, uint16 members, uint16 positions, uint16 needed) internal pure returns (Place) {
         return Place.wrap(
             Place.unwrap(place) | uint256(members) << _COHORT | uint256(positions) << _ROSTER_LENGTH
-                | uint256(awaited) << _EXPECTED | uint256(needed) << _QUORUM
+                | uint256(needed) << _QUORUM
         );
+    }
+
+    /// @notice Note how many submit or still may, and so on how many the stage closes: on the target,
+    /// or on all of them if they are fewer; on none if they are fewer than the minimum.
+    function withAwaited(Place place, uint16 count, uint16 minimum, uint16 target) internal pure returns (Place) {
+        uint256 others = Place.unwrap(place) & type(uint208).max & ~(uint256(type(uint16).max) << _EXPECTED);
+        uint256 closing = count < minimum ? 0 : count < target ? count : target;
+        return Place.wrap(others | closing << _EXPECTED | uint256(count) << _AWAITED);
     }
 
     /// @notice Go to another phase of the same attempt; credits of a proposal are forgotten.
@@ -71,11 +78,9 @@ library Places {
         return Place.wrap((kept | uint256(IRoundsTypes.Phase.Final)) + (credits << _GRANTED));
     }
 
-    /// @notice Expect one submission less, or none at all if that were too few.
-    function minusExpected(Place place, uint16 minimum) internal pure returns (Place) {
-        uint256 others = Place.unwrap(place) & ~(uint256(type(uint16).max) << _EXPECTED);
-        uint256 before = expected(place);
-        return Place.wrap(before > minimum ? others | (before - 1) << _EXPECTED : others);
+    /// @notice Wait for one submission less; only while submissions are collected.
+    function minusAwaited(Place place, uint16 minimum) internal pure returns (Place) {
+        return withAwaited(place, uint16(Place.unwrap(place) >> _AWAITED) - 1, minimum, expected(place));
     }
 
     /// @notice Give (round, attempt) as one number; later attempts have higher ones.

@@ -25,6 +25,7 @@ library Plans {
         _require("targetSites", p.targetSites, p.minimumSites, type(uint16).max);
         _require("maximumSites", p.maximumSites, p.targetSites, type(uint16).max);
         _require("minimumUpdates", p.minimumUpdates, 1, p.maximumSites);
+        if (p.targetUpdates != 0) _require("targetUpdates", p.targetUpdates, p.minimumUpdates, p.maximumSites);
         _require("maximumExamples", p.maximumExamples, 1, type(uint64).max);
         // All credits of a run are packed into 48 bits.
         _require("creditsPerRound", p.creditsPerRound, 0, type(uint48).max / p.rounds);

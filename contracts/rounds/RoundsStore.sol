@@ -33,6 +33,7 @@ abstract contract RoundsStore is IRounds {
         uint16 minimumSites;
         uint16 targetSites;
         uint16 maximumSites;
+        uint16 targetUpdates;
         uint64 maximumExamples;
     }
 
@@ -113,6 +114,7 @@ abstract contract RoundsStore is IRounds {
         parameters.targetSites = bounds.targetSites;
         parameters.maximumSites = bounds.maximumSites;
         parameters.minimumUpdates = pace.minimumUpdates;
+        parameters.targetUpdates = bounds.targetUpdates;
         parameters.maximumExamples = bounds.maximumExamples;
         parameters.creditsPerRound = pace.creditsPerRound;
     }

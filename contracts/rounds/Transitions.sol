@@ -29,10 +29,16 @@ abstract contract Transitions is RoundsStore {
         uint16 quorum = above < cohort ? uint16(above) : cohort;
         if (quorum < quorumBefore) quorum = quorumBefore;
         place = place.begun(round, attempt, uint40(block.timestamp) + record.pace.collectSeconds);
-        uint16 expected = cohort < record.pace.minimumUpdates ? 0 : cohort;
-        place = place.withCohort(cohort, record.tally.rosterCount, expected, quorum);
+        place = place.withCohort(cohort, record.tally.rosterCount, quorum);
+        place = place.withAwaited(cohort, record.pace.minimumUpdates, _targetOf(record, cohort));
         _logAttempt(run, record, place);
         return place;
+    }
+
+    /// @dev Gives on how many submissions the stage closes, if nobody leaves.
+    function _targetOf(Record storage record, uint16 cohort) private view returns (uint16) {
+        uint16 target = record.bounds.targetUpdates;
+        return target == 0 || target > cohort ? cohort : target;
     }
 
     function _logAttempt(uint64 run, Record storage record, Place place) private {
@@ -74,7 +80,7 @@ abstract contract Transitions is RoundsStore {
         }
     }
 
-    /// @dev The stage closes as soon as nobody is waited for.
+    /// @dev The stage closes as soon as nobody is waited for, or as many came as the plan aims at.
     function _closedIfComplete(Place place, Progress progress) internal view returns (Progress) {
         uint16 expected = place.expected();
         if (expected == 0 || progress.submitted() != expected) return progress;

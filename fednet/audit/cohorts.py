@@ -102,6 +102,8 @@ def _submit(walk: _Walk, event: ev.UpdateSubmitted) -> None:
     problem = ""
     if (event.round, event.attempt) != walk.current or walk.closed:
         problem = "outside its attempt"
+    elif 0 < walk.plan.cohort.target_updates <= len(walk.submitted):
+        problem = "after as many had come as the plan aims at"
     elif cohort is None or member is None:
         problem = "by a site outside the cohort"
     elif event.site not in walk.consenting:

@@ -180,6 +180,7 @@ class Parameters:
     target_sites: int
     maximum_sites: int
     minimum_updates: int
+    target_updates: int
     maximum_examples: int
     credits_per_round: int
 

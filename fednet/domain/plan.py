@@ -139,6 +139,7 @@ class Plan(Section):
             target_sites=cohort.target_sites,
             maximum_sites=cohort.maximum_sites,
             minimum_updates=cohort.minimum_updates,
+            target_updates=cohort.target_updates,
             maximum_examples=self.update.maximum_examples,
             credits_per_round=self.credits.per_round,
         )

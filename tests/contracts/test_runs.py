@@ -79,6 +79,8 @@ def test_open_reverts_without_role_module_or_commitments(world: World) -> None:
         ("targetSites", 1),
         ("maximumSites", 2),
         ("minimumUpdates", 7),
+        ("targetUpdates", 1),
+        ("targetUpdates", 7),
         ("creditsPerRound", HUGE + 1),
     ],
 )

@@ -59,13 +59,20 @@ class Rounds(RuleBasedStateMachine):
     reached: list[tuple[int, int]]
 
     @initialize(
-        steps=st.sampled_from([3, 4, 2, 1, 5, 0]), ready=st.sampled_from([True] * 3 + [False])
+        steps=st.sampled_from([3, 4, 2, 1, 5, 0]),
+        ready=st.sampled_from([True] * 3 + [False]),
+        aim=st.sampled_from([0, 2, 3]),
     )
-    def deploy(self, steps: int, ready: bool) -> None:
+    def deploy(self, steps: int, ready: bool, aim: int) -> None:
         self.world = World(self.chain, SITES)
         self.run_id = self.world.open(
-            rounds=2, targetSites=3, maximumSites=SITES + 2, transferable=True
+            rounds=2,
+            targetSites=3,
+            maximumSites=SITES + 2,
+            targetUpdates=aim,
+            transferable=True,
         )
+        self.most_updates = aim or SITES + 2
         if ready:
             for party in self.world.parties[:3]:
                 self.world.consent(self.run_id, party)
@@ -262,7 +269,7 @@ class Rounds(RuleBasedStateMachine):
     def phases_follow_the_rules(self) -> None:
         state, before = self.world.state(self.run_id), self.before
         self.before = state
-        assert max(state["submitted"], state["expected"]) <= state["cohort"]
+        assert max(state["submitted"], state["expected"]) <= min(state["cohort"], self.most_updates)
         assert state["cohort"] <= state["rosterLength"]
         closes = state["submitted"] == state["expected"] != 0
         if state["phase"] == COLLECTING and closes:
