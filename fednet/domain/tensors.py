@@ -2,9 +2,10 @@
 
 A file is eight bytes of little-endian header length, a canonical JSON header
 padded with spaces to a multiple of eight, and the tensors' bytes in the order
-of their sorted names without a gap. Every tensor is little-endian float32, so
-the data of a file is also one flat vector. Any safetensors reader reads it;
-files written otherwise are refused here. Format:
+of their sorted names without a gap. Every tensor of a state is little-endian
+float32, so its data is also one flat vector; an update's may have the other
+dtypes that its codec writes. Any safetensors reader reads it; files written
+otherwise are refused here. Format:
 https://github.com/huggingface/safetensors
 """
 
@@ -24,6 +25,9 @@ from fednet.errors import MalformedBlobError, ShapeMismatchError
 FloatArray = npt.NDArray[np.float32]
 
 ELEMENT_SIZE_BYTES = 4
+FLOAT32 = "F32"
+DTYPE_SIZES_BYTES = {FLOAT32: ELEMENT_SIZE_BYTES, "BF16": 2, "I8": 1, "U8": 1}
+"""Dtypes by their names in a safetensors header."""
 MAX_HEADER_SIZE_BYTES = 1 << 20
 LENGTH_SIZE_BYTES = 8
 _MAX_DIMENSIONS = 8
@@ -33,15 +37,22 @@ _METADATA_KEY = "fednet"
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """Name one float32 tensor and its shape."""
+    """Name one tensor and its shape; float32 unless it stands in a packed file."""
 
     name: str
     shape: tuple[int, ...]
+    dtype: str = FLOAT32
+    """One of ``DTYPE_SIZES_BYTES``."""
 
     @property
     def element_count(self) -> int:
         """Count the elements; a scalar has one."""
         return math.prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the tensor's bytes."""
+        return self.element_count * DTYPE_SIZES_BYTES[self.dtype]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ class Layout:
     @property
     def data_size_bytes(self) -> int:
         """Size of the tensors' bytes without the header."""
-        return self.element_count * ELEMENT_SIZE_BYTES
+        return sum(spec.size_bytes for spec in self.tensors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +100,10 @@ def encode_header(layout: Layout, metadata: Mapping[str, object]) -> bytes:
     }
     position = 0
     for spec in layout.tensors:
-        end = position + spec.element_count * ELEMENT_SIZE_BYTES
+        end = position + spec.size_bytes
         header[spec.name] = {
             "data_offsets": [position, end],
-            "dtype": "F32",
+            "dtype": spec.dtype,
             "shape": list(spec.shape),
         }
         position = end
@@ -130,23 +141,29 @@ def header_size_bytes(prefix: bytes, subject: str) -> int:
     return LENGTH_SIZE_BYTES + length
 
 
-def parse_header(head: bytes, total_size_bytes: int, subject: str) -> TensorHeader:
+def parse_header(
+    head: bytes,
+    total_size_bytes: int,
+    subject: str,
+    dtypes: frozenset[str] = frozenset({FLOAT32}),
+) -> TensorHeader:
     """Read and check the header of a canonical tensor file.
 
     Args:
         head: At least the first ``header_size_bytes`` bytes of the file.
         total_size_bytes: Size of the complete file.
         subject: What the file is, for the error.
+        dtypes: What its tensors may be.
 
     Raises:
-        MalformedBlobError: The bytes are not the canonical form of any tensors.
+        MalformedBlobError: The bytes are not the canonical form of any such tensors.
     """
     size = header_size_bytes(head, subject)
     if len(head) < size or total_size_bytes < size:
         raise MalformedBlobError("truncated inside its header", subject=subject)
     raw = canonical.decode_object(head[LENGTH_SIZE_BYTES:size].rstrip(b" "), subject)
     metadata = _parse_metadata(raw.pop("__metadata__", None), subject)
-    layout = Layout(tuple(_parse_spec(name, raw[name], subject) for name in sorted(raw)))
+    layout = Layout(tuple(_parse_spec(name, raw[name], subject, dtypes) for name in sorted(raw)))
     if not layout.tensors:
         raise MalformedBlobError("holds no tensor", subject=subject)
     header = TensorHeader(layout, metadata, size)
@@ -207,21 +224,22 @@ def _parse_metadata(raw: object, subject: str) -> dict[str, object]:
     return canonical.decode_object(text.encode("utf-8"), subject)
 
 
-def _parse_spec(name: str, raw: object, subject: str) -> TensorSpec:
+def _parse_spec(name: str, raw: object, subject: str, dtypes: frozenset[str]) -> TensorSpec:
     if not 0 < len(name) <= _MAX_NAME_LENGTH:
         raise MalformedBlobError("tensor name is empty or too long", subject=subject)
     if not isinstance(raw, dict) or raw.keys() != {"data_offsets", "dtype", "shape"}:
         raise MalformedBlobError(f"tensor {name!r} is not described", subject=subject)
-    if raw["dtype"] != "F32":
+    dtype = raw["dtype"]
+    if not isinstance(dtype, str) or dtype not in dtypes:
         raise MalformedBlobError(
             f"tensor {name!r} has another dtype",
             subject=subject,
-            expected="F32",
-            actual=raw["dtype"],
+            expected=" or ".join(sorted(dtypes)),
+            actual=dtype,
         )
     shape = raw["shape"]
     if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS:
         raise MalformedBlobError(f"tensor {name!r} has no shape", subject=subject)
     if any(type(side) is not int or not 0 < side < 1 << 40 for side in shape):
         raise MalformedBlobError(f"tensor {name!r} has an impossible shape", subject=subject)
-    return TensorSpec(name, tuple(shape))
+    return TensorSpec(name, tuple(shape), dtype)
