@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fednet.learning.values import (
         Inspection,
         Limits,
+        LocalTerms,
         TrainResult,
         derive_seed,
     )
@@ -28,6 +29,7 @@ __all__ = [
     "Dataset",
     "Inspection",
     "Limits",
+    "LocalTerms",
     "Table",
     "Task",
     "TaskSource",
@@ -44,6 +46,7 @@ _HOMES = {
     "Dataset": "task",
     "Inspection": "values",
     "Limits": "values",
+    "LocalTerms": "values",
     "Table": "tables",
     "Task": "task",
     "TaskSource": "source",

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, cast
 
-import numpy as np
 import torch
 
-from fednet.domain.sections import TrainingSection
+from fednet.domain.sections import PersonalSection, TrainingSection
 from fednet.domain.tensors import decode_tensors, encode_tensors
 from fednet.errors import DataError, FednetError, TaskError
-from fednet.learning import training, wire
+from fednet.learning import groups, local, training, wire
 from fednet.learning.state import read_state, write_state
 from fednet.learning.task import Dataset, Task
+from fednet.learning.values import LocalTerms
 
 _Answer = tuple[wire.Message, bytes]
 _WALL_HINT = (
@@ -94,28 +94,40 @@ class Service:
         return {}, encode_tensors(read_state(model), {})
 
     def _train(self, request: wire.Message, payload: bytes) -> _Answer:
-        base = decode_tensors(payload, "global model")[0]
-        seed, data = wire.count(request, "seed"), self._data("private")
+        arrays = decode_tensors(payload, "global model")[0]
         settings = TrainingSection.model_validate(request["training"])
-        model = training.build_model(self._task, seed)
-        write_state(model, base)
-        loss = training.train(self._task, model, data, settings, seed)
-        metrics = training.judge(self._task, model, data)
-        new = read_state(model)
-        update = {name: np.subtract(new[name], base[name], dtype=np.float32) for name in new}
+        terms = LocalTerms(
+            travelling=wire.texts(request, "travelling"),
+            personal=wire.texts(request, "personal"),
+            beside=PersonalSection.model_validate(request["beside"]),
+            control=groups.take(arrays, groups.CONTROL),
+            kept=groups.take(arrays, groups.KEPT),
+            metric=str(request["metric"]),
+        )
+        base = groups.take(arrays, groups.MODEL)
+        data, seed = self._data("private"), wire.count(request, "seed")
+        result = local.work(self._task, data, base, settings, seed, terms)
         message: wire.Message = {
-            "examples": len(data),
-            "loss": wire.real_text(loss, "loss"),
-            "metrics": {name: wire.real_text(value, name) for name, value in metrics.items()},
+            "examples": result.examples,
+            "loss": wire.real_text(result.loss, "loss"),
+            "metrics": wire.real_texts(result.metrics),
+            "steps": result.steps,
+            "published": wire.real_texts(result.published),
+            "evaluated": result.evaluated,
         }
-        return message, encode_tensors(update, {})
+        parts = {
+            groups.MODEL: result.update,
+            groups.CONTROL: result.control,
+            groups.KEPT: result.kept,
+        }
+        return message, encode_tensors(groups.join(parts), {})
 
     def _evaluate(self, request: wire.Message, payload: bytes) -> _Answer:
         data = self._data(str(request["dataset"]))
         model = training.build_model(self._task, 0)
         write_state(model, decode_tensors(payload, "model")[0])
         metrics = training.judge(self._task, model, data)
-        return {"metrics": {key: wire.real_text(value, key) for key, value in metrics.items()}}, b""
+        return {"metrics": wire.real_texts(metrics)}, b""
 
     def _data(self, key: str) -> Dataset:
         if key not in self._loaded:

@@ -32,10 +32,10 @@ from fednet.errors import (
     TaskError,
     TrainingError,
 )
-from fednet.learning import wire
+from fednet.learning import groups, wire
 from fednet.learning.sandbox import Sandbox
 from fednet.learning.source import TaskSource, find_task
-from fednet.learning.values import Inspection, Limits, TrainResult
+from fednet.learning.values import Inspection, Limits, LocalTerms, TrainResult
 from fednet.learning.walls.report import Wall, WallName
 
 _ERRORS: dict[object, type[FednetError]] = {
@@ -44,6 +44,7 @@ _ERRORS: dict[object, type[FednetError]] = {
     "TaskError": TaskError,
 }
 DatasetName = Literal["private", "held_out"]
+_ALL_SHARED = LocalTerms()
 
 
 class Trainer:
@@ -152,25 +153,44 @@ class Trainer:
         return _read_tensors(self._ask({"do": "initial", "seed": seed})[1])
 
     def train(
-        self, base: Mapping[str, FloatArray], settings: TrainingSection, seed: int
+        self,
+        base: Mapping[str, FloatArray],
+        settings: TrainingSection,
+        seed: int,
+        terms: LocalTerms = _ALL_SHARED,
     ) -> TrainResult:
         """Train from a base model on the private data.
 
         Args:
-            base: The global model, float32.
+            base: The global model, float32, without personal tensors.
             settings: How to train, from the plan.
             seed: From `derive_seed`; the same seed gives the same bytes.
+            terms: What else the plan says, and what this site kept.
 
         Raises:
             TrainingError: The loss or the update is not finite, or the base does not fit.
             TaskError: The task failed or ran into a wall or limit.
         """
         self._require("private")
-        request: wire.Message = {"do": "train", "seed": seed, "training": settings.model_dump()}
-        answer, payload = self._ask(request, base)
-        update = _read_tensors(payload)
+        request: wire.Message = {
+            "do": "train",
+            "seed": seed,
+            "training": settings.model_dump(),
+            "travelling": list(terms.travelling),
+            "personal": list(terms.personal),
+            "beside": terms.beside.model_dump(),
+            "metric": terms.metric,
+        }
+        given = {groups.MODEL: base, groups.CONTROL: terms.control, groups.KEPT: terms.kept}
+        answer, payload = self._ask(request, groups.join(given))
+        arrays = _read_tensors(payload)
+        moved = groups.matching(terms.travelling, base) if terms.travelling else set(base)
+        expected = {name: base[name] for name in moved}
+        update, control = groups.take(arrays, groups.MODEL), groups.take(arrays, groups.CONTROL)
         try:
-            require_same_layout(Layout.of(base), Layout.of(update), "update")
+            require_same_layout(Layout.of(expected), Layout.of(update), "update")
+            if settings.algorithm == "scaffold" or control:
+                require_same_layout(Layout.of(terms.control), Layout.of(control), "control variate")
         except ShapeMismatchError as exc:
             raise TaskError("the update does not fit the model", actual=exc) from exc
         return TrainResult(
@@ -178,6 +198,11 @@ class Trainer:
             wire.count(answer, "examples"),
             wire.number(answer, "loss"),
             wire.numbers(answer, "metrics"),
+            wire.count(answer, "steps"),
+            control,
+            groups.take(arrays, groups.KEPT),
+            wire.numbers(answer, "published"),
+            wire.count(answer, "evaluated"),
         )
 
     def evaluate(

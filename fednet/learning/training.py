@@ -1,7 +1,9 @@
-"""Train locally: plain SGD (FedAvg), or SGD with a pull to the start (FedProx).
+"""The steps of local training: plain SGD, with a pull (FedProx) or a correction (SCAFFOLD).
 
 FedAvg: McMahan et al., https://arxiv.org/abs/1602.05629; FedProx: Li et al.,
-https://arxiv.org/abs/1812.06127.
+https://arxiv.org/abs/1812.06127; SCAFFOLD: Karimireddy et al.,
+https://arxiv.org/abs/1910.06378. What of a model is trained, and against which
+correction, is decided in `local`.
 
 Everything random comes from one seed, and torch is held to deterministic
 algorithms and one thread, so that a repeated call returns the same bytes on
@@ -11,6 +13,9 @@ the same machine. https://docs.pytorch.org/docs/stable/notes/randomness.html
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -46,37 +51,74 @@ def build_model(task: Task, seed: int) -> torch.nn.Module:
     return model
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Say what training did."""
+
+    loss: float
+    """Mean over the last epoch's examples."""
+    steps: int
+    """Optimiser steps."""
+
+
 def train(
-    task: Task, model: torch.nn.Module, data: Dataset, settings: TrainingSection, seed: int
-) -> float:
-    """Train a model in place and return the last epoch's mean loss per example.
+    task: Task,
+    model: torch.nn.Module,
+    data: Dataset,
+    settings: TrainingSection,
+    seed: int,
+    *,
+    fixed: Collection[str] = (),
+    anchor: Mapping[str, torch.Tensor] | None = None,
+    drift: Mapping[str, torch.Tensor] | None = None,
+) -> Trained:
+    """Train a model in place.
 
     No epoch leaves the model as it is, with a loss of 0.
 
+    Args:
+        task: Gives the loss.
+        model: Changed in place; its parameters require gradients again afterwards.
+        data: Examples to train on.
+        settings: How to train.
+        seed: Decides the order of examples and whatever the task draws.
+        fixed: Tensors that keep their values, buffers included.
+        anchor: Where FedProx's pull goes to, by parameter; the model as it is unless
+            given. What it lacks is not pulled.
+        drift: Added to the gradients of a step (SCAFFOLD), by parameter.
+
     Raises:
-        TrainingError: The loss, or a parameter at the end, is not finite.
+        TrainingError: The loss, or a value at the end, is not finite; or nothing may be trained.
     """
     seed_everything(seed)
     order = torch.Generator().manual_seed(seed)
-    start = [parameter.detach().clone() for parameter in model.parameters()]
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=float(settings.learning_rate),
-        momentum=float(settings.momentum),
-    )
+    held = {name: model.state_dict()[name].detach().clone() for name in sorted(fixed)}
+    trained = {name: value for name, value in model.named_parameters() if name not in held}
+    if not trained:
+        raise TrainingError("no parameter may be trained", expected="a parameter that travels")
+    if anchor is None:
+        anchor = {name: value.detach().clone() for name, value in trained.items()}
+    pairs = [(value, anchor[name]) for name, value in trained.items() if name in anchor]
     pull = float(settings.proximal_mu)
+    optimizer = torch.optim.SGD(
+        trained.values(), lr=float(settings.learning_rate), momentum=float(settings.momentum)
+    )
     model.train()
-    total = 0.0
-    for epoch in range(1, settings.local_epochs + 1):
-        total = 0.0
-        for rows in torch.split(torch.randperm(len(data), generator=order), settings.batch_size):
-            optimizer.zero_grad()
-            loss = _finite_loss(task.loss(model, data.rows(rows)), epoch)
-            total += float(loss.detach()) * len(rows)
-            (loss + _pull(model, start, pull)).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+    total, steps = 0.0, 0
+    with _holding(model, held):
+        for epoch in range(1, settings.local_epochs + 1):
+            total = 0.0
+            rows_of = torch.split(torch.randperm(len(data), generator=order), settings.batch_size)
+            for rows in rows_of:
+                optimizer.zero_grad()
+                loss = _finite_loss(task.loss(model, data.rows(rows)), epoch)
+                total += float(loss.detach()) * len(rows)
+                (loss + _pull(pairs, pull)).backward()  # type: ignore[no-untyped-call]
+                _correct(trained, drift)
+                optimizer.step()
+                steps += 1
     _require_finite(model)
-    return total / len(data)
+    return Trained(total / len(data), steps)
 
 
 def judge(task: Task, model: torch.nn.Module, data: Dataset) -> dict[str, float]:
@@ -93,14 +135,38 @@ def judge(task: Task, model: torch.nn.Module, data: Dataset) -> dict[str, float]
     return {name: float(found[name]) for name in sorted(found)}
 
 
-def _pull(model: torch.nn.Module, start: list[torch.Tensor], weight: float) -> torch.Tensor:
-    """Return FedProx's term, half of mu times the squared distance from the start."""
-    if weight == 0:
+@contextmanager
+def _holding(model: torch.nn.Module, held: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Leave some tensors out of training; what the task's code did to them is undone."""
+    fixed = [value for name, value in model.named_parameters() if name in held]
+    for parameter in fixed:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in fixed:
+            parameter.requires_grad_(True)
+        with torch.no_grad():
+            state = model.state_dict()
+            for name, value in held.items():
+                state[name].copy_(value)
+
+
+def _correct(
+    trained: Mapping[str, torch.nn.Parameter], drift: Mapping[str, torch.Tensor] | None
+) -> None:
+    """Take the site's drift out of the gradients."""
+    for name, correction in (drift or {}).items():
+        parameter = trained.get(name)
+        if parameter is not None and parameter.grad is not None:
+            parameter.grad.add_(correction)
+
+
+def _pull(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]], weight: float) -> torch.Tensor:
+    """Return FedProx's term, half of mu times the squared distance from the anchor."""
+    if weight == 0 or not pairs:
         return torch.zeros(())
-    squares = [
-        ((parameter - origin) ** 2).sum()
-        for parameter, origin in zip(model.parameters(), start, strict=True)
-    ]
+    squares = [((parameter - origin) ** 2).sum() for parameter, origin in pairs]
     return torch.stack(squares).sum() * (weight / 2)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fednet.domain import canonical
+from fednet.domain.sections import PersonalSection
 from fednet.domain.tensors import FloatArray, Layout
 
 
@@ -38,16 +39,44 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalTerms:
+    """Say what local training needs besides a base model and a plan's section on training."""
+
+    travelling: tuple[str, ...] = ()
+    """Patterns of the tensors that are trained together; empty: all that are shared."""
+    personal: tuple[str, ...] = ()
+    """Patterns of the tensors that the base lacks, because each site has its own."""
+    beside: PersonalSection = field(default_factory=PersonalSection)
+    """The model of the site's own that is trained beside the global one."""
+    control: Mapping[str, FloatArray] = field(default_factory=dict)
+    """SCAFFOLD's global control variate, by the model's names."""
+    kept: Mapping[str, FloatArray] = field(default_factory=dict)
+    """What earlier training left at this site; empty at the start, or where it was lost."""
+    metric: str = ""
+    """Metric of the base model that is published; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainResult:
     """Hand over what local training made of a base model."""
 
     update: dict[str, FloatArray]
-    """New minus base, float32, sorted by name."""
+    """New minus base of the tensors that travel, float32, sorted by name."""
     examples: int
     loss: float
     """Mean over the last epoch's examples."""
     metrics: dict[str, float]
-    """Of the new local model on the site's own data."""
+    """Of the new local model on the site's own data; stays at the site."""
+    steps: int = 0
+    """Optimiser steps that were taken."""
+    control: dict[str, FloatArray] = field(default_factory=dict)
+    """New minus old control variate of the site, with SCAFFOLD."""
+    kept: dict[str, FloatArray] = field(default_factory=dict)
+    """What the next training of this site starts from; never leaves the site."""
+    published: dict[str, float] = field(default_factory=dict)
+    """The metric that was asked for, of the base model on the site's own data."""
+    evaluated: int = 0
+    """Examples that the published metric rests on."""
 
 
 def derive_seed(*parts: str | int | bytes) -> int:

@@ -9,6 +9,7 @@ lengths before they read; nothing is ever unpickled. The node's end lives in
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from fednet.domain import canonical
@@ -97,6 +98,27 @@ def numbers(message: Message, key: str) -> dict[str, float]:
     if not isinstance(value, dict) or len(value) > 100 or any(len(name) > 100 for name in value):
         raise TaskError("the task answered with something else", subject=key, expected="numbers")
     return {plain_text(name): number(value, name) for name in sorted(value)}
+
+
+def texts(message: Message, key: str) -> tuple[str, ...]:
+    """Read a list of texts.
+
+    Raises:
+        TaskError: It is missing or something else.
+    """
+    value = message.get(key)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TaskError("not a list of texts", subject=key)
+    return tuple(str(item) for item in value)
+
+
+def real_texts(values: Mapping[str, float]) -> Message:
+    """Write named real numbers as they travel.
+
+    Raises:
+        TrainingError: One is not finite.
+    """
+    return {name: real_text(value, name) for name, value in values.items()}
 
 
 def real_text(value: float, subject: str) -> str:

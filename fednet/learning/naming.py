@@ -1,0 +1,53 @@
+"""Between a run's state and the model of its task: which names go where; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fednet.domain.plan import Plan
+from fednet.domain.shape import CONTROL, MARK, StateShape
+from fednet.domain.tensors import FloatArray
+from fednet.learning.values import LocalTerms, TrainResult
+
+Arrays = Mapping[str, FloatArray]
+
+
+def model_of(shape: StateShape, state: Arrays, part: int = 0) -> dict[str, FloatArray]:
+    """Take the tensors of one model out of a state, by the task's names.
+
+    Args:
+        shape: What the state holds.
+        state: Every tensor of the state.
+        part: The cluster's number; 0 where there are no clusters.
+    """
+    return {spec.name: state[shape.state_name(spec.name, part)] for spec in shape.model.tensors}
+
+
+def terms_of(
+    plan: Plan, shape: StateShape, state: Arrays, kept: Arrays, part: int = 0
+) -> LocalTerms:
+    """Say what a site needs for local training besides the base model."""
+    prefix = _control_prefix(shape, part)
+    control = {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+    return LocalTerms(
+        travelling=plan.update.travelling,
+        personal=plan.update.personal,
+        beside=plan.personal,
+        control=control,
+        kept=kept,
+        metric=plan.evaluation.metric,
+    )
+
+
+def update_of(shape: StateShape, result: TrainResult, part: int = 0) -> dict[str, FloatArray]:
+    """Name the arrays that a site sends as the state does."""
+    prefix = _control_prefix(shape, part)
+    arrays = {shape.state_name(name, part): value for name, value in result.update.items()}
+    arrays |= {prefix + name: value for name, value in result.control.items()}
+    return arrays
+
+
+def _control_prefix(shape: StateShape, part: int) -> str:
+    return shape.state_name(f"{MARK}{CONTROL}/", part)
