@@ -10,12 +10,14 @@ from fednet.aggregation.interface import Emit, Outcome, Rule
 from fednet.aggregation.output import WrittenState
 from fednet.aggregation.parts import PartOfState
 from fednet.aggregation.rule import RULES, aggregate, rule_for, rule_of
+from fednet.aggregation.similarity import FirstOfAll, group_by_similarity
 from fednet.aggregation.vector import Contribution, Vector
 
 __all__ = [
     "RULES",
     "Contribution",
     "Emit",
+    "FirstOfAll",
     "Outcome",
     "PartOfState",
     "Rule",
@@ -24,6 +26,7 @@ __all__ = [
     "aggregate",
     "begin_digest",
     "end_digest",
+    "group_by_similarity",
     "recomputation_digest",
     "rule_for",
     "rule_of",

@@ -5,11 +5,10 @@ No torch, no key, no account. Nothing here writes to a ledger or to a store.
 
 from fednet.audit.checks import CHECKS, Check
 from fednet.audit.findings import Finding, Severity
+from fednet.audit.inputs import PreviousRound, RoundInputs
 from fednet.audit.recomputation import (
     Combined,
-    PreviousRound,
     Recomputed,
-    RoundInputs,
     combine,
     recompute,
     settle,

@@ -11,6 +11,7 @@ from fednet.audit.checks import INCLUSION, RECORD
 from fednet.audit.cohorts import Cohort
 from fednet.audit.evidence import Blob, Evidence, report_blob
 from fednet.audit.findings import Findings, Severity
+from fednet.audit.inputs import PreviousRound, RoundInputs
 from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import (
     Judged,
@@ -20,14 +21,7 @@ from fednet.audit.proposals import (
     check_settlement,
     report_unavailable,
 )
-from fednet.audit.recomputation import (
-    Combined,
-    Locate,
-    PreviousRound,
-    RoundInputs,
-    combine,
-    settle,
-)
+from fednet.audit.recomputation import Combined, Locate, combine, settle
 from fednet.codec import update_size_limit_bytes
 from fednet.domain.events import RoundProposed, UpdateSubmitted
 from fednet.domain.history import AttemptHistory, ProposalHistory

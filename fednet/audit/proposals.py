@@ -26,6 +26,8 @@ from fednet.domain.record import RoundRecord, UpdateEntry, witness
 _CHECK_OF_FIELD: dict[str, tuple[Check, str]] = {
     "rule": (PLAN_KEPT, "plan-deviation"),
     "outcome": (AGGREGATE, "aggregate-differs"),
+    "clusters": (AGGREGATE, "aggregate-differs"),
+    "evaluation": (RECORD, "evaluation-differs"),
     "state": (AGGREGATE, "aggregate-differs"),
     "state_size_bytes": (AGGREGATE, "aggregate-differs"),
     "credits": (CREDITS, "credits-differ"),
@@ -247,6 +249,8 @@ def _difference(mine: UpdateEntry | None, theirs: UpdateEntry | None) -> tuple[s
         return "commitment-changed", "the record names other bytes than were submitted"
     if mine.weight != theirs.weight:
         return "weight-changed", "the record gives another weight than was submitted"
+    if mine.verdict == theirs.verdict == "included":
+        return "metrics-changed", "the record gives other metrics than the update brings"
     if mine.verdict == "included":
         return "excluded-without-ground", "the update passes the intake but was left out"
     if theirs.verdict == "included":
@@ -258,7 +262,9 @@ def _entry_text(entry: UpdateEntry | None) -> str:
     if entry is None:
         return "no entry"
     reason = f" ({entry.reason})" if entry.reason else ""
-    return f"{entry.verdict}{reason}, weight {entry.weight}, {entry.commitment}"
+    metrics = ", ".join(f"{name} {value}" for name, value in sorted(entry.metrics.items()))
+    judged = f", {metrics} on {entry.evaluated} examples" if metrics else ""
+    return f"{entry.verdict}{reason}, weight {entry.weight}{judged}, {entry.commitment}"
 
 
 def _accuse(

@@ -12,23 +12,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
-from fednet.aggregation import Contribution, Outcome, aggregate, begin_digest, end_digest, rule_for
+from fednet.aggregation import (
+    Contribution,
+    FirstOfAll,
+    Outcome,
+    Vector,
+    aggregate,
+    begin_digest,
+    end_digest,
+    group_by_similarity,
+    rule_for,
+)
 from fednet.aggregation.rule import DEFAULT_THREADS
+from fednet.audit.inputs import RoundInputs
 from fednet.codec import Expected, Reason, TensorFile, Verdict, judge_update, open_update
 from fednet.credits import CreditLedger, accumulate, credit_rule_of
 from fednet.domain.blobs import BlobFile
+from fednet.domain.clusters import forms_in, part_for
+from fednet.domain.evaluation import Evaluation, Judgement, follow
 from fednet.domain.events import RoundProposed, UpdateSubmitted
-from fednet.domain.identity import Address, Commitment, Digest, Locator, SiteId
+from fednet.domain.identity import Commitment, Digest, Locator, SiteId
 from fednet.domain.ledger import Inclusion, Settlement, pack_inclusion
-from fednet.domain.plan import Plan
 from fednet.domain.record import (
     RECORD_FORMAT,
     VERDICT_NAMES,
+    ClusterEntry,
     CreditEntry,
     RoundRecord,
     UpdateEntry,
@@ -45,36 +58,6 @@ _MOST_OPEN = 256
 
 
 @dataclass(frozen=True, slots=True)
-class PreviousRound:
-    """What a round starts from: the last final round, or the plan and initial model."""
-
-    record: Commitment
-    """Commitment of the previous round's record; in round 1, of the plan."""
-    state: Commitment
-    state_path: BlobFile
-    """Verified local copy of the state."""
-    earned: Mapping[SiteId, int]
-    """Cumulative credits before this round; empty in round 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoundInputs:
-    """Everything that a round follows from, except who proposes it."""
-
-    plan: Plan
-    place: Place
-    previous: PreviousRound
-    submissions: Sequence[UpdateSubmitted]
-    """The attempt's submissions, in any order."""
-    paths: Mapping[SiteId, BlobFile | None]
-    """Verified local copy of each submission's bytes; None or absent if unavailable."""
-    credits_contract: Address
-    """Address of the deployment's Credits contract, to which credit leaves are bound."""
-    cohort: int
-    """Sites in the attempt's frozen cohort."""
-
-
-@dataclass(frozen=True, slots=True)
 class Combined:
     """A round's verdicts and next state."""
 
@@ -82,6 +65,8 @@ class Combined:
     verdicts: Mapping[SiteId, Verdict]
     """One per submission, by site."""
     outcome: Outcome
+    assigned: Mapping[SiteId, int]
+    """Cluster by site from the next round on, where groups by similarity are formed."""
     state: Commitment
     state_path: Path
     """Named by its commitment, in the output folder."""
@@ -217,6 +202,14 @@ def combine(
             verdict = verdicts[entry.site]
             steps = verdict.manifest.steps if verdict.manifest else 0
             contributions.append(Contribution(entry.site, entry.weight, file, verdict.part, steps))
+        assigned = dict(previous.assigned)
+        start: Vector = base
+        if forms_in(plan.clusters, inputs.place.round):
+            assigned = group_by_similarity(contributions, plan.clusters.count)
+            contributions = [replace(each, part=assigned[each.site]) for each in contributions]
+            start = FirstOfAll(base, plan.clusters.count)
+        elif plan.clusters.method == "similarity" and assigned:
+            assigned = {each.site: each.part for each in contributions} | assigned
         # The digest is one long chain, so it is hashed beside the combining.
         hashing = pool.submit(begin_digest, [_path(inputs, entry.site) for entry in included])
         unfinished = Path(mkdtemp(prefix="state-", dir=out_dir))
@@ -226,7 +219,7 @@ def combine(
         written, outcome = aggregate(
             partial(rule_for, plan.aggregation),
             shape,
-            base,
+            start,
             contributions,
             target,
             threads,
@@ -239,6 +232,7 @@ def combine(
         inputs=inputs,
         verdicts=verdicts,
         outcome=outcome,
+        assigned=assigned,
         state=written.commitment,
         state_path=path,
         state_size_bytes=written.size_bytes,
@@ -269,6 +263,11 @@ def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
         rule=plan.aggregation.rule,
         outcome=combined.outcome,
         updates=tuple(_entries(inputs.submissions, combined.verdicts)),
+        evaluation=_evaluation(combined),
+        clusters=tuple(
+            ClusterEntry(site=site, cluster=combined.assigned[site])
+            for site in sorted(combined.assigned)
+        ),
         state=str(combined.state),
         state_locator=str(combined.state_locator),
         state_size_bytes=combined.state_size_bytes,
@@ -295,7 +294,12 @@ def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId
         path = inputs.paths.get(entry.site)
         if path is None:
             return Verdict(Inclusion.UNAVAILABLE)
-        expected = Expected(inputs.place, entry.site, entry.weight, inputs.previous.state, shape)
+        part = part_for(
+            inputs.plan.clusters, inputs.place.round, inputs.previous.assigned, entry.site
+        )
+        expected = Expected(
+            inputs.place, entry.site, entry.weight, inputs.previous.state, shape, part
+        )
         verdict = judge_update(path, inputs.plan, expected)
         if (
             verdict.reason == Reason.WRONG_AUTHOR
@@ -322,16 +326,36 @@ def _included(
 def _entries(
     submissions: Sequence[UpdateSubmitted], verdicts: Mapping[SiteId, Verdict]
 ) -> list[UpdateEntry]:
-    return [
-        UpdateEntry(
-            site=entry.site,
-            commitment=str(entry.commitment),
-            weight=entry.weight,
-            verdict=VERDICT_NAMES[verdicts[entry.site].inclusion],
-            reason=verdicts[entry.site].reason,
+    entries = []
+    for submitted in sorted(submissions, key=lambda each: each.site):
+        verdict = verdicts[submitted.site]
+        manifest = verdict.manifest
+        entries.append(
+            UpdateEntry(
+                site=submitted.site,
+                commitment=str(submitted.commitment),
+                weight=submitted.weight,
+                verdict=VERDICT_NAMES[verdict.inclusion],
+                reason=verdict.reason,
+                metrics=dict(manifest.metrics) if manifest else {},
+                evaluated=manifest.evaluated if manifest else 0,
+            )
         )
-        for entry in sorted(submissions, key=lambda entry: entry.site)
+    return entries
+
+
+def _evaluation(combined: Combined) -> Evaluation | None:
+    """Pool what the included updates say of the state that the round started from."""
+    inputs, section = combined.inputs, combined.inputs.plan.evaluation
+    judgements = [
+        Judgement(manifest.metrics[section.metric], manifest.evaluated, entry.weight)
+        for entry in combined.included()
+        if (manifest := combined.verdicts[entry.site].manifest) and section.metric
     ]
+    previous = inputs.previous
+    return follow(
+        section, previous.evaluation, judgements, inputs.place.round - 1, str(previous.state)
+    )
 
 
 def _path(inputs: RoundInputs, site: SiteId) -> BlobFile:

@@ -25,11 +25,11 @@ from fednet.audit.deadlines import check_deadlines
 from fednet.audit.evidence import Evidence
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.ground import Ground, check_consents, check_ledger, check_plan
+from fednet.audit.inputs import PreviousRound
 from fednet.audit.membership import check_membership
 from fednet.audit.memory import AuditMemory, KeptRound, bind, now
 from fednet.audit.own_work import OwnWork
 from fednet.audit.proving import check_pins, check_proof
-from fednet.audit.recomputation import PreviousRound
 from fednet.audit.report import AuditReport, Recalled, RoundResult, RoundVerdict
 from fednet.audit.rounds import RoundsAudit
 from fednet.audit.snapshot import Snapshot, take_snapshot

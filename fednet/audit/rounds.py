@@ -10,9 +10,10 @@ from fednet.audit.checks import BLOBS, SETTLEMENT
 from fednet.audit.cohorts import Cohort, Key
 from fednet.audit.evidence import report_blob
 from fednet.audit.findings import Severity
+from fednet.audit.inputs import PreviousRound
 from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import Judged
-from fednet.audit.recomputation import PreviousRound, settlement_of
+from fednet.audit.recomputation import settlement_of
 from fednet.audit.report import RoundResult, RoundVerdict, SiteResult
 from fednet.codec import update_size_limit_bytes
 from fednet.credits import settlement_hash
@@ -134,7 +135,7 @@ class RoundsAudit:
             path = judged.recomputed.state_path
         if path is None:
             return None
-        return PreviousRound(proposed.record, proposed.state, path, record.earned)
+        return PreviousRound.of_record(proposed.record, proposed.state, path, record)
 
     def recall_following(self, number: RoundNumber, entry: RoundHistory) -> PreviousRound | None:
         """Fetch what the round after a verified one starts from, recomputing nothing."""

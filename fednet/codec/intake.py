@@ -39,6 +39,8 @@ class Reason(StrEnum):
     """Trained from another state than the round's."""
     WRONG_LAYOUT = "wrong-layout"
     """Tensors differ from what the plan lets travel, in name or shape."""
+    WRONG_CLUSTER = "wrong-cluster"
+    """Carries another cluster's model than its site belongs to."""
     WRONG_WEIGHT = "wrong-weight"
     """The manifest claims another number of examples than the ledger."""
     WRONG_STEPS = "wrong-steps"
@@ -86,6 +88,8 @@ class Expected:
     """Commitment of the state that the round starts from."""
     shape: StateShape
     """Tensors of that state, and which of them may travel."""
+    part: int | None = None
+    """Part of the state that the update must carry; None if the site may choose."""
 
 
 def judge_update(path: BlobFile, plan: Plan, expected: Expected) -> Verdict:
@@ -112,6 +116,8 @@ def _judge_values(
     part = expected.shape.part_of(file.layout)
     if reason is None and part is None:
         reason = Reason.WRONG_LAYOUT
+    if reason is None and part is not None and expected.part not in (None, part.number):
+        reason = Reason.WRONG_CLUSTER
     if reason is None:
         reason = _check_norm(squared_norm(file), plan)
     if reason is None and part is not None:

@@ -9,6 +9,7 @@ from fednet.domain.sections import (
     ClustersSection,
     CohortSection,
     CreditsSection,
+    EvaluationSection,
     PersonalSection,
     ServerSection,
     TrainingSection,
@@ -17,6 +18,7 @@ from fednet.domain.sections import (
 
 MAX_CREDITS = 1 << 48
 """Credits of a whole run, which the contract packs into 48 bits."""
+MOST_COMPARED_SITES = 2_000
 _LINEAR_RULES = ("fedavg",)
 _RADIUS_RULES = ("norm-bounding", "centred-clipping")
 _SPARSE_CODECS = ("topk", "topk-int8", "topk-int4")
@@ -42,12 +44,23 @@ class Sections(Protocol):
     @property
     def clusters(self) -> ClustersSection: ...
     @property
+    def evaluation(self) -> EvaluationSection: ...
+    @property
     def credits(self) -> CreditsSection: ...
 
 
 def contradiction(plan: Sections) -> str:
     """Say which fields cannot stand together; empty if all can."""
-    checks = (_cohort, _credits, _training, _update, _aggregation, _personal, _clusters)
+    checks = (
+        _cohort,
+        _credits,
+        _training,
+        _update,
+        _aggregation,
+        _personal,
+        _clusters,
+        _evaluation,
+    )
     return next((reason for check in checks if (reason := check(plan))), "")
 
 
@@ -59,6 +72,8 @@ def _cohort(plan: Sections) -> str:
         return "cohort: minimum_updates can never be reached by maximum_sites"
     if cohort.target_updates and cohort.target_updates < cohort.minimum_updates:
         return "cohort: target_updates is below minimum_updates"
+    if cohort.target_updates > cohort.maximum_sites:
+        return "cohort: target_updates can never be reached by maximum_sites"
     return ""
 
 
@@ -125,4 +140,30 @@ def _clusters(plan: Sections) -> str:
         return "clusters: a method and a count above 1 need each other"
     if section.count > 1 and plan.training.algorithm == "scaffold":
         return "clusters: scaffold has one control variate; use fedavg or fedprox"
+    if section.form_round > 1 and section.method != "similarity":
+        return 'clusters: form_round above 1 needs method = "similarity"'
+    if section.form_round > plan.rounds:
+        return "clusters: form_round is above rounds"
+    if section.method == "similarity" and plan.cohort.maximum_sites > MOST_COMPARED_SITES:
+        return (
+            "clusters: similarity compares every pair of sites; "
+            f"cohort.maximum_sites must be at most {MOST_COMPARED_SITES}"
+        )
+    return ""
+
+
+def _evaluation(plan: Sections) -> str:
+    section = plan.evaluation
+    low, high, target = section.lowest, section.highest, section.target
+    if not section.metric and (section.may_end or low is not None or high is not None):
+        return "evaluation: target, patience, lowest and highest need a metric"
+    if section.may_end and (low is None or high is None):
+        return (
+            "evaluation: target and patience need lowest and highest, "
+            "so that one site's lie counts by its weight only"
+        )
+    if low is not None and high is not None and low >= high:
+        return "evaluation: lowest must be below highest"
+    if target is not None and low is not None and high is not None and not low <= target <= high:
+        return "evaluation: target must lie between lowest and highest"
     return ""

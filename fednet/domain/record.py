@@ -13,6 +13,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fednet.domain import canonical
+from fednet.domain.evaluation import Ends, Evaluation
 from fednet.domain.identity import Commitment, Digest, Locator, SiteId
 from fednet.domain.ledger import Inclusion, Settlement
 from fednet.domain.update import Place
@@ -20,9 +21,10 @@ from fednet.errors import MalformedBlobError
 
 RECORD_FORMAT = "fednet-round-record/1"
 WITNESS_FORMAT = "fednet-witness/1"
-MAX_RECORD_SIZE_BYTES = 1 << 20
+MAX_RECORD_SIZE_BYTES = 1 << 22
 
 _HEX64 = r"^[0-9a-f]{64}$"
+_LISTS = ("updates", "credits", "clusters")
 
 
 class _Part(BaseModel):
@@ -38,6 +40,10 @@ class UpdateEntry(_Part):
     verdict: str = Field(pattern="^(included|invalid|unavailable)$")
     reason: str = Field(max_length=64)
     """Why an invalid update is invalid: the intake's code; empty otherwise."""
+    metrics: dict[str, str] = {}
+    """What an included update says that the previous state reaches on its site's data."""
+    evaluated: int = Field(0, ge=0)
+    """Examples that it says the metrics rest on."""
 
 
 class CreditEntry(_Part):
@@ -45,6 +51,13 @@ class CreditEntry(_Part):
 
     site: int = Field(ge=1)
     earned: int = Field(ge=0)
+
+
+class ClusterEntry(_Part):
+    """The cluster that a site belongs to from the next round on."""
+
+    site: int = Field(ge=1)
+    cluster: int = Field(ge=0)
 
 
 class RoundRecord(_Part):
@@ -67,6 +80,10 @@ class RoundRecord(_Part):
     """What the rule chose, where it chooses; empty for a mean."""
     updates: tuple[UpdateEntry, ...]
     """One per submission, by site."""
+    evaluation: Evaluation | None = None
+    """How good the states up to the previous one were, if the plan asks for a metric."""
+    clusters: tuple[ClusterEntry, ...] = ()
+    """Groups by similarity, by site, once they are formed."""
     state: str = Field(pattern=_HEX64)
     state_locator: str = Field(pattern=_HEX64)
     state_size_bytes: int = Field(ge=1)
@@ -89,7 +106,7 @@ class RoundRecord(_Part):
         if len(data) > MAX_RECORD_SIZE_BYTES:
             raise MalformedBlobError("record is too large", subject=subject, actual=len(data))
         raw = canonical.decode_object(data, subject)
-        lists = {name: tuple(_items(raw.get(name))) for name in ("updates", "credits")}
+        lists = {name: tuple(_items(raw.get(name))) for name in _LISTS}
         try:
             record = cls.model_validate(raw | lists)
         except ValidationError as exc:
@@ -98,7 +115,7 @@ class RoundRecord(_Part):
             raise MalformedBlobError(
                 f"not a round record: {field}: {first['msg']}", subject=subject
             ) from exc
-        for name in ("updates", "credits"):
+        for name in _LISTS:
             sites = [entry.site for entry in getattr(record, name)]
             if sites != sorted(set(sites)):
                 raise MalformedBlobError(f"{name} are not sorted by site", subject=subject)
@@ -118,6 +135,16 @@ class RoundRecord(_Part):
     def earned(self) -> dict[SiteId, int]:
         """Cumulative credits by site."""
         return {SiteId(entry.site): entry.earned for entry in self.credits}
+
+    @property
+    def assigned(self) -> dict[SiteId, int]:
+        """Cluster by site, where groups by similarity are formed."""
+        return {SiteId(entry.site): entry.cluster for entry in self.clusters}
+
+    @property
+    def ends(self) -> Ends:
+        """Say why the run is to end with this round; empty if it goes on."""
+        return self.evaluation.ends if self.evaluation else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,8 @@ class ClustersSection(Section):
 
     method: Literal["none", "ifca", "similarity"] = "none"
     count: int = Field(1, ge=1, le=MOST_CLUSTERS)
+    form_round: int = Field(1, ge=1, le=100_000)
+    """Round whose updates form the groups by their similarity; until then all train one model."""
 
 
 class EvaluationSection(Section):
@@ -198,6 +200,15 @@ class EvaluationSection(Section):
     """End the run once the pooled metric reaches it."""
     patience: int = Field(0, ge=0, le=100_000)
     """End the run after so many rounds without a better one; 0 never."""
+    lowest: Real | None = None
+    """What the metric can be at least; a site's value below counts as this in the pool."""
+    highest: Real | None = None
+    """What the metric can be at most."""
+
+    @property
+    def may_end(self) -> bool:
+        """Tell whether what the sites measure may end the run early."""
+        return self.target is not None or self.patience > 0
 
 
 class CreditsSection(Section):

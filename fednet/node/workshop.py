@@ -120,11 +120,9 @@ class Workshop:
     def agree(self, key: ProposalKey, recomputed: Recomputed) -> None:
         """Keep a recomputation that matches its proposal, for the round that builds on it."""
         self.keep_record(recomputed)
-        self._agreed[key] = PreviousRound(
-            recomputed.commitment,
-            Commitment(recomputed.record.state),
-            recomputed.state_path,
-            recomputed.record.earned,
+        record = recomputed.record
+        self._agreed[key] = PreviousRound.of_record(
+            recomputed.commitment, Commitment(record.state), recomputed.state_path, record
         )
 
     def tidy(self, current: RoundNumber, keep: frozenset[Commitment]) -> None:
@@ -187,7 +185,7 @@ class Workshop:
                 self._terms.plan.model.size_bytes,
                 _FETCH_TIMEOUT_SECONDS,
             )
-        return PreviousRound(proposed.record, proposed.state, state, record.earned)
+        return PreviousRound.of_record(proposed.record, proposed.state, state, record)
 
     def _combine(
         self,

@@ -26,7 +26,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "60736fa761c8707cd271a8560dff3e3e13cfe4d30dbb4a686d920896a8a64da9"
+        == "d74cab7a2c16aff10030fb4ee2dea8455291483b017c764e790c63663d812bbb"
     )
 
 
@@ -50,6 +50,8 @@ def test_plan_spelling_does_not_change_its_commitment() -> None:
         (MINIMAL + "[cohort]\nminimum_sites = 5\n", "minimum_sites"),
         (MINIMAL + "[cohort]\nquorum_basis_points = 4999\n", "cohort.quorum_basis_points"),
         (MINIMAL + "[cohort]\nmaximum_sites = 2\nminimum_updates = 3\n", "minimum_updates"),
+        (MINIMAL + "[cohort]\ntarget_updates = 1\n", "target_updates"),
+        (MINIMAL + "[cohort]\nmaximum_sites = 2\ntarget_updates = 3\n", "target_updates"),
         (MINIMAL + "[update]\nminimum_examples = 9\nmaximum_examples = 8\n", "minimum_examples"),
         (MINIMAL + "[credits]\nper_round = 100_000_000_000_000\n", "credits"),
         (MINIMAL.replace("= 3", "= 1000") + "[credits]\nper_round = 281_474_976_711\n", "credits"),

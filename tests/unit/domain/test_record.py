@@ -1,8 +1,9 @@
 import pytest
 
 from fednet.domain import canonical
+from fednet.domain.evaluation import Evaluation
 from fednet.domain.identity import Address, Commitment, Digest, RoundNumber, RunId, SiteId
-from fednet.domain.record import CreditEntry, RoundRecord, UpdateEntry, witness
+from fednet.domain.record import ClusterEntry, CreditEntry, RoundRecord, UpdateEntry, witness
 from fednet.domain.update import Manifest, Place
 from fednet.errors import MalformedBlobError
 
@@ -22,9 +23,21 @@ RECORD = RoundRecord(
     rule="fedavg",
     outcome={},
     updates=(
-        UpdateEntry(site=1, commitment="3" * 64, weight=10, verdict="included", reason=""),
+        UpdateEntry(
+            site=1,
+            commitment="3" * 64,
+            weight=10,
+            verdict="included",
+            reason="",
+            metrics={"accuracy": "0.5"},
+            evaluated=8,
+        ),
         UpdateEntry(site=3, commitment="4" * 64, weight=5, verdict="invalid", reason="not-finite"),
     ),
+    evaluation=Evaluation(
+        metric="accuracy", pooled="0.5", best="0.5", best_round=1, best_state="2" * 64
+    ),
+    clusters=(ClusterEntry(site=1, cluster=0), ClusterEntry(site=3, cluster=1)),
     state="5" * 64,
     state_locator="6" * 64,
     state_size_bytes=100,
@@ -41,7 +54,7 @@ def test_record_reads_back_from_its_bytes() -> None:
 def test_record_has_the_pinned_commitment() -> None:
     assert (
         str(Commitment.of(RECORD.to_bytes()))
-        == "0869ef9b65351b29da1f7c6b9094fa619bee6b2e19baa68decbec5d89f3cf123"
+        == "ea2895c12fe0c7ffb10beb605c24d2ef5226d5d2af76d64880bc4374a56a5e34"
     )
 
 
@@ -55,6 +68,12 @@ def test_record_has_the_pinned_commitment() -> None:
         {"updates": [RECORD.model_dump()["updates"][0]] * 2},
         {"updates": 3},
         {"credits_total": "2000"},
+        {"clusters": [{"site": 3, "cluster": 0}, {"site": 1, "cluster": 1}]},
+        {"evaluation": {}},
+        {"evaluation": RECORD.model_dump()["evaluation"] | {"best": "1e999999999"}},
+        {"evaluation": RECORD.model_dump()["evaluation"] | {"best": "1/3"}},
+        {"evaluation": RECORD.model_dump()["evaluation"] | {"best": "0.5\n"}},
+        {"evaluation": RECORD.model_dump()["evaluation"] | {"ends": "boredom"}},
         {"format": "fednet-round-record/2"},
     ],
 )
