@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from fednet.codec.files import TensorFile, write_tensors
+from fednet.codec.bfloat16 import BFloat16Codec
+from fednet.codec.files import HEADER_SLACK_BYTES, TensorFile, write_tensors
+from fednet.codec.quantised import QuantisedCodec
+from fednet.codec.sparse import SparseCodec
 from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment
 from fednet.domain.sections import UpdateSection
@@ -19,9 +22,6 @@ from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import UpdateFile
 from fednet.errors import PlanError
-
-HEADER_SLACK_BYTES = 4_096
-"""What the manifest may add to a header beyond a state's."""
 
 
 class Codec(Protocol):
@@ -40,11 +40,22 @@ class Codec(Protocol):
         metadata: Mapping[str, object],
         section: UpdateSection,
     ) -> Commitment:
-        """Write an update durably and commit to its bytes; the same arguments, the same bytes."""
+        """Write an update durably and commit to its bytes; the same arguments, the same bytes.
+
+        Raises:
+            TypeError: An array is not float32.
+            TrainingError: A value is not finite, where the codec has no way to say so.
+            SettingsError: The file cannot be written.
+        """
         ...
 
     def open(
-        self, path: BlobFile, subject: str, size_limit_bytes: int, shape: StateShape
+        self,
+        path: BlobFile,
+        subject: str,
+        size_limit_bytes: int,
+        shape: StateShape,
+        section: UpdateSection,
     ) -> UpdateFile:
         """Open an update as one flat float32 vector.
 
@@ -53,6 +64,7 @@ class Codec(Protocol):
             subject: What it is, for errors.
             size_limit_bytes: Refuse a larger file before reading any of it.
             shape: States of the run; bytes that do not name their tensors are one of its parts.
+            section: The plan's ``update``.
 
         Raises:
             MalformedBlobError: Too large, or not this codec's canonical form of anything.
@@ -79,12 +91,26 @@ class Float32Codec:
         return write_tensors(path, arrays, metadata)
 
     def open(
-        self, path: BlobFile, subject: str, size_limit_bytes: int, shape: StateShape
+        self,
+        path: BlobFile,
+        subject: str,
+        size_limit_bytes: int,
+        shape: StateShape,
+        section: UpdateSection,
     ) -> UpdateFile:
         return TensorFile(path, subject, size_limit_bytes)
 
 
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (Float32Codec(),)}
+_ALL: tuple[Codec, ...] = (
+    Float32Codec(),
+    BFloat16Codec(),
+    QuantisedCodec(8),
+    QuantisedCodec(4),
+    SparseCodec(32),
+    SparseCodec(8),
+    SparseCodec(4),
+)
+CODECS = {codec.name: codec for codec in _ALL}
 
 
 def codec_of(name: str) -> Codec:

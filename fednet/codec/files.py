@@ -19,6 +19,7 @@ from fednet.domain.blobs import BlobFile, FileSpan
 from fednet.domain.identity import Commitment
 from fednet.domain.tensors import (
     ELEMENT_SIZE_BYTES,
+    FLOAT32,
     LENGTH_SIZE_BYTES,
     FloatArray,
     Layout,
@@ -32,59 +33,61 @@ from fednet.errors import MalformedBlobError, SettingsError
 CHUNK_ELEMENTS = 1 << 16
 """Elements read at a time; with their float64 twins they stay in a core's own cache."""
 
+HEADER_SLACK_BYTES = 4_096
+"""What a manifest may add to a header beyond a state's."""
+SHORTEST_ENTRY_BYTES = 50
+"""What a header spends on a tensor at the very least."""
 
-class TensorFile:
-    """Read one canonical tensor file; its data is one flat float32 vector.
+
+class RawFile:
+    """Read the bytes of one canonical tensor file, from any thread.
 
     Args:
         path: The file, or where in one the tensors stand.
-        size_limit_bytes: Refuse a larger file before reading any of it.
         subject: What the file is, for errors.
+        size_limit_bytes: Refuse a larger file before reading any of it.
+        dtypes: What its tensors may be.
 
     Raises:
-        MalformedBlobError: Too large, or not the canonical form of any tensors.
+        MalformedBlobError: Too large, or not the canonical form of any such tensors.
         SettingsError: The file cannot be opened.
     """
 
-    def __init__(self, path: BlobFile, subject: str, size_limit_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        path: BlobFile,
+        subject: str,
+        size_limit_bytes: int | None = None,
+        dtypes: frozenset[str] = frozenset({FLOAT32}),
+    ) -> None:
         self.path = path
         self.subject = subject
         self._start = path.offset if isinstance(path, FileSpan) else 0
         self._fd = self._open()
         try:
-            self.header = self._read_header(size_limit_bytes)
+            self.header = self._read_header(size_limit_bytes, dtypes)
         except BaseException:
             self.close()
             raise
-
-    @property
-    def layout(self) -> Layout:
-        """Return what the file's tensors are."""
-        return self.header.layout
 
     @property
     def metadata(self) -> dict[str, object]:
         """Return what the file says of its tensors, unchecked."""
         return self.header.metadata
 
-    @property
-    def element_count(self) -> int:
-        """Count the elements of the flat vector."""
-        return self.header.layout.element_count
-
-    def read_into(self, start: int, out: FloatArray) -> None:
-        """Fill a contiguous buffer with the elements from ``start`` on.
+    def read_bytes_into(self, start: int, view: memoryview) -> None:
+        """Fill a buffer with the data's bytes from ``start`` on.
 
         Raises:
             MalformedBlobError: The file was cut short since it was opened.
         """
-        offset = self._start + self.header.data_offset + start * ELEMENT_SIZE_BYTES
+        offset = self._start + self.header.data_offset + start
         if self._fd >= 0:
-            self._pread(self._fd, offset, out.data.cast("B"))
+            self._pread(self._fd, offset, view)
             return
         fd = self._open()
         try:
-            self._pread(fd, offset, out.data.cast("B"))
+            self._pread(fd, offset, view)
         finally:
             os.close(fd)
 
@@ -105,7 +108,7 @@ class TensorFile:
     ) -> None:
         self.close()
 
-    def _read_header(self, size_limit_bytes: int | None) -> TensorHeader:
+    def _read_header(self, size_limit_bytes: int | None, dtypes: frozenset[str]) -> TensorHeader:
         if isinstance(self.path, FileSpan):
             size_bytes = self.path.size_bytes
         else:
@@ -121,7 +124,7 @@ class TensorFile:
         head_size = min(header_size_bytes(prefix, self.subject), size_bytes)
         head = bytearray(head_size)
         self._pread(self._fd, self._start, memoryview(head))
-        return parse_header(bytes(head), size_bytes, self.subject)
+        return parse_header(bytes(head), size_bytes, self.subject, dtypes)
 
     def _open(self) -> int:
         try:
@@ -146,6 +149,41 @@ class TensorFile:
             view = view[count:]
 
 
+class TensorFile(RawFile):
+    """Read one canonical file of float32 tensors; its data is one flat vector.
+
+    Args:
+        path: The file, or where in one the tensors stand.
+        subject: What the file is, for errors.
+        size_limit_bytes: Refuse a larger file before reading any of it.
+
+    Raises:
+        MalformedBlobError: Too large, or not the canonical form of any tensors.
+        SettingsError: The file cannot be opened.
+    """
+
+    def __init__(self, path: BlobFile, subject: str, size_limit_bytes: int | None = None) -> None:
+        super().__init__(path, subject, size_limit_bytes)
+
+    @property
+    def layout(self) -> Layout:
+        """Return what the file's tensors are."""
+        return self.header.layout
+
+    @property
+    def element_count(self) -> int:
+        """Count the elements of the flat vector."""
+        return self.header.layout.element_count
+
+    def read_into(self, start: int, out: FloatArray) -> None:
+        """Fill a contiguous buffer with the elements from ``start`` on.
+
+        Raises:
+            MalformedBlobError: The file was cut short since it was opened.
+        """
+        self.read_bytes_into(start * ELEMENT_SIZE_BYTES, out.data.cast("B"))
+
+
 def write_tensors(
     path: Path, arrays: Mapping[str, FloatArray], metadata: Mapping[str, object]
 ) -> Commitment:
@@ -158,13 +196,36 @@ def write_tensors(
         TypeError: An array is not float32.
         SettingsError: The file cannot be written.
     """
+    require_float32(arrays)
+    layout = Layout.of(arrays)
+    flats = (
+        np.ascontiguousarray(arrays[spec.name], dtype="<f4").reshape(-1) for spec in layout.tensors
+    )
+    return write_parts(path, layout, metadata, [flat.data.cast("B") for flat in flats])
+
+
+def require_float32(arrays: Mapping[str, FloatArray]) -> None:
+    """Raise ``TypeError`` unless every array is float32."""
     for name, array in arrays.items():
         if array.dtype != np.float32:
             raise TypeError(f"tensor {name} is {array.dtype}, not float32")
-    parts = [memoryview(encode_header(Layout.of(arrays), metadata))]
-    for name in sorted(arrays):
-        flat = np.ascontiguousarray(arrays[name], dtype="<f4").reshape(-1)
-        parts.append(flat.data.cast("B"))
+
+
+def write_parts(
+    path: Path, layout: Layout, metadata: Mapping[str, object], data: Sequence[memoryview]
+) -> Commitment:
+    """Write a canonical file from the bytes of its tensors, durably, and commit to it.
+
+    Args:
+        path: Where the file goes; replaced whole or not at all.
+        layout: Its tensors, in whatever dtypes.
+        metadata: What the file says of them.
+        data: Their bytes, in the order of the layout.
+
+    Raises:
+        SettingsError: The file cannot be written.
+    """
+    parts = [memoryview(encode_header(layout, metadata)), *data]
     _write_durably(path, parts)
     return Commitment.of(*parts)
 

@@ -33,6 +33,7 @@ def write_update(
 
     Raises:
         TypeError: An array is not float32.
+        TrainingError: A value is not finite, where the codec has no way to say so.
         PlanError: Unknown codec.
     """
     return codec_of(section.codec).write(path, arrays, manifest.to_metadata(), section)
@@ -45,7 +46,8 @@ def open_update(path: BlobFile, subject: str, plan: Plan, shape: StateShape) -> 
         MalformedBlobError: Too large, or not what the plan's codec writes.
         SettingsError: The file cannot be opened.
     """
-    return codec_of(plan.update.codec).open(path, subject, update_size_limit_bytes(plan), shape)
+    section, limit = plan.update, update_size_limit_bytes(plan)
+    return codec_of(section.codec).open(path, subject, limit, shape, section)
 
 
 def update_size_limit_bytes(plan: Plan) -> int:
