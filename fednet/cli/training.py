@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from fednet.domain import canonical
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.plan import Plan
-from fednet.domain.tensors import decode_tensors
+from fednet.domain.shape import StateShape
+from fednet.domain.tensors import FloatArray, Layout, decode_tensors
 from fednet.domain.update import Place
 from fednet.errors import PlanError
-from fednet.learning import Trainer, derive_seed
+from fednet.learning import Trainer, derive_seed, naming
 from fednet.node.ports import TrainingResult
+
+_DECIMALS = 9
 
 
 class SiteTrainer:
@@ -33,10 +37,17 @@ class SiteTrainer:
         return self._of(plan).digest
 
     def train(
-        self, plan: Plan, base_state_path: Path, place: Place, site: SiteId, out_dir: Path
+        self,
+        plan: Plan,
+        base_state_path: Path,
+        place: Place,
+        site: SiteId,
+        out_dir: Path,
+        kept: Mapping[str, FloatArray],
     ) -> TrainingResult:
         """Train behind the walls; the seed names the place, so a repeat gives the same bytes."""
-        base = decode_tensors(base_state_path.read_bytes(), "global model")[0]
+        state = decode_tensors(base_state_path.read_bytes(), "global model")[0]
+        shape = StateShape.of_state(plan, Layout.of(state))
         seed = derive_seed(
             plan.training.seed,
             place.chain_id,
@@ -48,9 +59,27 @@ class SiteTrainer:
         )
         trainer = self._of(plan)
         if str(trainer.digest) != plan.task.digest:
-            raise PlanError("the task's code is not the plan's", subject=plan.task.source)
-        result = trainer.train(base, plan.training, seed)
-        return TrainingResult(result.update, result.examples, result.metrics)
+            raise PlanError(
+                "the task's code is not the plan's",
+                subject=plan.task.source,
+                hint="install the code that the plan names, or leave: fednet run withdraw RUN",
+            )
+        part = 0
+        result = trainer.train(
+            naming.model_of(shape, state, part),
+            plan.training,
+            seed,
+            naming.terms_of(plan, shape, state, kept, part),
+        )
+        return TrainingResult(
+            naming.update_of(shape, result, part),
+            result.examples,
+            result.metrics,
+            result.steps,
+            _published(result.published),
+            result.evaluated,
+            result.kept,
+        )
 
     def close(self) -> None:
         """End the visitor."""
@@ -64,3 +93,10 @@ class SiteTrainer:
             self.close()
             self._trainer, self._running = self._open_trainer(source), source
         return self._trainer
+
+
+def _published(metrics: Mapping[str, float]) -> dict[str, str]:
+    """Write metrics as decimal text of a few digits, as they stand in a manifest."""
+    return {
+        name: canonical.decimal_text(round(value, _DECIMALS)) for name, value in metrics.items()
+    }

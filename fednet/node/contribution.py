@@ -7,17 +7,22 @@ then may anybody hear of them.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from fednet.audit import PreviousRound
 from fednet.codec import check_state, open_update, write_update
+from fednet.domain import canonical
 from fednet.domain.events import ConsentGiven
+from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest
 from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout
 from fednet.domain.update import Manifest
 from fednet.errors import DataError, ShapeMismatchError
+from fednet.node.keepsakes import Keepsakes, Kept
 from fednet.node.places import AttemptKey
+from fednet.node.progress import Progress
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.view import Pledge
@@ -50,10 +55,12 @@ def make_update(
     terms: RunTerms,
     workshop: Workshop,
     key: AttemptKey,
-    consent: ConsentGiven,
+    history: RunHistory,
     base: PreviousRound,
 ) -> Pledge:
     """Train on the last final state and return what this site commits to.
+
+    What training leaves for the next round is on the disk when this returns.
 
     Raises:
         TrainingError: Training failed, or the data is not what was registered.
@@ -65,12 +72,18 @@ def make_update(
     assert isinstance(base.state_path, Path)  # a node has files of its own, no bundle
     state = check_state(base.state_path, None, plan.model.size_bytes)
     shape = StateShape.of_state(plan, state.layout)
+    consent = history.consents[tools.site]
+    keepsakes = Keepsakes(workshop.folder, tools.site)
+    earlier = keepsakes.latest(history, key.round)
     with tools.training:
         require_registered_data(tools, consent)
         scratch = workshop.scratch()
-        result = tools.trainer.train(plan, base.state_path, place, tools.site, scratch)
+        result = tools.trainer.train(
+            plan, base.state_path, place, tools.site, scratch, earlier.arrays
+        )
     if shape.part_of(Layout.of(result.arrays)) is None:
         raise ShapeMismatchError("update does not fit the plan", subject="update")
+    own_metrics = {name: canonical.decimal_text(at) for name, at in result.metrics.items()}
     weight = min(result.examples, consent.maximum_examples)
     manifest = Manifest(
         place,
@@ -92,7 +105,16 @@ def make_update(
             plan,
             manifest,
         )
+        keepsakes.keep(key, commitment, Kept(result.kept, own_metrics), history)
     except BaseException:
         path.unlink()
         raise
+    _tell(tools, terms, key, own_metrics)
     return Pledge(commitment, tools.blobs.locate(path), weight, path.name)
+
+
+def _tell(tools: SiteTools, terms: RunTerms, key: AttemptKey, metrics: Mapping[str, str]) -> None:
+    """Tell the site, and nobody else, how good its models are on its own data."""
+    if metrics:
+        detail = ", ".join(f"{name} {float(text):.4g}" for name, text in sorted(metrics.items()))
+        tools.report(Progress(terms.run, key.round, key.attempt, "collecting", "trained", detail))

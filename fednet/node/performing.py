@@ -111,7 +111,7 @@ class Performer:
                 self._terms,
                 self._workshop,
                 key,
-                history.consents[self._tools.site],
+                history,
                 base,
             )
         except _COSTS_THE_ROUND as exc:

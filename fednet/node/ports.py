@@ -18,7 +18,7 @@ class TrainingResult:
     """What came of local training."""
 
     arrays: Mapping[str, FloatArray]
-    """The difference new - base, float32, by the model's tensor names."""
+    """The difference new - base of what travels, float32, by the state's tensor names."""
     examples: int
     """Examples that were trained on."""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -29,6 +29,8 @@ class TrainingResult:
     """What the base model reaches here, as decimal text: the one metric the plan asks for."""
     evaluated: int = 0
     """Examples that the published metric rests on."""
+    kept: Mapping[str, FloatArray] = field(default_factory=dict)
+    """What the site's next training starts from; never leaves the site."""
 
 
 class TrainerPort(Protocol):
@@ -43,9 +45,23 @@ class TrainerPort(Protocol):
         ...
 
     def train(
-        self, plan: Plan, base_state_path: Path, place: Place, site: SiteId, out_dir: Path
+        self,
+        plan: Plan,
+        base_state_path: Path,
+        place: Place,
+        site: SiteId,
+        out_dir: Path,
+        kept: Mapping[str, FloatArray],
     ) -> TrainingResult:
-        """Train on the state in the file; out_dir exists and is the trainer's to fill.
+        """Train on the state in the file.
+
+        Args:
+            plan: The run's plan.
+            base_state_path: The last final state.
+            place: Attempt that the update is for.
+            site: Who trains.
+            out_dir: Exists, and is the trainer's to fill.
+            kept: What this site's last included training left; empty if it left nothing.
 
         Raises:
             TrainingError: The data or the model does not allow it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -43,7 +43,13 @@ class Trainer:
         return TASK
 
     def train(
-        self, plan: Plan, base_state_path: Path, place: Place, site: SiteId, out_dir: Path
+        self,
+        plan: Plan,
+        base_state_path: Path,
+        place: Place,
+        site: SiteId,
+        out_dir: Path,
+        kept: Mapping[str, FloatArray],
     ) -> TrainingResult:
         return TrainingResult(difference(site, place.round), self.examples)
 

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from fednet.blobs import EmbeddedStore
 from fednet.codec.files import TensorFile
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.plan import Plan
+from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Place
 from fednet.ledger.deployment import read_deployment
 from fednet.ledger.reader import Web3Reader
@@ -51,7 +52,13 @@ class NoTraining:
         return Commitment(plan.task.digest)
 
     def train(
-        self, plan: Plan, base_state_path: Path, place: Place, site: SiteId, out_dir: Path
+        self,
+        plan: Plan,
+        base_state_path: Path,
+        place: Place,
+        site: SiteId,
+        out_dir: Path,
+        kept: Mapping[str, FloatArray],
     ) -> TrainingResult:
         with TensorFile(base_state_path, "base") as base:
             shapes = {spec.name: spec.shape for spec in base.layout.tensors}
