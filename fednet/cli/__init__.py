@@ -31,6 +31,7 @@ from fednet.cli.ledger import ledger
 from fednet.cli.model import model
 from fednet.cli.node import node
 from fednet.cli.plan import plan
+from fednet.cli.remedies import remedy_of
 from fednet.cli.report import report
 from fednet.cli.rewards import rewards
 from fednet.cli.run import run
@@ -67,7 +68,7 @@ def _report(exc: Exception, verbose: bool) -> int:
     if verbose:
         traceback.print_exception(exc)
     if isinstance(exc, FednetError):
-        message, hint, code = str(exc), exc.hint, exc.exit_code
+        message, hint, code = str(exc), remedy_of(exc), exc.exit_code
     elif isinstance(exc, OSError):
         place = f"{exc.filename}: " if exc.filename else ""
         message, hint, code = f"{place}{exc.strerror or exc}", "", EXIT_INTERNAL
@@ -76,8 +77,7 @@ def _report(exc: Exception, verbose: bool) -> int:
         message, code = f"internal fault: {type(exc).__name__}: {exc}", EXIT_INTERNAL
         hint = "this is a defect of fednet; run again with `fednet --verbose` and report it"
     click.echo(f"error: {' '.join(message.split())}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+    click.echo(f"hint: {hint}", err=True)
     return code
 
 

@@ -11,9 +11,10 @@ from fednet.domain.checkpoint import (
     SignedCheckpoint,
 )
 from fednet.domain.ports import LedgerReader
-from fednet.errors import FednetError, SettingsError, VerificationError
+from fednet.errors import MalformedBlobError, SettingsError, VerificationError
 from fednet.node import CheckpointBook
 
+_MADE_BY = "such a file, one checkpoint a line, is made by `fednet checkpoint show NUMBER > FILE`"
 _MAX_FILE_SIZE_BYTES = 10_000 * MAX_CHECKPOINT_SIZE_BYTES
 
 
@@ -43,8 +44,12 @@ def numbered(app: App, number: int) -> SignedCheckpoint:
         raise SettingsError(
             "no such checkpoint",
             subject=str(number),
-            expected=f"1 to {len(kept)}" if kept else "none is kept yet",
-            hint="`fednet checkpoint list` shows them",
+            expected=f"1 to {len(kept)}" if kept else None,
+            hint="`fednet checkpoint list` shows them"
+            if kept
+            else "none is kept yet: a node signs one after each final round,"
+            " `fednet checkpoint make RUN` signs one now, `fednet checkpoint import FILE` keeps"
+            " another member's",
         )
     return kept[number - 1]
 
@@ -58,18 +63,22 @@ def read_file(path: Path) -> list[SignedCheckpoint]:
     """
     try:
         if path.stat().st_size > _MAX_FILE_SIZE_BYTES:
-            raise SettingsError("too large for checkpoints", subject=str(path))
+            raise SettingsError("too large for checkpoints", subject=str(path), hint=_MADE_BY)
         lines = path.read_bytes().splitlines()
     except OSError as exc:
         raise SettingsError(
-            "cannot read the checkpoints", subject=str(path), actual=exc.strerror
+            "cannot read the checkpoints", subject=str(path), actual=exc.strerror, hint=_MADE_BY
         ) from exc
     if not lines:
-        raise SettingsError("holds no checkpoint", subject=str(path))
-    return [
-        SignedCheckpoint.from_bytes(line, f"{path}, line {number}")
-        for number, line in enumerate(lines, 1)
-    ]
+        raise SettingsError("holds no checkpoint", subject=str(path), hint=_MADE_BY)
+    try:
+        return [
+            SignedCheckpoint.from_bytes(line, f"{path}, line {number}")
+            for number, line in enumerate(lines, 1)
+        ]
+    except MalformedBlobError as exc:
+        exc.hint = _MADE_BY
+        raise
 
 
 def verify(signed: SignedCheckpoint) -> None:
@@ -118,9 +127,5 @@ def gather(app: App, files: tuple[Path, ...]) -> list[SignedCheckpoint]:
     """
     found = book(app).read()
     for path in files:
-        try:
-            found += read_file(path)
-        except FednetError as exc:
-            exc.hint = exc.hint or "a checkpoint file is made by `fednet checkpoint show`"
-            raise
+        found += read_file(path)
     return found

@@ -26,6 +26,7 @@ def deploy(app: App, account: str | None, password_file: Path | None) -> None:
     """
     home.require_not_deployed(app)
     signer = Signer(account, password_file)
+    home.chosen_keystore(app, account)
     with output.working("deploying the contracts"):
         deployment = wiring.deploy(app, signer)
     home.ensure_swarm_key(app)

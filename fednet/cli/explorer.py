@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fednet.cli import auditing, output, wiring
+from fednet.cli import auditing, home, output, wiring
 from fednet.cli.app import App, example, pass_app
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def explorer(app: App, host: str, port: int, show: bool) -> None:
     """
     from fednet.explorer import Server, Window, create_app, listen, url_of
 
+    home.require_deployment(app)
     fetch_seconds = app.settings().store.timeout_seconds
     listening = listen(host, port)
     with closing(listening), wiring.store(app) as store, wiring.index(app) as index:

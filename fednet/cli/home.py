@@ -15,6 +15,7 @@ from fednet.errors import SettingsError
 KEYSTORES = "keystores"
 _SWARM_KEY_SIZE_BYTES = 32
 _SWARM_KEY_HEAD = "/key/swarm/psk/1.0.0/\n/base16/\n"
+_ANOTHER_DEPLOYMENT = "copy deployment.json again from the operator's home, or from a backup"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -35,7 +36,8 @@ def chosen_keystore(app: App, account: str | None) -> Path:
     if not name:
         raise SettingsError(
             "no account to act with",
-            hint="make one with `fednet keys new NAME`, or give --account NAME",
+            hint="`fednet chain start` makes an operator's, `fednet node join INVITATION` a site's,"
+            " `fednet keys new NAME` any; or give --account NAME",
         )
     path = keystore_path(app, name)
     if not path.is_file():
@@ -55,7 +57,10 @@ def new_keystore_path(app: App, name: str) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise SettingsError(
-            "impossible name", subject=name, expected="letters, digits, dots, dashes; at most 64"
+            "impossible name",
+            subject=name,
+            expected="letters, digits, dots, dashes; at most 64",
+            hint="choose another name; it is for you alone",
         )
     path = app.home / KEYSTORES / f"{name}.json"
     if path.exists():
@@ -80,9 +85,11 @@ def read_deployment(app: App) -> dict[str, Any]:
     try:
         raw = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as exc:
-        raise SettingsError("cannot read the deployment file", subject=str(path)) from exc
+        raise SettingsError(
+            "cannot read the deployment file", subject=str(path), hint=_ANOTHER_DEPLOYMENT
+        ) from exc
     if not isinstance(raw, dict):
-        raise SettingsError("not a deployment file", subject=str(path))
+        raise SettingsError("not a deployment file", subject=str(path), hint=_ANOTHER_DEPLOYMENT)
     return raw
 
 
@@ -97,7 +104,8 @@ def require_deployment(app: App) -> None:
         raise SettingsError(
             "no deployment file",
             subject=str(path),
-            hint="join with `fednet node join INVITATION`, or deploy with `fednet deploy`",
+            hint="a site starts with `fednet node join INVITATION`, an operator with"
+            " `fednet chain start` and `fednet deploy`; --home or FEDNET_HOME names another home",
         )
 
 
@@ -136,14 +144,18 @@ def swarm_key(app: App) -> bytes:
         raise SettingsError(
             "no swarm key",
             subject=str(path),
-            hint="it comes with an invitation; the operator's comes with `fednet deploy`",
+            hint="a site gets it by `fednet node join INVITATION`, an operator by `fednet deploy`",
         ) from exc
     try:
         key = bytes.fromhex(text.split("\n")[2]) if text.startswith(_SWARM_KEY_HEAD) else b""
     except (ValueError, IndexError):
         key = b""
     if len(key) != _SWARM_KEY_SIZE_BYTES:
-        raise SettingsError("not a swarm key", subject=str(path))
+        raise SettingsError(
+            "not a swarm key",
+            subject=str(path),
+            hint="copy the operator's file swarm.key again; all members have the same",
+        )
     return key
 
 

@@ -18,6 +18,7 @@ from fednet.domain.tensors import encode_tensors, header_size_bytes, parse_heade
 from fednet.domain.update import STATE_METADATA
 from fednet.errors import PlanError, SettingsError
 
+_WRITTEN_BY = "`fednet plan new NAME --task TASK` writes one to start from"
 _HEAD = """\
 # A fednet plan: what a run agrees on. Opening a run freezes it.
 # `fednet plan check` tells whether it is possible; every field is in docs/protocol.md.
@@ -48,10 +49,10 @@ def read(path: Path, model: Path | None = None) -> PlanFile:
             "cannot read the plan",
             subject=str(path),
             actual=exc.strerror,
-            hint="`fednet plan new` writes one",
+            hint=_WRITTEN_BY,
         ) from exc
     except UnicodeDecodeError as exc:
-        raise PlanError("not text", subject=str(path)) from exc
+        raise PlanError("not text", subject=str(path), hint=_WRITTEN_BY) from exc
     if len(data) > MAX_PLAN_SIZE_BYTES:
         raise PlanError("plan is too large", subject=str(path), expected=MAX_PLAN_SIZE_BYTES)
     beside = path.with_suffix(".safetensors")

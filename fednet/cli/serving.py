@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from fednet.cli import mirroring, output, settings, wiring
+from fednet.cli import home, mirroring, output, settings, wiring
 from fednet.cli.app import App
 from fednet.errors import FednetError, SettingsError, StoreUnavailableError
 
@@ -55,6 +55,8 @@ def start(app: App) -> str:
             subject=str(app.home),
             hint="`fednet store status` shows it; a running node has its own",
         )
+    if not app.settings().store.rpc:
+        home.swarm_key(app)
     log = app.home / "log" / "store.log"
     settings.write_durably(log, b"", private=True)
     command = [sys.executable, "-m", "fednet.cli", "--home", str(app.home), "store", "run"]
@@ -72,8 +74,11 @@ def start(app: App) -> str:
     _notes(app).unlink(missing_ok=True)
     lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
     told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
     raise StoreUnavailableError(
-        "the store did not start", actual=(told or lines or ["no word"])[-1], hint=f"see {log}"
+        "the store did not start",
+        actual=(told or lines or ["no word"])[-1],
+        hint="; ".join([*hints[-1:], f"see {log}"]),
     )
 
 

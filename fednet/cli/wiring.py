@@ -66,6 +66,7 @@ def writer(app: App, signer: Signer) -> LedgerWriter:
     from fednet.ledger.keystore import unlock
     from fednet.ledger.writer import Web3Writer
 
+    home.require_deployment(app)
     path = home.chosen_keystore(app, signer.account)
     checked = reader(app)
     return Web3Writer(checked, unlock(path, signer.password(app)))

@@ -90,6 +90,7 @@ def find_task(reference: str) -> TaskSource:
             "not a task",
             subject=reference,
             expected=f"{', '.join(tasks.BUILT_IN)}, module:Class or path/to/file.py:Class",
+            hint="name a built-in task, or the file of your own and the class in it",
         )
     if place.endswith(".py"):
         path = Path(place).absolute()
