@@ -64,9 +64,8 @@ def work(
         TaskError: The task broke a rule.
     """
     model = training.build_model(task, settings.seed)
-    names, start = _start(model, base, terms)
+    names, start = start_from(model, base, terms)
     moved = groups.matching(terms.travelling, base) if terms.travelling else set(base)
-    write_state(model, start)
     published = _publish(training.judge(task, model, data), terms.metric) if terms.metric else {}
     drift = _drift(model, moved, terms) if settings.algorithm == "scaffold" else {}
     anchor = {name: torch.from_numpy(base[name].copy()) for name in sorted(moved)}
@@ -105,8 +104,12 @@ def work(
     )
 
 
-def _start(model: torch.nn.Module, base: Arrays, terms: LocalTerms) -> tuple[set[str], Arrays]:
-    """Complete the base by the site's own tensors; return the model's names too."""
+def start_from(model: torch.nn.Module, base: Arrays, terms: LocalTerms) -> tuple[set[str], Arrays]:
+    """Write the base and the site's own tensors into a model; return its names and values.
+
+    Raises:
+        TrainingError: The base does not fit the task.
+    """
     fresh = read_state(model)
     personal = groups.matching(terms.personal, fresh)
     if fresh.keys() - personal != base.keys():
@@ -119,7 +122,9 @@ def _start(model: torch.nn.Module, base: Arrays, terms: LocalTerms) -> tuple[set
         )
     own = groups.take(terms.kept, OWN_TENSORS)
     mine = {name: own[name] if _fits(own, name, fresh[name]) else fresh[name] for name in personal}
-    return set(fresh), {**base, **mine}
+    start = {**base, **mine}
+    write_state(model, start)
+    return set(fresh), start
 
 
 def _drift(model: torch.nn.Module, moved: set[str], terms: LocalTerms) -> dict[str, torch.Tensor]:

@@ -18,7 +18,7 @@ import torch
 from fednet.domain.sections import PersonalSection, TrainingSection
 from fednet.domain.tensors import decode_tensors, encode_tensors
 from fednet.errors import DataError, FednetError, TaskError
-from fednet.learning import groups, local, training, wire
+from fednet.learning import choosing, groups, local, training, wire
 from fednet.learning.state import read_state, write_state
 from fednet.learning.task import Dataset, Task
 from fednet.learning.values import LocalTerms
@@ -72,6 +72,7 @@ class Service:
             "inspect": self._inspect,
             "initial": self._initial,
             "train": self._train,
+            "loss": self._loss,
             "evaluate": self._evaluate,
         }
         with _blame(str(request["do"])):
@@ -121,6 +122,16 @@ class Service:
             groups.KEPT: result.kept,
         }
         return message, encode_tensors(groups.join(parts), {})
+
+    def _loss(self, request: wire.Message, payload: bytes) -> _Answer:
+        arrays = decode_tensors(payload, "model")[0]
+        settings = TrainingSection.model_validate(request["training"])
+        terms = LocalTerms(
+            personal=wire.texts(request, "personal"), kept=groups.take(arrays, groups.KEPT)
+        )
+        base = groups.take(arrays, groups.MODEL)
+        found = choosing.mean_loss(self._task, self._data("private"), base, settings, terms)
+        return {"loss": wire.real_text(found, "loss")}, b""
 
     def _evaluate(self, request: wire.Message, payload: bytes) -> _Answer:
         data = self._data(str(request["dataset"]))

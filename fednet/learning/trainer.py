@@ -205,6 +205,29 @@ class Trainer:
             wire.count(answer, "evaluated"),
         )
 
+    def loss(
+        self, base: Mapping[str, FloatArray], settings: TrainingSection, terms: LocalTerms
+    ) -> float:
+        """Return a model's mean loss over the private data, without training it.
+
+        Args:
+            base: One of the global models, float32, without personal tensors.
+            settings: The plan's section on training.
+            terms: Names the personal tensors, and holds what this site kept.
+
+        Raises:
+            TrainingError: The loss is not finite, or the base does not fit.
+            TaskError: The task failed or ran into a wall or limit.
+        """
+        self._require("private")
+        request: wire.Message = {
+            "do": "loss",
+            "training": settings.model_dump(),
+            "personal": list(terms.personal),
+        }
+        given = {groups.MODEL: base, groups.KEPT: terms.kept}
+        return wire.number(self._ask(request, groups.join(given))[0], "loss")
+
     def evaluate(
         self, model: Mapping[str, FloatArray], on: DatasetName = "held_out"
     ) -> dict[str, float]:
