@@ -44,6 +44,7 @@ class SiteTrainer:
         site: SiteId,
         out_dir: Path,
         kept: Mapping[str, FloatArray],
+        part: int | None,
     ) -> TrainingResult:
         """Train behind the walls; the seed names the place, so a repeat gives the same bytes."""
         state = decode_tensors(base_state_path.read_bytes(), "global model")[0]
@@ -64,7 +65,8 @@ class SiteTrainer:
                 subject=plan.task.source,
                 hint="install the code that the plan names, or leave: fednet run withdraw RUN",
             )
-        part = 0
+        if part is None:
+            part = _closest(trainer, plan, shape, state, kept)
         result = trainer.train(
             naming.model_of(shape, state, part),
             plan.training,
@@ -93,6 +95,25 @@ class SiteTrainer:
             self.close()
             self._trainer, self._running = self._open_trainer(source), source
         return self._trainer
+
+
+def _closest(
+    trainer: Trainer,
+    plan: Plan,
+    shape: StateShape,
+    state: Mapping[str, FloatArray],
+    kept: Mapping[str, FloatArray],
+) -> int:
+    """Return the cluster whose model has the lowest loss on this site's data."""
+    losses = [
+        trainer.loss(
+            naming.model_of(shape, state, part.number),
+            plan.training,
+            naming.terms_of(plan, shape, state, kept, part.number),
+        )
+        for part in shape.parts
+    ]
+    return losses.index(min(losses))
 
 
 def _published(metrics: Mapping[str, float]) -> dict[str, str]:

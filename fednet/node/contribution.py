@@ -13,6 +13,7 @@ from pathlib import Path
 from fednet.audit import PreviousRound
 from fednet.codec import check_state, open_update, write_update
 from fednet.domain import canonical
+from fednet.domain.clusters import part_for
 from fednet.domain.events import ConsentGiven
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest
@@ -75,11 +76,12 @@ def make_update(
     consent = history.consents[tools.site]
     keepsakes = Keepsakes(workshop.folder, tools.site)
     earlier = keepsakes.latest(history, key.round)
+    part = part_for(plan.clusters, key.round, base.assigned, tools.site)
     with tools.training:
         require_registered_data(tools, consent)
         scratch = workshop.scratch()
         result = tools.trainer.train(
-            plan, base.state_path, place, tools.site, scratch, earlier.arrays
+            plan, base.state_path, place, tools.site, scratch, earlier.arrays, part
         )
     if shape.part_of(Layout.of(result.arrays)) is None:
         raise ShapeMismatchError("update does not fit the plan", subject="update")

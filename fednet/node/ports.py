@@ -52,6 +52,7 @@ class TrainerPort(Protocol):
         site: SiteId,
         out_dir: Path,
         kept: Mapping[str, FloatArray],
+        part: int | None,
     ) -> TrainingResult:
         """Train on the state in the file.
 
@@ -62,6 +63,7 @@ class TrainerPort(Protocol):
             site: Who trains.
             out_dir: Exists, and is the trainer's to fill.
             kept: What this site's last included training left; empty if it left nothing.
+            part: Which cluster's model to train; None chooses that of the lowest loss here.
 
         Raises:
             TrainingError: The data or the model does not allow it.

@@ -50,6 +50,7 @@ class Trainer:
         site: SiteId,
         out_dir: Path,
         kept: Mapping[str, FloatArray],
+        part: int | None,
     ) -> TrainingResult:
         return TrainingResult(difference(site, place.round), self.examples)
 

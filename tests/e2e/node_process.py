@@ -59,6 +59,7 @@ class NoTraining:
         site: SiteId,
         out_dir: Path,
         kept: Mapping[str, FloatArray],
+        part: int | None,
     ) -> TrainingResult:
         with TensorFile(base_state_path, "base") as base:
             shapes = {spec.name: spec.shape for spec in base.layout.tensors}
