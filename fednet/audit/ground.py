@@ -15,7 +15,7 @@ from fednet.audit.checks import (
 from fednet.audit.evidence import Evidence, report_blob
 from fednet.audit.findings import Findings
 from fednet.audit.snapshot import Snapshot
-from fednet.codec import check_state
+from fednet.codec import check_initial_state
 from fednet.domain import events as ev
 from fednet.domain.blobs import BlobFile
 from fednet.domain.history import RunHistory
@@ -201,15 +201,8 @@ def _check_initial_model(
         return None
     assert blob.path is not None
     try:
-        header = check_state(blob.path, size_limit_bytes=plan.model.size_bytes, subject=subject)
-        if header.file_size_bytes != plan.model.size_bytes:
-            raise VerificationError(
-                "size is not the plan's",
-                subject=subject,
-                expected=plan.model.size_bytes,
-                actual=header.file_size_bytes,
-            )
-    except (MalformedBlobError, ShapeMismatchError, VerificationError) as exc:
+        check_initial_state(blob.path, plan, subject)
+    except (MalformedBlobError, PlanError, ShapeMismatchError, VerificationError) as exc:
         findings.add(INITIAL_MODEL, "initial-model-unfit", subject, str(exc))
         return None
     return blob.path

@@ -49,7 +49,7 @@ _REAL = _Real()
 @click.option("--sites", type=int, default=2, show_default=True, help="Consents that start it.")
 @click.option("--minimum-sites", type=int, help="Least consents; default SITES.")
 @click.option("--maximum-sites", type=int, default=1000, show_default=True)
-@click.option("--algorithm", type=click.Choice(("fedavg", "fedprox")), default="fedavg")
+@click.option("--algorithm", type=click.Choice(("fedavg", "fedprox", "scaffold")), default="fedavg")
 @click.option("--proximal-mu", type=_REAL, default="0", help="FedProx's pull, above 0.")
 @click.option("--epochs", type=int, default=1, show_default=True, help="Local epochs per round.")
 @click.option("--batch-size", type=int, default=32, show_default=True)
@@ -63,6 +63,8 @@ _REAL = _Real()
 @click.option("--grace-seconds", type=int, default=60, show_default=True)
 @click.option("--propose-seconds", type=int, default=1800, show_default=True)
 @click.option("--attest-seconds", type=int, default=1800, show_default=True)
+@click.option("--set", "values", multiple=True, metavar="SECTION.FIELD=VALUE",
+              help="Any other field of the plan; repeatable.")  # fmt: skip
 @click.option("--directory", type=click.Path(path_type=Path, file_okay=False, exists=True),
               default=Path(), help="Where to write; default here.")  # fmt: skip
 @pass_app
@@ -82,6 +84,7 @@ def new(
     momentum: Decimal,
     seed: int,
     credits_per_round: int,
+    values: tuple[str, ...],
     directory: Path,
     collect_seconds: int,
     reveal_seconds: int,
@@ -91,7 +94,8 @@ def new(
 ) -> None:
     """Write NAME.toml, and the initial model NAME.safetensors beside it.
 
-    Every other field of a plan gets its default; edit the file to change it.
+    Every other field of a plan gets its default, unless --set names it:
+    --set server.optimizer=fedadam --set update.travelling='["head.*"]'.
     """
     needed = sites if minimum_sites is None else minimum_sites
     raw = {
@@ -122,7 +126,7 @@ def new(
         "credits": {"per_round": credits_per_round},
     }
     with output.working("making the initial model"):
-        written = plans.make(app, raw, directory, task, seed)
+        written = plans.make(app, plans.with_values(raw, values), directory, task, seed)
     click.echo(f"wrote {written.path} and {written.model}")
     output.say(f"next: fednet run open {written.path}")
 

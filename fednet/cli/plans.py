@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ from pydantic import BaseModel
 
 from fednet.cli import wiring
 from fednet.cli.app import App
+from fednet.codec import check_initial_state
 from fednet.domain.identity import Commitment
 from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
-from fednet.domain.tensors import encode_tensors, header_size_bytes, parse_header
+from fednet.domain.shape import StateShape
+from fednet.domain.tensors import Layout, encode_tensors
 from fednet.domain.update import STATE_METADATA
 from fednet.errors import PlanError, SettingsError
+from fednet.learning import derive_seed, naming
 
 _WRITTEN_BY = "`fednet plan new NAME --task TASK` writes one to start from"
 _HEAD = """\
@@ -84,13 +89,27 @@ def check(file: PlanFile) -> list[str]:
             actual=str(Commitment.of(data)),
             hint="make plan and model together with `fednet plan new`",
         )
-    header = parse_header(data[: header_size_bytes(data[:8], "initial model")], len(data),
-                          "initial model")  # fmt: skip
+    shape = check_initial_state(file.model, plan, "initial model")
     return [
         f"plan {plan.commitment}: possible",
         f"task {plan.task.source}: code is the plan's",
-        f"model: {len(header.layout.tensors)} tensors, {header.layout.element_count} parameters",
+        f"model: {len(shape.model.tensors)} tensors, {shape.model.element_count} parameters",
+        *_beside_the_model(shape),
     ]
+
+
+def _beside_the_model(shape: StateShape) -> list[str]:
+    """Say what a state holds besides one model, and what an update carries of it."""
+    found = []
+    if len(shape.parts) > 1:
+        found.append(f"clusters: {len(shape.parts)} models")
+    added = sum(spec.element_count for spec in shape.state.tensors if shape.is_added(spec.name))
+    if added:
+        found.append(f"beside: {added} values of the server's state, all zero")
+    travelling = shape.parts[0].layout.element_count
+    if travelling != shape.model.element_count:
+        found.append(f"update: {travelling} values travel")
+    return found
 
 
 def require_task(plan: Plan, local: str = "") -> None:
@@ -127,11 +146,15 @@ def make(app: App, raw: dict[str, Any], folder: Path, task: str, seed: int) -> P
     placeholder = {"commitment": "0" * 64, "size_bytes": 1}
     digest = str(wiring.task_digest(task))
     raw = raw | {"task": {"source": task, "digest": digest}}
-    Plan.validated(raw | {"model": placeholder}, "plan")
+    possible = Plan.validated(raw | {"model": placeholder}, "plan")
     for file in (path, model):
         if file.exists():
             raise SettingsError("is there already", subject=str(file), hint="choose another name")
-    state = encode_tensors(wiring.initial_model(app, task, seed), STATE_METADATA)
+    seeds = [seed, *(derive_seed(seed, "cluster", at) for at in range(1, possible.clusters.count))]
+    with wiring.trainer(app, task, None) as trainer:
+        models = [trainer.initial_model(one) for one in seeds]
+    shape = StateShape.of_model(possible, Layout.of(models[0]))
+    state = encode_tensors(naming.initial_state(shape, models), STATE_METADATA)
     described = {"commitment": str(Commitment.of(state)), "size_bytes": len(state)}
     plan = Plan.validated(raw | {"model": described}, "plan")
     try:
@@ -142,6 +165,41 @@ def make(app: App, raw: dict[str, Any], folder: Path, task: str, seed: int) -> P
     return PlanFile(plan, path, model)
 
 
+def with_values(raw: Mapping[str, Any], values: Sequence[str]) -> dict[str, Any]:
+    """Set fields of a plan by their names, as ``section.field=value``.
+
+    Args:
+        raw: The plan so far, by section.
+        values: A value is read as TOML does, or is text if that cannot be read.
+
+    Raises:
+        PlanError: Not of that form.
+    """
+    made = {name: dict(item) if isinstance(item, dict) else item for name, item in raw.items()}
+    for text in values:
+        name, equals, value = text.partition("=")
+        section, dot, field = name.strip().partition(".")
+        if not equals or not dot or not section or not field:
+            raise PlanError(
+                "not a field and its value",
+                subject=f"--set {text}",
+                expected="section.field=value",
+                hint="for example --set server.optimizer=fedadam",
+            )
+        fields = made.setdefault(section, {})
+        if not isinstance(fields, dict):
+            raise PlanError("has no fields", subject=f"--set {text}", expected="a section")
+        fields[field] = _toml_value(value.strip())
+    return made
+
+
+def _toml_value(text: str) -> Any:  # noqa: ANN401 - whatever TOML can say
+    try:
+        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 def to_toml(plan: Plan) -> str:
     """Write a plan as its author would."""
     return tomli_w.dumps(_plain(plan))
@@ -149,7 +207,9 @@ def to_toml(plan: Plan) -> str:
 
 def _plain(section: BaseModel) -> Mapping[str, Any]:
     fields = {name: getattr(section, name) for name in type(section).model_fields}
+    # TOML has no word for nothing: a field that is not set is left out.
     return {
         name: _plain(value) if isinstance(value, BaseModel) else value
         for name, value in fields.items()
+        if value is not None
     }

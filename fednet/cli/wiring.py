@@ -22,7 +22,6 @@ from fednet.domain.blobs import BlobStore
 from fednet.domain.identity import CONSORTIUM, Address, Commitment
 from fednet.domain.ledger import Deployment, Role
 from fednet.domain.ports import LedgerWriter
-from fednet.domain.tensors import FloatArray
 from fednet.errors import LedgerError, SettingsError, StoreError, StoreUnavailableError
 from fednet.learning import Trainer, find_task, probe_walls
 from fednet.learning.walls.report import WALL_NAMES, Wall
@@ -339,12 +338,6 @@ def trainer(app: App, task: str, data: Path | None) -> Trainer:
 def task_digest(source: str) -> Commitment:
     """Digest the code that this machine has for a task; runs none of it."""
     return find_task(source).digest
-
-
-def initial_model(app: App, source: str, seed: int) -> dict[str, FloatArray]:
-    """Let a task make the model that a run starts from."""
-    with trainer(app, source, None) as found:
-        return found.initial_model(seed)
 
 
 def walls() -> tuple[Wall, ...]:

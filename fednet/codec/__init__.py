@@ -7,6 +7,7 @@ asks a ledger, or knows how bytes were fetched.
 
 from fednet.codec.codecs import CODECS, Codec, codec_of
 from fednet.codec.files import TensorFile, write_tensors
+from fednet.codec.initial import check_initial_state
 from fednet.codec.intake import Expected, Reason, Verdict, judge_update
 from fednet.codec.state import check_state, write_state
 from fednet.codec.update import open_update, update_size_limit_bytes, write_update
@@ -18,6 +19,7 @@ __all__ = [
     "Reason",
     "TensorFile",
     "Verdict",
+    "check_initial_state",
     "check_state",
     "codec_of",
     "judge_update",

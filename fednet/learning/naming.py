@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from fednet.domain.plan import Plan
 from fednet.domain.shape import CONTROL, MARK, StateShape
@@ -21,6 +23,23 @@ def model_of(shape: StateShape, state: Arrays, part: int = 0) -> dict[str, Float
         part: The cluster's number; 0 where there are no clusters.
     """
     return {spec.name: state[shape.state_name(spec.name, part)] for spec in shape.model.tensors}
+
+
+def initial_state(shape: StateShape, models: Sequence[Arrays]) -> dict[str, FloatArray]:
+    """Make the state that round 1 starts from; what is added to a model starts as zeros.
+
+    Args:
+        shape: What the state is to hold.
+        models: One model of the task for each cluster, or the only one; personal
+            tensors are left out.
+    """
+    state = {
+        shape.state_name(spec.name, number): model[spec.name]
+        for number, model in enumerate(models)
+        for spec in shape.model.tensors
+    }
+    added = (spec for spec in shape.state.tensors if shape.is_added(spec.name))
+    return state | {spec.name: np.zeros(spec.shape, np.float32) for spec in added}
 
 
 def terms_of(
