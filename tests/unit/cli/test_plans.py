@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fednet.cli import plans
+from fednet.cli.app import App
+from fednet.codec import check_initial_state
+from fednet.domain.identity import Commitment
+from fednet.domain.plan import Plan
+from fednet.domain.tensors import FloatArray, decode_tensors, encode_tensors
+from fednet.domain.update import STATE_METADATA
+from fednet.errors import FednetError, PlanError
+
+RAW = {"name": "pilot", "rounds": 3}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    home = tmp_path / "home"
+    home.mkdir()
+    return App(home)
+
+
+def made(app: App, tmp_path: Path, *values: str) -> plans.PlanFile:
+    return plans.make(app, plans.with_values(RAW, values), tmp_path, "digits", 7)
+
+
+def test_a_value_is_read_as_toml_or_is_text() -> None:
+    raw = plans.with_values(
+        {"training": {"momentum": 0}},
+        ["training.learning_rate=0.10", "aggregation.rule=krum", 'update.personal=["2.*"]'],
+    )
+    assert raw == {
+        "training": {"momentum": 0, "learning_rate": Decimal("0.10")},
+        "aggregation": {"rule": "krum"},
+        "update": {"personal": ["2.*"]},
+    }
+
+
+@pytest.mark.parametrize("text", ["rule=krum", "aggregation.rule", ".rule=krum", "name.first=x"])
+def test_what_names_no_field_is_refused(text: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        plans.with_values(RAW, [text])
+    assert caught.value.subject == f"--set {text}"
+
+
+def test_a_state_holds_zeros_for_what_the_server_adds(app: App, tmp_path: Path) -> None:
+    file = made(
+        app, tmp_path, "training.algorithm=scaffold", "server.optimizer=fedyogi",
+        'update.travelling=["2.*"]',
+    )  # fmt: skip
+    arrays, metadata = decode_tensors(file.model.read_bytes(), "state")
+    assert metadata == STATE_METADATA
+    assert set(arrays) == {
+        "0.bias", "0.weight", "2.bias", "2.weight",
+        "~control/2.bias", "~control/2.weight",
+        "~momentum/2.bias", "~momentum/2.weight", "~second/2.bias", "~second/2.weight",
+    }  # fmt: skip
+    assert not any(value.any() for name, value in arrays.items() if name.startswith("~"))
+    assert all(arrays[name].any() for name in ("0.bias", "2.weight"))
+    found = plans.check(plans.read(file.path))
+    assert found[2:] == [
+        "model: 4 tensors, 9610 parameters",
+        "beside: 3870 values of the server's state, all zero",
+        "update: 2580 values travel",
+    ]
+
+
+def test_each_cluster_starts_from_a_seed_of_its_own(app: App, tmp_path: Path) -> None:
+    file = made(
+        app, tmp_path, "clusters.method=ifca", "clusters.count=2", 'update.personal=["2.*"]'
+    )
+    arrays, _ = decode_tensors(file.model.read_bytes(), "state")
+    assert set(arrays) == {
+        f"~cluster-{at}/0.{kind}" for at in (0, 1) for kind in ("bias", "weight")
+    }
+    assert not np.array_equal(arrays["~cluster-0/0.weight"], arrays["~cluster-1/0.weight"])
+    assert "clusters: 2 models" in plans.check(plans.read(file.path))
+
+
+def test_a_plan_that_leaves_a_field_unset_is_written_and_read(app: App, tmp_path: Path) -> None:
+    file = made(app, tmp_path)
+    assert file.plan.evaluation.target is None
+    assert plans.read(file.path).plan == file.plan
+
+
+@pytest.mark.parametrize("name", ["~momentum/0.weight", "~cluster-0/0.weight", "extra", ""])
+def test_a_state_that_the_plan_does_not_ask_for_is_refused(
+    app: App, tmp_path: Path, name: str
+) -> None:
+    file = made(app, tmp_path, "server.optimizer=fedavgm")
+    arrays: dict[str, FloatArray] = decode_tensors(file.model.read_bytes(), "state")[0]
+    if name in arrays:
+        arrays[name] = np.full_like(arrays[name], 1e-30)
+    elif name:
+        arrays[name] = np.zeros((1,), np.float32)
+    else:
+        del arrays["2.bias"]
+    data = encode_tensors(arrays, STATE_METADATA)
+    file.model.write_bytes(data)
+    model = file.plan.model.model_copy(
+        update={"commitment": str(Commitment.of(data)), "size_bytes": len(data)}
+    )
+    plan: Plan = file.plan.model_copy(update={"model": model})
+    with pytest.raises(FednetError) as caught:
+        check_initial_state(file.model, plan, "initial model")
+    assert "initial model" in str(caught.value)
