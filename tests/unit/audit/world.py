@@ -6,10 +6,10 @@ record what a contract would have refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,7 +38,7 @@ from fednet.domain.ledger import (
 )
 from fednet.domain.plan import Plan
 from fednet.domain.record import RoundRecord
-from fednet.domain.sections import CohortSection, ModelSection, TaskSection
+from fednet.domain.sections import CohortSection, ModelSection, TaskSection, UpdateSection
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, Place
 from tests.unit.audit.books import (
@@ -75,8 +75,22 @@ def filled(value: float) -> dict[str, FloatArray]:
 class World(Books):
     """Play a run and audit it."""
 
-    def __init__(self, folder: Path, sites: int = 3, rounds: int = 2) -> None:
+    sections: ClassVar[Mapping[str, Any]] = {}
+    """Further sections of the plan."""
+
+    def initial(self) -> dict[str, FloatArray]:
+        """Give the state that round 1 starts from."""
+        return {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
+
+    def __init__(
+        self,
+        folder: Path,
+        sites: int = 3,
+        rounds: int = 2,
+        update: UpdateSection | None = None,
+    ) -> None:
         self.folder = folder
+        self.update = update or UpdateSection()
         self.store = MemoryStore(MemorySwarm(), folder / "cache")
         self.sites = [SiteId(number) for number in range(1, sites + 1)]
         super().__init__()
@@ -122,7 +136,7 @@ class World(Books):
         arrays = honest if arrays is None else arrays
         said = Manifest(self.place, SiteId(site), self.base, weight, Digest(bytes([site]) * 32))
         if data is None:
-            write_update(path, arrays, replace(said, **manifest))
+            write_update(path, arrays, replace(said, **manifest), self.update)
         else:
             path.write_bytes(data)
         self.updates[(self.place.round, self.place.attempt, SiteId(site))] = path
@@ -162,6 +176,10 @@ class World(Books):
             for entry in submissions
         }
         previous = PreviousRound(self.previous_record, self.base, self.base_path, self.earned)
+        if self.last is not None:
+            previous = PreviousRound.of_record(
+                self.previous_record, self.base, self.base_path, self.last
+            )
         inputs = RoundInputs(
             self.plan, self.place, previous, submissions, paths, CREDITS, len(submissions)
         )
@@ -254,7 +272,7 @@ class World(Books):
             proposal=said.proposal,
         )
         self.previous_record, self.base, self.earned = said.record, said.state, made.record.earned
-        self.base_path = made.state_path
+        self.base_path, self.last = made.state_path, made.record
         if said.round == self.plan.rounds:
             self.emit(ev.RunCompleted, rounds=said.round)
         else:
@@ -301,16 +319,18 @@ class World(Books):
         )  # fmt: skip
 
     def _open(self, rounds: int) -> None:
-        arrays = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
         self.base_path = self.folder / "initial"
-        self.base = write_state(self.base_path, arrays)
+        self.base = write_state(self.base_path, self.initial())
         self.earned: dict[SiteId, int] = {}
+        self.last: RoundRecord | None = None
         self.plan = Plan(
             name="small",
             rounds=rounds,
             task=TaskSection(source="digits", digest="0" * 64),
             model=ModelSection(commitment=str(self.base), size_bytes=self.base_path.stat().st_size),
             cohort=self.cohort,
+            update=self.update,
+            **self.sections,
         )
         plan_path = self.folder / "plan"
         plan_path.write_bytes(self.plan.to_bytes())
