@@ -3,8 +3,9 @@
 `hospitals` deals the breast-cancer records in unequal shares, with unequal
 rates of malignancy and masses of different size (roughly in order of
 perimeter), so that no hospital alone has seen what the others see. `even`
-deals either data set at random in equal shares. One test set with the class
-rates of the whole, or drawn at random, stays apart.
+deals either data set at random in equal shares; `dirichlet` deals each class in
+shares of its own, as Hsu et al., 2019, https://arxiv.org/abs/1909.06335. One
+test set with the class rates of the whole, or drawn at random, stays apart.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy.typing as npt
 _FILES = {"breast-cancer": "breast_cancer.csv", "digits": "digits.csv.gz"}
 _ORDER_COLUMN = "mean_perimeter"
 _LABEL_COLUMN = "malignant"
+_LABELS = {"breast-cancer": _LABEL_COLUMN, "digits": "digit"}
 _ORDER_NOISE = 20.0
 """Standard deviation in the column's unit: the larger, the more alike the hospitals."""
 _LOWEST_RATE, _HIGHEST_RATE = 0.15, 0.75
@@ -99,6 +101,65 @@ def even(name: str, count: int, seed: int = 0, held_out_share: float = 0.3) -> S
         tuple(tuple(body[row] for row in site) for site in sites),
         tuple(body[row] for row in order[:cut]),
     )
+
+
+def dirichlet(
+    name: str,
+    count: int,
+    alpha: float,
+    seed: int = 0,
+    held_out_share: float = 0.3,
+    least: int = 2,
+) -> Split:
+    """Deal each class of a bundled data set in shares drawn from a Dirichlet distribution.
+
+    Args:
+        name: ``breast-cancer`` or ``digits``.
+        count: Sites.
+        alpha: Concentration: 100 deals nearly evenly, 0.1 leaves most sites a class or two.
+        seed: Of everything that is drawn.
+        held_out_share: Share of the records that no site gets, in (0, 1).
+        least: Records that every site gets at least; the richest ones give them up.
+
+    Raises:
+        ValueError: No such data set, too few records for the sites, or a number out of range.
+    """
+    if name not in _FILES or count < 1 or not alpha > 0 or not 0 < held_out_share < 1:
+        raise ValueError("breast-cancer or digits, 1 site or more, alpha above 0, a share below 1")
+    header, *body = bundled_csv(name).splitlines()
+    column = header.split(",").index(_LABELS[name])
+    labels = np.array([line.split(",")[column] for line in body])
+    draw = np.random.default_rng(seed)
+    order = draw.permutation(len(body))
+    cut = round(len(body) * held_out_share)
+    kept = order[cut:]
+    if least * count > len(kept):
+        raise ValueError(f"{len(kept)} records are too few for {count} sites")
+    parts: list[list[int]] = [[] for _ in range(count)]
+    for label in sorted(set(labels)):
+        rows = kept[labels[kept] == label]
+        shares = np.cumsum(draw.dirichlet(np.full(count, alpha)))
+        ends = np.round(shares * len(rows)).astype(np.intp)
+        for part, piece in zip(parts, np.split(rows, ends[:-1]), strict=True):
+            part.extend(int(row) for row in piece)
+    _level(parts, least, draw)
+    sites = [np.array(part, np.intp) for part in parts]
+    return Split(
+        header,
+        tuple(_pick(body, [site], draw) for site in sites),
+        tuple(body[row] for row in order[:cut]),
+    )
+
+
+def _level(parts: list[list[int]], least: int, draw: np.random.Generator) -> None:
+    """Move records from the richest site to the poorest until each has the least."""
+    while True:
+        poorest = min(range(len(parts)), key=lambda at: (len(parts[at]), at))
+        if len(parts[poorest]) >= least:
+            return
+        richest = max(range(len(parts)), key=lambda at: (len(parts[at]), -at))
+        moved = int(draw.integers(len(parts[richest])))
+        parts[poorest].append(parts[richest].pop(moved))
 
 
 def bundled_csv(name: str) -> str:

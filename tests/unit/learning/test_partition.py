@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from fednet.learning.partition import Split, bundled_csv, even, hospitals
+from fednet.learning.partition import Split, bundled_csv, dirichlet, even, hospitals
 from fednet.learning.tasks import breast_cancer
 
 
@@ -55,3 +57,26 @@ def test_bundled_records_have_the_columns_the_task_asks_for() -> None:
     assert lines[0].split(",") == [*breast_cancer.FEATURES, breast_cancer.LABEL]
     assert len(lines) == 570
     assert sum(line.endswith(",1") for line in lines[1:]) == 212
+
+
+def _commonest_share(split: Split) -> float:
+    """Return the mean, over sites, of the commonest digit's share."""
+    labels = [[line.rsplit(",", 1)[1] for line in site] for site in split.sites]
+    shares = [max(Counter(site).values()) / len(site) for site in labels]
+    return sum(shares) / len(shares)
+
+
+def test_dirichlet_deals_every_record_once_and_skews_the_classes() -> None:
+    split = dirichlet("digits", 10, 0.1, seed=3)
+    assert sorted(_rows(split)) == sorted(bundled_csv("digits").splitlines()[1:])
+    assert min(len(site) for site in split.sites) >= 2
+    assert _commonest_share(split) > 0.5
+    assert _commonest_share(dirichlet("digits", 10, 1_000.0, seed=3)) < 0.2
+
+
+def test_dirichlet_repeats_for_a_seed_and_leaves_no_site_without_records() -> None:
+    split = dirichlet("digits", 200, 0.05, 7)
+    assert split == dirichlet("digits", 200, 0.05, 7)
+    assert min(len(site) for site in split.sites) == 2
+    with pytest.raises(ValueError, match="too few"):
+        dirichlet("digits", 1_000, 0.3)
