@@ -18,6 +18,7 @@ from fednet.cli import settings as files
 from fednet.cli.settings import Settings
 from fednet.errors import FednetError, SettingsError
 
+_FIRST_LINE = "name a text file that you may read and whose first line is the secret"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -131,9 +132,11 @@ def read_first_line(path: Path, what: str) -> str:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"cannot read the {what}", subject=str(path), actual=exc) from exc
+        raise SettingsError(
+            f"cannot read the {what}", subject=str(path), actual=exc, hint=_FIRST_LINE
+        ) from exc
     if not lines or not lines[0].strip():
-        raise SettingsError(f"the {what} is empty", subject=str(path))
+        raise SettingsError(f"the {what} is empty", subject=str(path), hint=_FIRST_LINE)
     return lines[0].strip()
 
 
@@ -153,9 +156,15 @@ def read_text(text: str | None, path: Path | None, what: str, *, optional: bool 
     try:
         data = text.encode("utf-8") if text is not None else path.read_bytes() if path else b""
     except OSError as exc:
-        raise SettingsError(f"cannot read the {what}", subject=str(path), actual=exc) from exc
+        raise SettingsError(
+            f"cannot read the {what}", subject=str(path), actual=exc,
+            hint=f"name another file, or give --{what} TEXT",
+        ) from exc  # fmt: skip
     if not data.strip():
-        raise SettingsError(f"the {what} is empty", subject=str(path or f"--{what}"))
+        raise SettingsError(
+            f"the {what} is empty", subject=str(path or f"--{what}"),
+            hint=f"write the {what} first: its SHA-256 goes on the chain",
+        )  # fmt: skip
     return data
 
 

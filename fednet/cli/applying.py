@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from fednet.cli import home, settings, wiring
+from fednet.cli import home, output, settings, wiring
 from fednet.cli.app import App, Signer
 from fednet.cli.invitation import Invitation, Secrets, TaskOffer, Terms
 from fednet.domain import canonical
@@ -47,6 +47,11 @@ def invite(
         )
     stored = app.settings()
     hubs = list(peers) or wiring.hub_addresses(app)
+    if not hubs:
+        output.say(
+            "note: no hub is named, so the invitee will reach no store; run one with"
+            " `fednet store start --listen ADDRESS` or give --peer, and invite anew"
+        )
     offer = TaskOffer(source=task, digest=str(wiring.task_digest(task))) if task else None
     terms = Terms(
         chain_url=chain_url or stored.chain.url,

@@ -19,6 +19,23 @@ _ANOTHER_DEPLOYMENT = "copy deployment.json again from the operator's home, or f
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+def make(app: App) -> None:
+    """Make the home and its folder of keystores if they are not there, for their owner only.
+
+    Raises:
+        SettingsError: The disk does not take it.
+    """
+    try:
+        settings.make_private(app.home / KEYSTORES)
+    except OSError as exc:
+        raise SettingsError(
+            "the home cannot be made",
+            subject=str(app.home),
+            actual=exc.strerror,
+            hint="name one that you may write to: --home DIRECTORY or FEDNET_HOME",
+        ) from exc
+
+
 def keystore_path(app: App, name: str) -> Path:
     """Find the file of a keystore, given by name or by path."""
     if _NAME.fullmatch(name) and not name.endswith(".json"):

@@ -59,6 +59,7 @@ def import_key(app: App, name: str, key_file: Path, password_file: Path | None) 
     path = home.new_keystore_path(app, name)
     text = read_first_line(key_file, "key file")
     if text.startswith("{"):
+        home.make(app)
         address = wiring.copy_keystore(key_file, path)
     else:
         password = Signer(name, password_file).password(app, new=True)

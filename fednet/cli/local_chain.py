@@ -21,6 +21,7 @@ def start(app: App, engine: str, port: int, signer: Signer) -> tuple[str, Addres
     path = home.keystore_path(app, OPERATOR)
     # The password is asked for before a chain is left running without an operator.
     password = "" if path.exists() else signer.password(app, new=True)
+    home.make(app)
     chain = wiring.local_chain(app, engine, port)
     url = chain.start()
     if path.exists():

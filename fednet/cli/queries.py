@@ -68,8 +68,10 @@ def require_run(reader: LedgerReader, run: int) -> RunId:
         raise LedgerError(
             "no such run",
             subject=f"run {run}",
-            expected=f"1 to {count}" if count else "none was opened yet",
-            hint="`fednet run list` shows the runs",
+            expected=f"1 to {count}" if count else None,
+            hint="`fednet run list` shows the runs"
+            if count
+            else "none was opened yet: a researcher does so with `fednet run open PLAN`",
         )
     return RunId(run)
 
@@ -85,8 +87,10 @@ def require_site(reader: LedgerReader, site: int) -> SiteId:
         raise LedgerError(
             "no such site",
             subject=f"site {site}",
-            expected=f"1 to {count}" if count else "none, for nobody applied yet",
-            hint="`fednet site list` shows the sites",
+            expected=f"1 to {count}" if count else None,
+            hint="`fednet site list` shows the sites"
+            if count
+            else "nobody applied yet: `fednet site invite FILE` invites an institution",
         )
     return SiteId(site)
 

@@ -164,7 +164,12 @@ def read_raw(home: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError("cannot read the settings", subject=str(path), actual=exc) from exc
+        raise SettingsError(
+            "cannot read the settings",
+            subject=str(path),
+            actual=exc,
+            hint="mend the file, or name another home: --home DIRECTORY or FEDNET_HOME",
+        ) from exc
     except tomllib.TOMLDecodeError as exc:
         raise SettingsError(
             f"not TOML: {exc}", subject=str(path), hint="correct the line, or remove the file"
@@ -200,7 +205,7 @@ def write_durably(path: Path, data: bytes, *, private: bool) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path.parent)
         mode = 0o600 if private else 0o644
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as stream:
@@ -217,6 +222,17 @@ def write_durably(path: Path, data: bytes, *, private: bool) -> None:
             actual=exc.strerror,
             hint="free space on the disk, or see who may write to the folder",
         ) from exc
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for the owner only.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def _overrides(environment: Mapping[str, str]) -> list[tuple[str, str, str, object]]:

@@ -91,6 +91,7 @@ def create_keystore(app: App, path: Path, password: str, key: str | None = None)
     """Make a keystore, of a new key unless one is given."""
     from fednet.ledger.keystore import create, import_key
 
+    home.make(app)
     light = app.settings().account.light_kdf
     if key is None:
         made = create(path, password, light=light)
@@ -144,7 +145,12 @@ def address(text: str) -> Address:
     try:
         found = to_address(text)
     except ValueError as exc:
-        raise SettingsError("not an account's address", subject=text[:80]) from exc
+        raise SettingsError(
+            "not an account's address",
+            subject=text[:80],
+            expected="0x and 40 hexadecimal digits",
+            hint="whose account it is sees it with `fednet keys list`",
+        ) from exc
     mixed = text.removeprefix("0x")
     if mixed not in (mixed.lower(), mixed.upper()) and found != text:
         raise SettingsError(

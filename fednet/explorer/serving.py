@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import socket
 from contextlib import suppress
@@ -38,7 +39,10 @@ def listen(host: str, port: int) -> socket.socket:
             "cannot listen there",
             subject=f"{host}:{port}",
             actual=getattr(exc, "strerror", None) or exc,
-            hint="choose another --port, or --port 0 for any free one",
+            hint="choose another --port, or --port 0 for any free one"
+            if getattr(exc, "errno", 0) == errno.EADDRINUSE
+            else "--host is an address of this machine, such as 127.0.0.1; --port 0 takes any"
+            " port that is free",
         ) from exc
     return listening
 

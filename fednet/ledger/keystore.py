@@ -58,7 +58,11 @@ def account_of(key: str) -> LocalAccount:
         account: LocalAccount = Account.from_key(key.strip())
     except Exception:
         # The cause would quote the key.
-        raise SettingsError("not a private key", expected="64 hexadecimal digits") from None
+        raise SettingsError(
+            "not a private key",
+            expected="64 hexadecimal digits",
+            hint="the first line is the key and nothing else; a keystore file is taken as it is",
+        ) from None
     return account
 
 

@@ -86,6 +86,28 @@ def test_every_command_says_what_to_do_next(
     assert not (tmp_path / "home").exists()
 
 
+def test_a_home_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p\n")
+    home = tmp_path / "above" / "home"
+    done = fednet(home, "keys", "new", "me", FEDNET_PASSWORD_FILE=str(tmp_path / "password"),
+                  FEDNET_ACCOUNT_LIGHT_KDF="true")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert [each.stat().st_mode & 0o777 for each in (home, home / "keystores")] == [0o700] * 2
+
+
+def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("p\n")
+    for home, told in (
+        (tmp_path / "file" / "home", "cannot read the settings"),
+        (Path("/proc/nothing/home"), "the home cannot be made"),
+    ):
+        password = {"FEDNET_PASSWORD_FILE": str(tmp_path / "file")}
+        done = fednet(home, "keys", "new", "me", **password)
+        assert done.exit_code == 2
+        assert told in done.stderr
+        assert "FEDNET_HOME" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "code"), [(None, 2), ("", 2), ("{}\n", 3), ("nothing that fednet wrote\n", 3)]
 )
