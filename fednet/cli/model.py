@@ -10,8 +10,8 @@ from fednet.cli import dossiers, output
 from fednet.cli.app import App, example, json_option, pass_app
 from fednet.exports import (
     MODEL_FILE,
-    copy_verified,
     require_free,
+    take_model,
     write_card,
     write_files,
     write_lineage,
@@ -28,6 +28,7 @@ def model() -> None:
 @model.command()
 @click.argument("number", metavar="RUN", type=int)
 @click.option("--round", "wanted", type=click.IntRange(1), help="Final round; default the latest.")
+@click.option("--cluster", type=click.IntRange(0), help="Whose model, where a run has clusters.")
 @click.option(
     "--output",
     "-o",
@@ -41,8 +42,8 @@ def model() -> None:
 @json_option
 @pass_app
 def get(
-    app: App, number: int, wanted: int | None, target: Path, force: bool, no_audit: bool,
-    as_json: bool,
+    app: App, number: int, wanted: int | None, cluster: int | None, target: Path, force: bool,
+    no_audit: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Take the global model of RUN into a directory.
 
@@ -56,21 +57,22 @@ def get(
         dossiers.require_verified(dossier)
         with output.working("fetching the model"):
             found = gatherer.model(dossier, chosen.number)
-        copy_verified(found, paths[MODEL_FILE], chosen.proposed.state)
+        taken = take_model(found, paths[MODEL_FILE], chosen.proposed.state, dossier.plan, cluster)
     files = {
-        paths[CARD_FILE]: write_card(dossier, chosen),
+        paths[CARD_FILE]: write_card(dossier, chosen, taken),
         paths[LINEAGE_FILE]: write_lineage(dossier, chosen),
     }
     write_files(files, force=force)
     told = {
         "run": number,
         "round": chosen.number,
-        "sha256": str(chosen.proposed.state),
+        "sha256": str(taken.commitment),
+        "state": str(taken.state),
         "audited": dossier.report is not None,
         "files": [str(path) for path in paths.values()],
     }
     if as_json:
         output.emit_json(told)
         return
-    click.echo(f"wrote {target}: round {chosen.number}, sha256 {chosen.proposed.state}")
+    click.echo(f"wrote {target}: round {chosen.number}, sha256 {taken.commitment}")
     output.say(f"next: fill in what {CARD_FILE} marks for the researcher")

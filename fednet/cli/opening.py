@@ -16,6 +16,7 @@ from fednet.domain.plan import Plan
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.errors import PhaseError, SettingsError
+from fednet.exports import model_bytes
 from fednet.node.terms import read_terms
 
 
@@ -104,18 +105,31 @@ def summary(offer: Offer) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FinalModel:
+    """A model that a final round made."""
+
+    plan: Plan
+    final: RoundProposed
+    data: bytes
+    """Complete bytes of the model's own file; those of the state where it holds no more."""
+
+
 def final_model(
-    app: App, reader: LedgerReader, store: BlobStore, run: RunId
-) -> tuple[RoundProposed, bytes]:
-    """Fetch the state of the latest final round.
+    app: App, reader: LedgerReader, store: BlobStore, run: RunId, cluster: int | None = None
+) -> FinalModel:
+    """Fetch the model of the latest final round.
 
     Raises:
-        FednetError: No round is final yet, or its blobs cannot be had.
+        FednetError: No round is final yet, its blobs cannot be had, or no such cluster.
     """
+    plan = read_terms(reader, store, queries.opening_of(reader, run).opened).plan
     final = queries.last_final_round(reader, run)
     record = final_record(app, store, final)
     locator, cap = Locator(record.state_locator), record.state_size_bytes
-    return final, publishing.fetch(app, store, final.state, locator, cap)
+    state = publishing.fetch(app, store, final.state, locator, cap)
+    subject = f"state of round {final.round}"
+    return FinalModel(plan, final, model_bytes(state, final.state, plan, cluster, subject))
 
 
 def final_record(app: App, store: BlobStore, final: RoundProposed) -> RoundRecord:

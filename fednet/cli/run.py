@@ -18,6 +18,7 @@ from fednet.cli.app import (
     pass_app,
     yes_option,
 )
+from fednet.domain.identity import Commitment
 
 
 @click.group(
@@ -126,15 +127,16 @@ def watch(app: App, number: int, as_json: bool) -> None:
 @run.command()
 @click.argument("number", metavar="RUN", type=int)
 @click.option("--output", "target", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--cluster", type=click.IntRange(0), help="Whose model, where a run has clusters.")
 @pass_app
-def model(app: App, number: int, target: Path) -> None:
+def model(app: App, number: int, target: Path, cluster: int | None) -> None:
     """Write the global model of RUN's latest final round to a safetensors file."""
     reader = wiring.reader(app)
     wanted = queries.require_run(reader, number)
     with output.working("fetching the model"), wiring.store(app) as store:
-        final, data = opening.final_model(app, reader, store, wanted)
-    home.write_new(target, data)
-    click.echo(f"wrote {target}: round {final.round}, sha256 {final.state}")
+        found = opening.final_model(app, reader, store, wanted, cluster)
+    home.write_new(target, found.data)
+    click.echo(f"wrote {target}: round {found.final.round}, sha256 {Commitment.of(found.data)}")
 
 
 @run.command()

@@ -7,6 +7,7 @@ is left to whoever writes a PDF, for its library is slow to load.
 
 from fednet.exports.crate import Crate, make_crate, write_crate
 from fednet.exports.dossier import FinalRound, RunDossier
+from fednet.exports.extracting import Taken, model_bytes, take_model
 from fednet.exports.gathering import Gatherer
 from fednet.exports.layout import write_html
 from fednet.exports.modelcard import MODEL_FILE, write_card, write_lineage
@@ -25,10 +26,13 @@ __all__ = [
     "Seal",
     "SignedStatement",
     "Statement",
+    "Taken",
     "copy_verified",
     "make_crate",
     "make_statement",
+    "model_bytes",
     "require_free",
+    "take_model",
     "write_card",
     "write_crate",
     "write_files",

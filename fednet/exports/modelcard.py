@@ -10,6 +10,7 @@ import json
 
 from fednet.exports import wording
 from fednet.exports.dossier import FinalRound, RunDossier
+from fednet.exports.extracting import Taken
 from fednet.exports.provjson import dossier_verdict
 from fednet.exports.texts import clean, name, when
 
@@ -18,10 +19,23 @@ LINEAGE_FORMAT = "fednet-lineage/1"
 _MARKDOWN = "\\`*_{}[]()#+-.!|<>&~$@:/"
 
 
-def write_card(dossier: RunDossier, last: FinalRound) -> bytes:
-    """Return the card of the model that a final round made, equal for equal arguments."""
-    parts = [_front(dossier, last), _title(dossier, last), _use(), _how(dossier), _verdict(dossier)]
-    parts += [_contributors(dossier, last), _commitments(dossier, last), _limits()]
+def write_card(dossier: RunDossier, last: FinalRound, taken: Taken | None = None) -> bytes:
+    """Return the card of the model that a final round made, equal for equal arguments.
+
+    Args:
+        dossier: The run.
+        last: The round.
+        taken: What was taken out of the round's state; all of it unless given.
+    """
+    taken = taken or Taken(last.proposed.state, last.proposed.state)
+    parts = [
+        _front(dossier, last, taken),
+        _title(dossier, last),
+        _use(),
+        _how(dossier),
+        _verdict(dossier),
+    ]
+    parts += [_contributors(dossier, last), _commitments(dossier, last, taken), _limits()]
     return "\n".join(parts).encode("utf-8")
 
 
@@ -87,7 +101,7 @@ def _until(dossier: RunDossier, last: FinalRound) -> list[FinalRound]:
     return [entry for entry in dossier.final_rounds if entry.number <= last.number]
 
 
-def _front(dossier: RunDossier, last: FinalRound) -> str:
+def _front(dossier: RunDossier, last: FinalRound, taken: Taken) -> str:
     plan = dossier.plan
     values: dict[str, object] = {
         "library_name": "safetensors",
@@ -98,7 +112,8 @@ def _front(dossier: RunDossier, last: FinalRound) -> str:
             "chain_id": dossier.deployment.chain_id,
             "run": dossier.run.run,
             "round": last.number,
-            "model_sha256": str(last.proposed.state),
+            "model_sha256": str(taken.commitment),
+            "state_sha256": str(taken.state),
             "plan_sha256": str(dossier.run.plan),
             "task": clean(plan.task.source) if plan else "",
         },
@@ -172,9 +187,12 @@ def _contributors(dossier: RunDossier, last: FinalRound) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commitments(dossier: RunDossier, last: FinalRound) -> str:
+def _commitments(dossier: RunDossier, last: FinalRound, taken: Taken) -> str:
     lines = ["## Commitments", "", "SHA-256 of the complete bytes; check with `sha256sum`.", ""]
-    lines.append(f"- {MODEL_FILE}: `{last.proposed.state}`")
+    lines.append(f"- {MODEL_FILE}: `{taken.commitment}`")
+    if taken.commitment != taken.state:
+        which = "" if taken.cluster is None else f", which is cluster {taken.cluster}'s"
+        lines.append(f"- the state that it was taken out of{which}: `{taken.state}`")
     lines.append(f"- plan: `{dossier.run.plan}`")
     lines.append(f"- initial model: `{dossier.run.initial_model}`")
     for entry in _until(dossier, last):
