@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fednet.audit import PreviousRound
 from fednet.codec import check_state, open_update, write_update
+from fednet.codec.feedback import with_residual
 from fednet.domain import canonical
 from fednet.domain.clusters import part_for
 from fednet.domain.events import ConsentGiven
@@ -21,6 +22,7 @@ from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout
 from fednet.domain.update import Manifest
 from fednet.errors import DataError, ShapeMismatchError
+from fednet.node import residuals
 from fednet.node.keepsakes import Keepsakes, Kept
 from fednet.node.places import AttemptKey
 from fednet.node.progress import Progress
@@ -75,14 +77,12 @@ def make_update(
     shape = StateShape.of_state(plan, state.layout)
     consent = history.consents[tools.site]
     keepsakes = Keepsakes(workshop.folder, tools.site)
-    earlier = keepsakes.latest(history, key.round)
+    own, residual = residuals.split(keepsakes.latest(history, key.round).arrays)
     part = part_for(plan.clusters, key.round, base.assigned, tools.site)
     with tools.training:
         require_registered_data(tools, consent)
         scratch = workshop.scratch()
-        result = tools.trainer.train(
-            plan, base.state_path, place, tools.site, scratch, earlier.arrays, part
-        )
+        result = tools.trainer.train(plan, base.state_path, place, tools.site, scratch, own, part)
     if shape.part_of(Layout.of(result.arrays)) is None:
         raise ShapeMismatchError("update does not fit the plan", subject="update")
     own_metrics = {name: canonical.decimal_text(at) for name, at in result.metrics.items()}
@@ -98,7 +98,8 @@ def make_update(
         result.evaluated,
     )
     path = workshop.folder / workshop.update_name(key, tools.site)
-    commitment: Commitment = write_update(path, result.arrays, manifest, plan.update)
+    wanted = with_residual(result.arrays, residual)
+    commitment: Commitment = write_update(path, wanted, manifest, plan.update)
     try:
         tools.airlock.check(
             lambda: open_update(path, "update", plan, shape),
@@ -107,7 +108,8 @@ def make_update(
             plan,
             manifest,
         )
-        keepsakes.keep(key, commitment, Kept(result.kept, own_metrics), history)
+        kept = {**result.kept, **residuals.lost(wanted, path, plan, shape)}
+        keepsakes.keep(key, commitment, Kept(kept, own_metrics), history)
     except BaseException:
         path.unlink()
         raise
