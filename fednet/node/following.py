@@ -155,7 +155,7 @@ class RunFollower:
                 self._last_said = ()
         self._tidy(view, workshop)
         if self._tools.checkpoints is not None:
-            self._tools.checkpoints.keep(self._reading.history)
+            self._tools.checkpoints.note(self._reading.history)
         return act
 
     def _begin(self) -> tuple[RunTerms, Workshop, Performer]:

@@ -21,6 +21,8 @@ from fednet.node.site import SiteTools
 
 _FIRST_PAUSE_SECONDS = 0.1
 _FIRST_DIAL_PAUSE_SECONDS = 1.0
+_FAREWELL_SECONDS = 0.8
+"""How long a node that stops waits for its last checkpoint."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,13 @@ class Node:
         Raises:
             SettingsError: The account does not act for the site.
         """
+        try:
+            self._run()
+        finally:
+            if self._tools.checkpoints is not None:
+                self._tools.checkpoints.finish(_FAREWELL_SECONDS)
+
+    def _run(self) -> None:
         failures = 0
         is_known = False
         while not self._stop.is_set():

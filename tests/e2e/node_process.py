@@ -31,6 +31,8 @@ from fednet.ledger.deployment import read_deployment
 from fednet.ledger.reader import Web3Reader
 from fednet.ledger.writer import Web3Writer
 from fednet.node import (
+    CheckpointBook,
+    CheckpointKeeper,
     Journal,
     Node,
     NodeSettings,
@@ -43,6 +45,7 @@ from fednet.node import (
 )
 
 EXAMPLES = 100
+CHECKPOINTS = "checkpoints.jsonl"
 
 
 class NoTraining:
@@ -154,6 +157,7 @@ def build(config: dict[str, Any], store: EmbeddedStore, crashes: Crashes) -> Sit
         folder=home / "runs",
         settings=replace(NodeSettings(), poll_seconds=poll),
         report=report,
+        checkpoints=CheckpointKeeper(CheckpointBook(home / CHECKPOINTS), reader, writer, site),
     )
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from fednet.node import CheckpointBook
 from tests.e2e.fleet import assert_audit_passes, assert_one_record_each, running_fleet
+from tests.e2e.node_process import CHECKPOINTS
 
 
 @pytest.mark.parametrize("engine", ["anvil", "ganache"])
@@ -30,3 +32,5 @@ def test_rounds_end_final_and_pass_the_audit(engine: str, tmp_path: Path) -> Non
             assert status["runs"][str(run)]["phase"] == "completed"
             output = (fleet.consortium.home(site) / "output.log").read_text()
             assert "Traceback" not in output, output
+            book = CheckpointBook(fleet.consortium.home(site) / CHECKPOINTS)
+            assert book.read()[-1].statement.round == 2
