@@ -15,20 +15,26 @@ Worker = Callable[[int, int], None]
 """Combines the elements from a start up to an end."""
 
 
-def for_each_chunk(element_count: int, threads: int, make_worker: Callable[[], Worker]) -> None:
+def for_each_chunk(
+    element_count: int,
+    threads: int,
+    make_worker: Callable[[], Worker],
+    chunk_elements: int = CHUNK_ELEMENTS,
+) -> None:
     """Call workers until every chunk of a vector is done.
 
     Args:
         element_count: Elements of the vector.
         threads: At least 1; more than there are chunks are not started.
         make_worker: Makes one thread's worker with buffers of its own.
+        chunk_elements: Elements of a chunk, the last one excepted.
     """
-    starts = range(0, element_count, CHUNK_ELEMENTS)
+    starts = range(0, element_count, chunk_elements)
 
     def work(first: int) -> None:
         worker = make_worker()
         for start in starts[first::count]:
-            worker(start, min(start + CHUNK_ELEMENTS, element_count))
+            worker(start, min(start + chunk_elements, element_count))
 
     count = max(1, min(threads, len(starts)))
     if count == 1:

@@ -23,7 +23,7 @@ DoubleArray = npt.NDArray[np.float64]
 GROUP_SIZE = 4
 """Updates that are added in one pass, so that the sums are loaded and stored less often."""
 _WORTH_COMPILING = 1 << 27
-"""Elements read in all, from which loading numba pays for itself."""
+"""Values combined in all, from which loading numba pays for itself."""
 
 
 class Kernel(Protocol):
@@ -61,9 +61,9 @@ def make_kernel(size: int, name: str) -> Kernel:
     return NumpyKernel(size)
 
 
-def choose_kernel(element_count: int, updates: int) -> str:
-    """Pick the quicker kernel for an amount of work; the bytes are the same."""
-    return "numba" if element_count * updates >= _WORTH_COMPILING and _has_numba() else "numpy"
+def choose_kernel(work: int) -> str:
+    """Pick the quicker kernel for a number of values to combine; the bytes are the same."""
+    return "numba" if work >= _WORTH_COMPILING and _has_numba() else "numpy"
 
 
 def require_subnormals() -> None:

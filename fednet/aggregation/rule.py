@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fednet.aggregation.centres import CentredClipping, GeometricMedian, NormBounding
+from fednet.aggregation.coordinates import Median, TrimmedMean
 from fednet.aggregation.fedavg import FedAvg
+from fednet.aggregation.fednova import FedNova
 from fednet.aggregation.interface import Outcome, Rule
 from fednet.aggregation.kernels import require_subnormals
+from fednet.aggregation.krum import Bulyan, Krum, MultiKrum
 from fednet.aggregation.output import StateWriter, WrittenState
 from fednet.aggregation.parts import copy_untouched
 from fednet.aggregation.server import PLAIN, ServerStep
 from fednet.aggregation.vector import CHUNK_ELEMENTS, Contribution, Vector
-from fednet.domain.sections import AggregationSection, ServerSection
+from fednet.domain.sections import AggregationSection, ServerSection, TrainingSection
 from fednet.domain.shape import StateShape
 from fednet.errors import AggregationError, PlanError, QuorumError, ShapeMismatchError
 
@@ -20,13 +24,26 @@ DEFAULT_THREADS = 2
 Choose = Callable[[int], tuple[Rule, Outcome]]
 """From a number of updates to the rule that combines them, and what the record says of that."""
 
-RULES: dict[str, Callable[[AggregationSection], Rule]] = {
-    "fedavg": lambda section: FedAvg(),
+_USUAL = TrainingSection()
+
+RULES: dict[str, Callable[[AggregationSection, TrainingSection], Rule]] = {
+    "fedavg": lambda section, training: FedAvg(),
+    "fednova": lambda section, training: FedNova(float(training.momentum)),
+    "median": lambda section, training: Median(),
+    "trimmed-mean": lambda section, training: TrimmedMean(section.hostile),
+    "krum": lambda section, training: Krum(section.hostile),
+    "multi-krum": lambda section, training: MultiKrum(section.hostile, section.keep),
+    "bulyan": lambda section, training: Bulyan(section.hostile),
+    "geometric-median": lambda section, training: GeometricMedian(section.iterations),
+    "norm-bounding": lambda section, training: NormBounding(float(section.norm)),
+    "centred-clipping": lambda section, training: CentredClipping(
+        float(section.norm), section.iterations
+    ),
 }
-"""Every rule of this version, made from its parameters."""
+"""Every rule of this version, made from its parameters and from how sites train."""
 
 
-def rule_of(section: AggregationSection) -> Rule:
+def rule_of(section: AggregationSection, training: TrainingSection = _USUAL) -> Rule:
     """Make the rule that a plan names.
 
     Raises:
@@ -37,11 +54,18 @@ def rule_of(section: AggregationSection) -> Rule:
         raise PlanError(
             "unknown aggregation rule", expected=" or ".join(RULES), actual=section.rule
         )
-    return make(section)
+    return make(section, training)
 
 
-def rule_for(section: AggregationSection, updates: int) -> tuple[Rule, Outcome]:
+def rule_for(
+    section: AggregationSection, updates: int, training: TrainingSection = _USUAL
+) -> tuple[Rule, Outcome]:
     """Make the rule for as many updates as came, or the plan's fallback.
+
+    Args:
+        section: The plan's ``aggregation``.
+        updates: How many updates there are.
+        training: The plan's ``training``.
 
     Returns:
         The rule, and what the record says of the choice.
@@ -50,7 +74,7 @@ def rule_for(section: AggregationSection, updates: int) -> tuple[Rule, Outcome]:
         QuorumError: Too few updates for the rule, and the plan has no fallback.
     """
     if updates >= section.least_updates:
-        return rule_of(section), {}
+        return rule_of(section, training), {}
     if section.fallback == "fail":
         raise QuorumError(
             f"too few updates for {section.rule} with hostile = {section.hostile}",
@@ -59,7 +83,7 @@ def rule_for(section: AggregationSection, updates: int) -> tuple[Rule, Outcome]:
             hint='a plan may set aggregation.fallback = "median"',
         )
     fallback = AggregationSection(rule=section.fallback)
-    return rule_of(fallback), {"fallback": section.fallback}
+    return rule_of(fallback, training), {"fallback": section.fallback}
 
 
 def aggregate(

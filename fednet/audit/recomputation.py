@@ -217,7 +217,7 @@ def combine(
         target = unfinished / "state"
         stack.callback(target.unlink, missing_ok=True)
         written, outcome = aggregate(
-            partial(rule_for, plan.aggregation),
+            partial(rule_for, plan.aggregation, training=plan.training),
             shape,
             start,
             contributions,

@@ -44,7 +44,7 @@ class Reason(StrEnum):
     WRONG_WEIGHT = "wrong-weight"
     """The manifest claims another number of examples than the ledger."""
     WRONG_STEPS = "wrong-steps"
-    """More optimiser steps than the plan's epochs over the most examples take."""
+    """More optimiser steps than the plan's epochs over the most examples take; none for FedNova."""
     WRONG_METRICS = "wrong-metrics"
     """Other metrics than the plan asks for."""
     TOO_FEW_EXAMPLES = "too-few-examples"
@@ -136,7 +136,8 @@ def _check_manifest(manifest: Manifest, plan: Plan, expected: Expected) -> Reaso
         return Reason.WRONG_BASE
     if manifest.examples != expected.weight:
         return Reason.WRONG_WEIGHT
-    if manifest.steps > _most_steps(plan):
+    least = 1 if plan.aggregation.rule == "fednova" else 0
+    if not least <= manifest.steps <= _most_steps(plan):
         return Reason.WRONG_STEPS
     asked = {plan.evaluation.metric} - {""}
     if manifest.metrics.keys() != asked or (manifest.evaluated > 0) != bool(asked):

@@ -21,6 +21,7 @@ MAX_CREDITS = 1 << 48
 MOST_COMPARED_SITES = 2_000
 _LINEAR_RULES = ("fedavg",)
 _RADIUS_RULES = ("norm-bounding", "centred-clipping")
+_TRUSTING_RULES = ("fedavg", "fednova", "norm-bounding")
 _SPARSE_CODECS = ("topk", "topk-int8", "topk-int4")
 
 
@@ -111,6 +112,12 @@ def _aggregation(plan: Sections) -> str:
     section, cohort = plan.aggregation, plan.cohort
     if (section.norm > 0) != (section.rule in _RADIUS_RULES):
         return f"aggregation: norm above 0 is the radius of {' and '.join(_RADIUS_RULES)} only"
+    if section.hostile and section.rule in _TRUSTING_RULES:
+        return f"aggregation: {section.rule} is made for no hostile update; hostile must be 0"
+    if section.rule == "fednova" and plan.training.algorithm != "fedavg":
+        return 'aggregation: fednova normalises plain SGD; training.algorithm must be "fedavg"'
+    if section.rule == "fednova" and plan.training.local_epochs == 0:
+        return "aggregation: fednova needs steps; training.local_epochs must be above 0"
     if section.least_updates > cohort.maximum_sites:
         return (
             f"aggregation: {section.rule} with hostile = {section.hostile} needs "
@@ -124,6 +131,8 @@ def _aggregation(plan: Sections) -> str:
         )
     if section.keep and section.rule != "multi-krum":
         return "aggregation: keep is for multi-krum only"
+    if section.keep > max(0, cohort.maximum_sites - section.hostile - 2):
+        return "aggregation: keep is above cohort.maximum_sites - hostile - 2"
     return ""
 
 

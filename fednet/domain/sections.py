@@ -151,7 +151,10 @@ class AggregationSection(Section):
     def least_updates(self) -> int:
         """Return how many updates the rule needs to withstand as many hostile ones."""
         needed = {
+            "median": 2 * self.hostile + 1,
             "trimmed-mean": 2 * self.hostile + 1,
+            "geometric-median": 2 * self.hostile + 1,
+            "centred-clipping": 2 * self.hostile + 1,
             "krum": 2 * self.hostile + 3,
             "multi-krum": 2 * self.hostile + 3,
             "bulyan": 4 * self.hostile + 3,
