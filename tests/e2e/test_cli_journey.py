@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -52,6 +55,7 @@ def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
         assert [entry["verdict"] for entry in audit["rounds"]] == ["verified"] * 2
         assert not audit["anchored"]
         compare_checkpoints(operator, sites[0])
+        verify_in_the_explorer(operator)
 
     rounds = sites[0].reads("ledger", "rounds", "1")
     assert [entry["status"] for entry in rounds] == ["final"] * 2
@@ -71,6 +75,38 @@ def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
     )
     assert sites[0].reads("node", "status")["standing"] == "active"
     assert sites[0].reads("doctor")["healthy"]
+
+
+def verify_in_the_explorer(operator: Person) -> None:
+    """Have the explorer recall what `fednet audit` verified, and compare what the home keeps."""
+    with operator.keeps("explorer", "--port", "0"):
+        log = operator.home / "explorer---port.log"
+        url = until(lambda: next(iter(re.findall(r"http://\S+/", log.read_text())), ""))
+        asked = urllib.request.Request(
+            f"{url}runs/1/verify", b"", {"Origin": url.rstrip("/")}, method="POST"
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert answer.url.endswith("/runs/1/audit#verdict")
+        told = until(lambda: _panel(url) if "Verify again" in _panel(url) else "")
+    assert 'class="verdict good"' in told
+    assert "Recalled: rounds 1 to 2, verified on this machine" in told
+    assert "Verify everything afresh" in told
+    assert "Compared with what 1 account once signed" in told
+    assert "Unanchored" not in told
+
+
+def _panel(url: str) -> str:
+    with urllib.request.urlopen(f"{url}runs/1/panel", timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def until(probe: Callable[[], str], seconds: float = 60.0) -> str:
+    """Ask again and again until there is an answer."""
+    end = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+    return found
 
 
 def compare_checkpoints(operator: Person, member: Person) -> None:
