@@ -5,5 +5,6 @@ from __future__ import annotations
 BUILT_IN = {
     "breast-cancer": ("breast_cancer", "BreastCancer"),
     "digits": ("digits", "Digits"),
+    "digits-conv": ("digits_conv", "DigitsConv"),
 }
 """Name in a plan to module in this package and class in it."""
