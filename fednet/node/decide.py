@@ -4,7 +4,8 @@
 2. A site that the chain says submitted what its journal does not know sits the
    attempt out: it never does a second, different act.
 3. A vote that stands in the journal is the only one ever sent.
-4. Nobody trains on a final state that its own recomputation does not confirm.
+4. Nobody trains on the final state of a round it was part of unless its own recomputation
+   confirms it; who joins later takes the state that chain and record name.
 5. Deadlines are judged by the block's time; turns are staggered by roster
    position, so that all nodes do not act at once.
 """
@@ -124,7 +125,7 @@ def _ground(view: NodeView) -> Act | None:
         return None
     if last in view.facts.disputed:
         return Wait(f"own recomputation of round {last.round} gave another record than the final")
-    return _judge(view, last)
+    return _judge(view, last) if _took_part(view, last) else None
 
 
 def _propose(view: NodeView) -> Act:
@@ -209,8 +210,7 @@ def _vote_on_final(view: NodeView) -> Act | None:
     proposal = find_proposal(view.history, key) if key else None
     if key is None or attempt is None or proposal is None:
         return None
-    took_part = _in_cohort(view, attempt) or view.site in attempt.submissions
-    if not took_part or _has_voted(view.site, proposal):
+    if not _took_part(view, key) or _has_voted(view.site, proposal):
         return None
     if _is_forgotten(view, key.attempt_key) or _has_voted_since(view, key):
         return None
@@ -335,6 +335,12 @@ def _in_cohort(view: NodeView, attempt: AttemptHistory) -> bool:
     return (
         consent is not None and view.consents and consent.position < attempt.started.roster_length
     )
+
+
+def _took_part(view: NodeView, key: ProposalKey) -> bool:
+    attempt = find_attempt(view.history, key.attempt_key)
+    mine = attempt is not None and view.site in attempt.submissions
+    return mine or (attempt is not None and _in_cohort(view, attempt))
 
 
 def _is_forgotten(view: NodeView, key: AttemptKey) -> bool:

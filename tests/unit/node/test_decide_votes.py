@@ -131,10 +131,26 @@ def test_decide_verifies_before_training_although_it_attested() -> None:
     assert decide(view) == acts.Recompute(proposal_key(), NOBODY)
 
 
-def test_decide_verifies_what_it_could_not_vote_on() -> None:
+def test_decide_lets_who_joins_train_on_a_round_that_was_not_its_own() -> None:
     chain = final_round().consent(4, 3).start(round_number=2, attempt=2, roster_length=4)
-    assert decide(chain.view(4)) == acts.Fetch(attempt_key(), (SiteId(1), SiteId(2), SiteId(3)))
-    assert decide(chain.view(4, held=(1, 2, 3))) == acts.Recompute(proposal_key(), NOBODY)
+    assert decide(chain.view(4)) == acts.Train(attempt_key(round_number=2, attempt=2))
+
+
+def test_decide_verifies_the_first_round_of_who_joined_before_the_next() -> None:
+    chain = final_round().consent(4, 3).start(round_number=2, attempt=2, roster_length=4)
+    chain.submit(1, 2, 3, 4).close().propose(1).attest(1, 2).finalize().start(
+        3, attempt=2, roster_length=4
+    )
+    known = own(4, 2, 2)
+    first = attempt_key(2, 2)
+    assert decide(chain.view(4, **known)) == acts.Fetch(first, (SiteId(1), SiteId(2), SiteId(3)))
+    held = chain.view(4, held=(1, 2, 3), **known)
+    assert decide(held) == acts.Recompute(proposal_key(2, 2), NOBODY)
+
+
+def test_decide_lets_who_joins_dispute_a_round_that_was_not_its_own() -> None:
+    chain = final_round().consent(4, 3).start(round_number=2, attempt=2, roster_length=4)
+    assert "another record" in waits(chain.view(4, disputed={proposal_key()}))
 
 
 def test_decide_never_trains_on_a_final_state_it_disputes() -> None:
@@ -169,7 +185,7 @@ def test_decide_begins_the_next_round_in_turn_from_the_site_that_made_it_final(
     chain = closed_round().propose(2).attest(2, 3).finalize().attest(1)
     view = chain.view(site, after=7)
     due = view.now + rank * STAGGER_SECONDS
-    seen = {"seen_final": {proposal_key(): view.now}}
+    seen: dict[str, Any] = {"seen_final": {proposal_key(): view.now}}
     assert decide(chain.view(site, after=due - START, **seen)) == acts.Advance(view.state.deadline)
     if rank:
         assert "another begins" in waits(chain.view(site, after=due - START - 1, **seen))
