@@ -111,6 +111,13 @@ def test_load_table_refuses_csv_without_quoting_values(
     assert "secret" not in str(caught.value)
 
 
+def test_a_site_may_hold_one_of_many_classes(tmp_path: Path) -> None:
+    path = _csv(tmp_path / "data.csv", "a,b,y\n1,2,2\n1,2,2\n")
+    assert set(_load(path, classes=3).labels) == {2}
+    with pytest.raises(DataError, match="one class only"):
+        _load(path)
+
+
 def test_load_table_refuses_pickled_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "data.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="not a NumPy array"):
