@@ -169,6 +169,13 @@ CHECKS: tuple[Check, ...] = (
         " that a header's root covers, and none was left out; code, running hash and settlements"
         " are in the storage that the head's root covers.",
     ),
+    Check(
+        26,
+        "Early end",
+        "A run that ended before its last round had a quorum of its last cohort vote for that, and"
+        " everybody who voted so had a final record that says so: the pooled metric reached the"
+        " plan's target, or the plan's patience was over.",
+    ),
 )
 
 (
@@ -197,4 +204,5 @@ CHECKS: tuple[Check, ...] = (
     OWN_WORK,
     CHECKPOINTS,
     PROOF,
+    EARLY_END,
 ) = CHECKS

@@ -1,4 +1,4 @@
-"""Checks 7, 8 and 17: who was in, who submitted, and what made a round final.
+"""Checks 7, 8, 17 and 26: who was in, who submitted, and what made a round final.
 
 One walk over the events in the order of the chain, keeping what the contract
 keeps. It trusts the contract for nothing: a run on a chain that lies about its
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from fednet.audit.checks import COHORT, FINALITY, SUBMISSIONS, Check
-from fednet.audit.findings import Findings
+from fednet.audit.checks import COHORT, EARLY_END, FINALITY, SUBMISSIONS, Check
+from fednet.audit.findings import CHAIN_DUTY, Findings
 from fednet.domain import events as ev
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.plan import Plan
@@ -49,6 +49,7 @@ class _Walk:
     closed: bool = False
     attested: dict[tuple[RoundNumber, int, int], set[SiteId]] = field(default_factory=dict)
     final_rounds: int = 0
+    ending: dict[RoundNumber, set[SiteId]] = field(default_factory=dict)
 
 
 def walk_cohorts(
@@ -76,6 +77,10 @@ def walk_cohorts(
                 _vote(walk, event)
             case ev.RoundFinalized():
                 _finalize(walk, event)
+            case ev.RunConcluding():
+                _vote_to_end(walk, event)
+            case ev.RunCompleted():
+                _complete(walk, event)
             case _:
                 pass
     return walk.cohorts
@@ -158,6 +163,39 @@ def _finalize(walk: _Walk, event: ev.RoundFinalized) -> None:
             actual=len(voters),
         )
     walk.final_rounds += 1
+
+
+def _vote_to_end(walk: _Walk, event: ev.RunConcluding) -> None:
+    cohort = walk.cohorts.get(walk.current)
+    is_now = event.round == walk.current[0] == walk.final_rounds
+    if not is_now or cohort is None or event.site not in cohort.members:
+        walk.findings.add(
+            EARLY_END,
+            "vote-outside-cohort",
+            f"vote of site {event.site} to end the run with round {event.round}",
+            "voted outside the cohort of the last final round",
+            round_number=event.round,
+            accused=event.site,
+        )
+        return
+    walk.ending.setdefault(event.round, set()).add(event.site)
+
+
+def _complete(walk: _Walk, event: ev.RunCompleted) -> None:
+    last, cohort = walk.current[0], walk.cohorts.get(walk.current)
+    votes = len(walk.ending.get(last, ()))
+    is_last = event.rounds == walk.final_rounds == last
+    if is_last and (last == walk.plan.rounds or (cohort and votes >= cohort.quorum)):
+        return
+    walk.findings.add(
+        EARLY_END,
+        "ended-without-quorum",
+        f"run {event.run}",
+        "was completed before its last round without a quorum of votes",
+        duty=CHAIN_DUTY,
+        expected=f"{walk.plan.rounds} rounds, or votes of a quorum",
+        actual=f"{event.rounds} rounds, {votes} votes",
+    )
 
 
 def _expect(

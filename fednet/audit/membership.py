@@ -86,6 +86,8 @@ def check_membership(snapshot: Snapshot, findings: Findings) -> None:
                 act, role = f"submission to round {event.round}", Role.SITE
             case ev.RoundAttested() | ev.RoundObjected():
                 act, role = f"vote in round {event.round}", Role.SITE
+            case ev.RunConcluding():
+                act, role = f"vote to end with round {event.round}", Role.SITE
             case ev.RoundProposed():
                 act, role = f"proposal in round {event.round}", Role.AGGREGATOR
             case _:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fednet.audit.attempts import AttemptAudit, Tools, fetch_record, holder
 from fednet.audit.checks import BLOBS, SETTLEMENT
 from fednet.audit.cohorts import Cohort, Key
+from fednet.audit.conclusions import check_votes_to_end
 from fednet.audit.evidence import report_blob
 from fednet.audit.findings import Severity
 from fednet.audit.inputs import PreviousRound
@@ -79,9 +80,12 @@ class RoundsAudit:
         self.check_stored(final.proposed)
         following = self._following(number, final)
         if final.judged is not None:
-            self.earned[number] = final.judged.recomputed.record.earned
+            record = final.judged.recomputed.record
+            self.earned[number] = record.earned
+            check_votes_to_end(number, entry, record.ends, self.tools.findings)
         elif following is not None:
             self.earned[number] = following.earned
+            check_votes_to_end(number, entry, following.ends, self.tools.findings)
         self._clear(following)
         return _final_result(number, entry, final, previous), following
 

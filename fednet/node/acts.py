@@ -102,6 +102,13 @@ class Advance:
 
 
 @dataclass(frozen=True, slots=True)
+class Conclude:
+    """Vote to end the run with a round whose record says so."""
+
+    round: RoundNumber
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """End the consent of a site that can no longer submit and is waited for."""
 
@@ -121,5 +128,6 @@ Act = (
     | Object
     | Preserve
     | Advance
+    | Conclude
     | Drop
 )

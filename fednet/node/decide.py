@@ -19,6 +19,7 @@ from fednet.node.acts import (
     Act,
     Advance,
     Attest,
+    Conclude,
     Done,
     Drop,
     Fetch,
@@ -76,7 +77,7 @@ def _in_phase(view: NodeView) -> Act:
         case Phase.FINAL:
             return _begin_next(view)
         case Phase.COMPLETED if view.history.completed:
-            return Done("every round is final")
+            return Done("the run is complete")
         case Phase.ABORTED if view.history.aborted:
             return Done("the run was aborted")
         case Phase.COMPLETED | Phase.ABORTED:
@@ -194,6 +195,8 @@ def _begin_next(view: NodeView) -> Act:
     attestors = list(proposal.attestations) if proposal else []
     if len(attestors) < quorum:
         return Wait("the log lags behind the chain")
+    if view.plan.evaluation.may_end and (step := _conclude(view)):
+        return step
     consents, finalizer = view.history.consents, attestors[quorum - 1]
     behind = consents[view.site].position - consents[finalizer].position
     rank = min(behind % max(len(view.history.roster), 1), _MAX_RANK)
@@ -201,6 +204,24 @@ def _begin_next(view: NodeView) -> Act:
     if view.now >= mine:
         return Advance(view.state.deadline)
     return Wait("another begins the next round", mine)
+
+
+def _conclude(view: NodeView) -> Act | None:
+    """Vote to end the run if the final record, as recomputed here, says so; None if it goes on.
+
+    Should another member begin the next round all the same, this site takes
+    part: to refuse would let one member turn a completed run into an aborted one.
+    """
+    key = view.proposal_key
+    if not _took_part(view, key):
+        return Wait("the cohort begins the next round or ends the run")
+    if key not in view.facts.verified and key not in view.facts.disputed:
+        return _judge(view, key)
+    if key not in view.facts.ending:
+        return None
+    if view.site in view.history.rounds[key.round].concluding:
+        return Wait("members are ending the run")
+    return Conclude(key.round)
 
 
 def _vote_on_final(view: NodeView) -> Act | None:

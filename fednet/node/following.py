@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
@@ -15,7 +16,7 @@ from fednet.node.acts import Act, Done, Fetch, Wait
 from fednet.node.decide import decide
 from fednet.node.fetching import Fetcher
 from fednet.node.performing import Performer
-from fednet.node.places import ProposalKey
+from fednet.node.places import ProposalKey, final_key
 from fednet.node.progress import Progress
 from fednet.node.reading import RunReading
 from fednet.node.site import SiteTools
@@ -175,12 +176,13 @@ class RunFollower:
 
     def _view(self, terms: RunTerms, workshop: Workshop, performer: Performer) -> NodeView:
         notes = self._tools.journal.notes(terms.run)
+        verified = self._confirmed(notes.verified, workshop)
         facts = NodeFacts(
             pledges=notes.pledges,
             published=notes.published,
             intents=notes.intents,
             votes=notes.votes,
-            verified=self._confirmed(notes.verified, workshop),
+            verified=verified,
             disputed=performer.disputed,
             preserved=notes.preserved,
             held=self._fetcher.held,
@@ -188,6 +190,7 @@ class RunFollower:
             sat_out=performer.sat_out,
             unproposable=performer.unproposable,
             seen_final=self._look_for_final(),
+            ending=self._find_ending(terms, workshop, verified),
             obstacle=self._obstacle,
         )
         return NodeView(
@@ -210,6 +213,19 @@ class RunFollower:
             key = ProposalKey(state.round, state.attempt, state.proposal)
             self._seen_final[key] = before.get(key, self._reading.now)
         return self._seen_final
+
+    def _find_ending(
+        self, terms: RunTerms, workshop: Workshop, verified: Set[ProposalKey]
+    ) -> frozenset[ProposalKey]:
+        """Tell whether the record of the round at hand says that the run ends with it."""
+        state, history = self._reading.state, self._reading.history
+        key = ProposalKey(state.round, state.attempt, state.proposal)
+        if state.phase is not Phase.FINAL or not terms.plan.evaluation.may_end:
+            return frozenset()
+        if key not in verified or final_key(history, key.round) != key:
+            return frozenset()
+        following = workshop.previous(history, RoundNumber(key.round + 1))
+        return frozenset({key}) if following.ends else frozenset()
 
     def _confirmed(
         self, verified: dict[ProposalKey, Commitment], workshop: Workshop

@@ -95,6 +95,8 @@ class Performer:
                 writer.object_to(run, site, key.round, key.attempt, key.number, expected)
             case acts.Advance():
                 writer.advance(run)
+            case acts.Conclude(number):
+                writer.conclude(run, site, number)
             case acts.Drop(other):
                 writer.drop(run, other)
             case _:

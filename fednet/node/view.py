@@ -56,6 +56,8 @@ class NodeFacts:
     """Proposals that cannot be made of the updates there are."""
     seen_final: Mapping[ProposalKey, int] = field(default_factory=dict)
     """When this node first saw the round at hand final, in seconds since 1970."""
+    ending: Set[ProposalKey] = frozenset()
+    """Verified final proposals whose record says that the run ends."""
     obstacle: str = ""
     """Why this node must not train in this run at all; empty if it may."""
 

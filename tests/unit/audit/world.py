@@ -258,8 +258,8 @@ class World(Books):
             deadline=self.open_until,
         )
 
-    def finalize(self) -> None:
-        """Make the proposal final and go on to the next round."""
+    def finalize(self, *, stay: bool = False) -> None:
+        """Make the proposal final and go on to the next round, unless to stay is asked for."""
         said, made = self.proposal, self.proposed
         assert said is not None
         assert made is not None
@@ -275,8 +275,13 @@ class World(Books):
         self.base_path, self.last = made.state_path, made.record
         if said.round == self.plan.rounds:
             self.emit(ev.RunCompleted, rounds=said.round)
-        else:
+        elif not stay:
             self.begin(said.round + 1)
+
+    def conclude(self, *sites: int) -> None:
+        """Let sites vote to end the run with the final round."""
+        for site in sites:
+            self.emit(ev.RunConcluding, round=self.place.round, site=SiteId(site))
 
     def collect(self) -> None:
         """Let every site submit an honest update."""
