@@ -19,6 +19,7 @@ from fednet.cli import (
 )
 from fednet.cli.access import show_access
 from fednet.cli.app import App, example, json_option, pass_app
+from fednet.cli.measuring import Measurements
 from fednet.cli.run import show_runs
 from fednet.cli.site import show_sites
 
@@ -51,10 +52,12 @@ def runs(app: App, /, as_json: bool, **given: int | None) -> None:
 def rounds(app: App, /, number: int, as_json: bool, **given: int | None) -> None:
     """List the rounds of RUN: who proposed, who attested, who objected."""
     reader = wiring.reader(app)
-    view = watching.look(reader, queries.require_run(reader, number))
+    wanted = queries.require_run(reader, number)
+    view = watching.look(reader, wanted, Measurements(app, reader, wanted))
     kept = indexing.rounds(app, number, narrowing.filters(given))
     found = [row for row in view.rows if kept is None or row.round in kept]
-    output.emit_list(found, as_json, "rounds", rounds_view.COLUMNS, rounds_view.cells)
+    columns, write = rounds_view.columns_of(view.rows), rounds_view.cells_among(view.rows)
+    output.emit_list(found, as_json, "rounds", columns, write)
 
 
 @ledger.command()

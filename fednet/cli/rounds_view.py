@@ -7,8 +7,8 @@ audit does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +18,7 @@ from fednet.domain import events as ev
 from fednet.domain.history import AttemptHistory, ProposalHistory, RoundHistory, RunHistory
 from fednet.domain.identity import Commitment, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, Phase, RunState, unpack_inclusion
+from fednet.domain.record import Measured
 
 COLUMNS = ("round", "status", "attempt", "updates", "left out", "proposed by", "attested",
            "objected", "state")  # fmt: skip
@@ -42,6 +43,8 @@ class RoundRow:
     state: Commitment | None
     """Commitment of the proposed state; agreed only when the round is final."""
     record: Commitment | None
+    measured: Measured | None = None
+    """What the round's updates say of the state before it, where records were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,44 @@ def updates_of(history: RunHistory) -> list[UpdateRow]:
 def rows_of(history: RunHistory, state: RunState | None = None) -> list[RoundRow]:
     """Make one row for each round that ever began, in order."""
     return [_row(number, history, state) for number in sorted(history.rounds)]
+
+
+def with_measured(
+    rows: Sequence[RoundRow], found: Mapping[RoundNumber, Measured]
+) -> tuple[RoundRow, ...]:
+    """Add what the records of final rounds say of the plan's metric."""
+    return tuple(replace(row, measured=found.get(row.round)) for row in rows)
+
+
+def columns_of(rows: Sequence[RoundRow]) -> tuple[str, ...]:
+    """Name the columns; one more where sites measured something."""
+    metric = next((row.measured.evaluation.metric for row in rows if row.measured), "")
+    return (*COLUMNS, metric) if metric else COLUMNS
+
+
+def cells_among(rows: Sequence[RoundRow]) -> Callable[[RoundRow], tuple[str, ...]]:
+    """Write a row's cells; the metric of a round's state comes with the updates after it."""
+    judged = {row.measured.round: row.measured for row in rows if row.measured}
+    if not judged:
+        return cells
+    best = judged[max(judged)].evaluation.best_round
+
+    def with_metric(row: RoundRow) -> tuple[str, ...]:
+        found = judged.get(row.round)
+        if found is None:
+            return (*cells(row), "")
+        mark = " (best)" if row.round == best else ""
+        return (*cells(row), found.evaluation.pooled + mark)
+
+    return with_metric
+
+
+def measured_text(measured: Measured) -> str:
+    """Say how good the states are that were judged so far."""
+    said = measured.evaluation
+    of = f"after round {measured.round}" if measured.round else "at the start"
+    best = f"after round {said.best_round}" if said.best_round else "at the start"
+    return f"{said.pooled} {of}; best {said.best} {best}"
 
 
 def _row(number: RoundNumber, history: RunHistory, state: RunState | None) -> RoundRow:
@@ -142,10 +183,11 @@ def _status(
 def table_of(rows: Sequence[RoundRow], title: str) -> Table:
     """Lay rows out for a terminal."""
     table = Table(title=Text(title), box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
+    for column in columns_of(rows):
         table.add_column(column)
+    write = cells_among(rows)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in cells(row)))
+        table.add_row(*(Text(cell) for cell in write(row)))
     return table
 
 
@@ -192,6 +234,8 @@ def line(event: ev.RunEvent) -> str:
             return f"round {event.round}: proposal {event.proposal} ended without quorum"
         case ev.RoundFinalized():
             return f"round {event.round}: final"
+        case ev.RunConcluding():
+            return f"round {event.round}: site {event.site} votes to end the run with it"
         case ev.RunCompleted():
             return f"run completed after {event.rounds} rounds"
         case ev.RunAborted():

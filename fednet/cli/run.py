@@ -18,6 +18,7 @@ from fednet.cli.app import (
     pass_app,
     yes_option,
 )
+from fednet.cli.measuring import Measurements
 from fednet.domain.identity import Commitment
 
 
@@ -101,7 +102,8 @@ def withdraw(app: App, number: int, account: str | None, password_file: Path | N
 def status(app: App, number: int, as_json: bool) -> None:
     """Show where RUN stands: phase, deadline, who did what."""
     reader = wiring.reader(app)
-    view = watching.look(reader, queries.require_run(reader, number))
+    wanted = queries.require_run(reader, number)
+    view = watching.look(reader, wanted, Measurements(app, reader, wanted))
     if as_json:
         output.emit_json(watching.to_json(view))
         return
@@ -120,7 +122,10 @@ def watch(app: App, number: int, as_json: bool) -> None:
     """
     reader = wiring.reader(app)
     wanted = queries.require_run(reader, number)
-    completed = watching.watch(reader, wanted, app.settings().node.poll_seconds, as_json)
+    completed = watching.watch(
+        reader, wanted, app.settings().node.poll_seconds, as_json,
+        Measurements(app, reader, wanted),
+    )  # fmt: skip
     raise SystemExit(0 if completed else 1)
 
 

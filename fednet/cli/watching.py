@@ -11,11 +11,13 @@ import click
 from rich.live import Live
 
 from fednet.cli import output, queries, rounds_view
+from fednet.cli.measuring import Measurements
 from fednet.cli.rounds_view import RoundRow
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import RunId, SiteId
 from fednet.domain.ledger import Phase, Run, RunState
 from fednet.domain.ports import LedgerReader
+from fednet.domain.record import Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,13 @@ class Overview:
     rounds: int
 
 
-def look(reader: LedgerReader, run: RunId) -> RunView:
-    """Read everything about a run."""
+def look(reader: LedgerReader, run: RunId, measurements: Measurements | None = None) -> RunView:
+    """Read everything about a run; with measurements, what its sites measured too."""
     state = reader.state(run)
     history = queries.history_of(reader, run)
     rows = tuple(rounds_view.rows_of(history, state))
+    if measurements is not None:
+        rows = rounds_view.with_measured(rows, measurements.of(history))
     return RunView(reader.run(run), state, history, reader.head().timestamp, rows)
 
 
@@ -74,7 +78,18 @@ def fields(view: RunView) -> dict[str, object]:
     missing = awaited(view)
     if missing:
         named["waiting for"] = _sites(missing)
+    measured = latest_measured(view)
+    if measured is not None:
+        said = measured.evaluation
+        named[said.metric] = rounds_view.measured_text(measured)
+        if said.ends:
+            named["ends by"] = f"its plan's {said.ends}"
     return named
+
+
+def latest_measured(view: RunView) -> Measured | None:
+    """Return what was measured last; None if nothing was, or no record could be read."""
+    return next((row.measured for row in reversed(view.rows) if row.measured), None)
 
 
 def has_deadline(state: RunState) -> bool:
@@ -120,11 +135,22 @@ def to_json(view: RunView) -> dict[str, object]:
     }
 
 
-def watch(reader: LedgerReader, run: RunId, poll_seconds: float, as_json: bool) -> bool:
+def watch(
+    reader: LedgerReader,
+    run: RunId,
+    poll_seconds: float,
+    as_json: bool,
+    measurements: Measurements | None = None,
+) -> bool:
     """Follow a run to its end; tell whether it completed."""
     console = output.progress_console()
     if as_json or not console.is_terminal:
-        for view, fresh in _views(reader, run, poll_seconds):
+        told = -1
+        for view, fresh in _views(reader, run, poll_seconds, measurements):
+            measured = latest_measured(view)
+            if measured is not None and measured.round > told and not as_json:
+                told = measured.round
+                click.echo(f"{measured.evaluation.metric}: {rounds_view.measured_text(measured)}")
             for event in view.history.events[-fresh:] if fresh else ():
                 if as_json:
                     named = {"event": type(event).__name__} | _event(event)
@@ -134,7 +160,7 @@ def watch(reader: LedgerReader, run: RunId, poll_seconds: float, as_json: bool) 
             last = view
     else:
         with Live(console=console, refresh_per_second=4) as live:
-            for view, _ in _views(reader, run, poll_seconds):
+            for view, _ in _views(reader, run, poll_seconds, measurements):
                 state = view.state
                 left = max(0, state.deadline - view.now)
                 title = f"run {run}: {state.phase.name.lower()}"
@@ -144,11 +170,13 @@ def watch(reader: LedgerReader, run: RunId, poll_seconds: float, as_json: bool) 
     return last.state.phase is Phase.COMPLETED
 
 
-def _views(reader: LedgerReader, run: RunId, poll_seconds: float) -> Iterator[tuple[RunView, int]]:
+def _views(
+    reader: LedgerReader, run: RunId, poll_seconds: float, measurements: Measurements | None
+) -> Iterator[tuple[RunView, int]]:
     """Yield a view and how many of its events are new, until the run is over."""
     seen = 0
     while True:
-        view = look(reader, run)
+        view = look(reader, run, measurements)
         yield view, len(view.history.events) - seen
         seen = len(view.history.events)
         if view.state.phase.is_over:

@@ -7,6 +7,7 @@ updates and the set the aggregator could reach; members recompute it all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -142,9 +143,34 @@ class RoundRecord(_Part):
         return {SiteId(entry.site): entry.cluster for entry in self.clusters}
 
     @property
+    def measured(self) -> Measured | None:
+        """Return what the sites measured of the previous state; None if the plan asks nothing."""
+        said = self.evaluation
+        if said is None:
+            return None
+        sites = {
+            SiteId(entry.site): entry.metrics[said.metric]
+            for entry in self.updates
+            if said.metric in entry.metrics
+        }
+        return Measured(said, self.round - 1, sites)
+
+    @property
     def ends(self) -> Ends:
         """Say why the run is to end with this round; empty if it goes on."""
         return self.evaluation.ends if self.evaluation else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What sites measured of one state."""
+
+    evaluation: Evaluation
+    """Their mean, and the best state so far."""
+    round: int
+    """Round that made the state; 0 for the initial model."""
+    sites: Mapping[SiteId, str]
+    """What each included update brought, as decimal text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fednet.cli import rounds_view
 from fednet.domain import events as ev
+from fednet.domain.evaluation import Evaluation
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
     ZERO_DIGEST,
@@ -15,6 +16,7 @@ from fednet.domain.identity import (
     SiteId,
 )
 from fednet.domain.ledger import Inclusion, pack_inclusion
+from fednet.domain.record import Measured
 
 RUN = RunId(1)
 STATE = Commitment.of(b"state")
@@ -89,3 +91,25 @@ def test_every_event_of_a_run_has_a_line() -> None:
             continue
         fields = dict.fromkeys(kind.__dataclass_fields__, 1)
         assert rounds_view.line(kind(**fields)) != kind.__name__
+
+
+def test_metric_stands_in_the_line_of_the_round_that_made_the_state() -> None:
+    def measured(of_round: int, pooled: str, best_round: int) -> Measured:
+        said = Evaluation(
+            metric="accuracy", pooled=pooled, best="0.9", best_round=best_round, best_state="0" * 64
+        )
+        return Measured(said, of_round, {SiteId(1): pooled})
+
+    events = [consent(site, site - 1) for site in (1, 2, 3)]
+    history = RunHistory.of(RUN, [*events, started(1), started(2), started(3)])
+    plain = rounds_view.rows_of(history)
+    assert rounds_view.columns_of(plain) == rounds_view.COLUMNS
+    rows = rounds_view.with_measured(
+        plain, {RoundNumber(2): measured(1, "0.9", 1), RoundNumber(3): measured(2, "0.8", 1)}
+    )
+    assert rounds_view.columns_of(rows)[-1] == "accuracy"
+    write = rounds_view.cells_among(rows)
+    assert [write(row)[-1] for row in rows] == ["0.9 (best)", "0.8", ""]
+    assert rounds_view.measured_text(measured(2, "0.8", 1)) == (
+        "0.8 after round 2; best 0.9 after round 1"
+    )
