@@ -19,7 +19,7 @@ from fednet.cli import (
 )
 from fednet.cli.access import show_access
 from fednet.cli.app import App, example, json_option, pass_app
-from fednet.cli.measuring import Measurements
+from fednet.cli.measuring import Records
 from fednet.cli.run import show_runs
 from fednet.cli.site import show_sites
 
@@ -53,7 +53,7 @@ def rounds(app: App, /, number: int, as_json: bool, **given: int | None) -> None
     """List the rounds of RUN: who proposed, who attested, who objected."""
     reader = wiring.reader(app)
     wanted = queries.require_run(reader, number)
-    view = watching.look(reader, wanted, Measurements(app, reader, wanted))
+    view = watching.look(reader, wanted, Records(app, reader, wanted))
     kept = indexing.rounds(app, number, narrowing.filters(given))
     found = [row for row in view.rows if kept is None or row.round in kept]
     columns, write = rounds_view.columns_of(view.rows), rounds_view.cells_among(view.rows)

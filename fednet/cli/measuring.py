@@ -1,4 +1,4 @@
-"""Read what a run's sites measured, out of the records of its final rounds."""
+"""Read the records of a run's final rounds: what sites measured, what the rule chose."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fednet.domain.history import RunHistory
 from fednet.domain.identity import RoundNumber, RunId
 from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
 from fednet.domain.ports import LedgerReader
-from fednet.domain.record import MAX_RECORD_SIZE_BYTES, Measured, RoundRecord
+from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.errors import FednetError
 
 _FETCH_SECONDS = 5.0
 
 
-class Measurements:
+class Records:
     """Read each final round's record once; what cannot be had now is left out, and asked again.
 
     Records are blobs: without a store that runs, nothing is read, and nothing waits.
@@ -27,11 +27,11 @@ class Measurements:
         self._reader = reader
         self._run = run
         self._is_asked: bool | None = None
-        """Whether the plan asks for a metric; None until its bytes were had."""
-        self._found: dict[RoundNumber, Measured] = {}
+        """Whether records say more than the ledger; None until the plan's bytes were had."""
+        self._found: dict[RoundNumber, RoundRecord] = {}
 
-    def of(self, history: RunHistory) -> dict[RoundNumber, Measured]:
-        """Return what the final rounds' updates say, by round."""
+    def of(self, history: RunHistory) -> dict[RoundNumber, RoundRecord]:
+        """Return the records of final rounds; none where the plan's say no more than the ledger."""
         missing = {
             number: entry.final_proposal.proposed
             for number, entry in history.rounds.items()
@@ -54,11 +54,11 @@ class Measurements:
             path = store.fetch(
                 opened.plan, [opened.plan_locator], MAX_PLAN_SIZE_BYTES, _FETCH_SECONDS
             )
-            self._is_asked = bool(Plan.from_bytes(path.read_bytes()).evaluation.metric)
+            plan = Plan.from_bytes(path.read_bytes())
+            chooses = plan.clusters.count > 1 or plan.aggregation.rule != "fedavg"
+            self._is_asked = chooses or bool(plan.evaluation.metric)
         for number, said in missing.items() if self._is_asked else ():
             path = store.fetch(
                 said.record, [said.record_locator], MAX_RECORD_SIZE_BYTES, _FETCH_SECONDS
             )
-            measured = RoundRecord.from_bytes(path.read_bytes(), f"record {number}").measured
-            if measured is not None:
-                self._found[number] = measured
+            self._found[number] = RoundRecord.from_bytes(path.read_bytes(), f"record {number}")

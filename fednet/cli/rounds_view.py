@@ -18,7 +18,7 @@ from fednet.domain import events as ev
 from fednet.domain.history import AttemptHistory, ProposalHistory, RoundHistory, RunHistory
 from fednet.domain.identity import Commitment, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, Phase, RunState, unpack_inclusion
-from fednet.domain.record import Measured
+from fednet.domain.record import Measured, RoundRecord
 
 COLUMNS = ("round", "status", "attempt", "updates", "left out", "proposed by", "attested",
            "objected", "state")  # fmt: skip
@@ -44,7 +44,9 @@ class RoundRow:
     """Commitment of the proposed state; agreed only when the round is final."""
     record: Commitment | None
     measured: Measured | None = None
-    """What the round's updates say of the state before it, where records were read."""
+    """What the round's updates say of the state before it, where its record was read."""
+    outcome: Mapping[str, str | int | list[int]] | None = None
+    """What the rule chose and who belongs to which cluster, where its record was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,16 @@ def rows_of(history: RunHistory, state: RunState | None = None) -> list[RoundRow
     return [_row(number, history, state) for number in sorted(history.rounds)]
 
 
-def with_measured(
-    rows: Sequence[RoundRow], found: Mapping[RoundNumber, Measured]
+def with_records(
+    rows: Sequence[RoundRow], found: Mapping[RoundNumber, RoundRecord]
 ) -> tuple[RoundRow, ...]:
-    """Add what the records of final rounds say of the plan's metric."""
-    return tuple(replace(row, measured=found.get(row.round)) for row in rows)
+    """Add what the records of final rounds say."""
+    return tuple(
+        replace(row, measured=found[row.round].measured, outcome=found[row.round].outcome)
+        if row.round in found
+        else row
+        for row in rows
+    )
 
 
 def columns_of(rows: Sequence[RoundRow]) -> tuple[str, ...]:

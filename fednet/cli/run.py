@@ -18,7 +18,7 @@ from fednet.cli.app import (
     pass_app,
     yes_option,
 )
-from fednet.cli.measuring import Measurements
+from fednet.cli.measuring import Records
 from fednet.domain.identity import Commitment
 
 
@@ -103,7 +103,7 @@ def status(app: App, number: int, as_json: bool) -> None:
     """Show where RUN stands: phase, deadline, who did what."""
     reader = wiring.reader(app)
     wanted = queries.require_run(reader, number)
-    view = watching.look(reader, wanted, Measurements(app, reader, wanted))
+    view = watching.look(reader, wanted, Records(app, reader, wanted))
     if as_json:
         output.emit_json(watching.to_json(view))
         return
@@ -124,7 +124,7 @@ def watch(app: App, number: int, as_json: bool) -> None:
     wanted = queries.require_run(reader, number)
     completed = watching.watch(
         reader, wanted, app.settings().node.poll_seconds, as_json,
-        Measurements(app, reader, wanted),
+        Records(app, reader, wanted),
     )  # fmt: skip
     raise SystemExit(0 if completed else 1)
 

@@ -11,7 +11,7 @@ import click
 from rich.live import Live
 
 from fednet.cli import output, queries, rounds_view
-from fednet.cli.measuring import Measurements
+from fednet.cli.measuring import Records
 from fednet.cli.rounds_view import RoundRow
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import RunId, SiteId
@@ -41,13 +41,13 @@ class Overview:
     rounds: int
 
 
-def look(reader: LedgerReader, run: RunId, measurements: Measurements | None = None) -> RunView:
-    """Read everything about a run; with measurements, what its sites measured too."""
+def look(reader: LedgerReader, run: RunId, records: Records | None = None) -> RunView:
+    """Read everything about a run; with records, what they say too."""
     state = reader.state(run)
     history = queries.history_of(reader, run)
     rows = tuple(rounds_view.rows_of(history, state))
-    if measurements is not None:
-        rows = rounds_view.with_measured(rows, measurements.of(history))
+    if records is not None:
+        rows = rounds_view.with_records(rows, records.of(history))
     return RunView(reader.run(run), state, history, reader.head().timestamp, rows)
 
 
@@ -140,13 +140,13 @@ def watch(
     run: RunId,
     poll_seconds: float,
     as_json: bool,
-    measurements: Measurements | None = None,
+    records: Records | None = None,
 ) -> bool:
     """Follow a run to its end; tell whether it completed."""
     console = output.progress_console()
     if as_json or not console.is_terminal:
         told = -1
-        for view, fresh in _views(reader, run, poll_seconds, measurements):
+        for view, fresh in _views(reader, run, poll_seconds, records):
             measured = latest_measured(view)
             if measured is not None and measured.round > told and not as_json:
                 told = measured.round
@@ -160,7 +160,7 @@ def watch(
             last = view
     else:
         with Live(console=console, refresh_per_second=4) as live:
-            for view, _ in _views(reader, run, poll_seconds, measurements):
+            for view, _ in _views(reader, run, poll_seconds, records):
                 state = view.state
                 left = max(0, state.deadline - view.now)
                 title = f"run {run}: {state.phase.name.lower()}"
@@ -171,12 +171,12 @@ def watch(
 
 
 def _views(
-    reader: LedgerReader, run: RunId, poll_seconds: float, measurements: Measurements | None
+    reader: LedgerReader, run: RunId, poll_seconds: float, records: Records | None
 ) -> Iterator[tuple[RunView, int]]:
     """Yield a view and how many of its events are new, until the run is over."""
     seen = 0
     while True:
-        view = look(reader, run, measurements)
+        view = look(reader, run, records)
         yield view, len(view.history.events) - seen
         seen = len(view.history.events)
         if view.state.phase.is_over:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fednet.cli import rounds_view
 from fednet.domain import events as ev
 from fednet.domain.evaluation import Evaluation
@@ -104,9 +106,8 @@ def test_metric_stands_in_the_line_of_the_round_that_made_the_state() -> None:
     history = RunHistory.of(RUN, [*events, started(1), started(2), started(3)])
     plain = rounds_view.rows_of(history)
     assert rounds_view.columns_of(plain) == rounds_view.COLUMNS
-    rows = rounds_view.with_measured(
-        plain, {RoundNumber(2): measured(1, "0.9", 1), RoundNumber(3): measured(2, "0.8", 1)}
-    )
+    found = [None, measured(1, "0.9", 1), measured(2, "0.8", 1)]
+    rows = [replace(row, measured=each) for row, each in zip(plain, found, strict=True)]
     assert rounds_view.columns_of(rows)[-1] == "accuracy"
     write = rounds_view.cells_among(rows)
     assert [write(row)[-1] for row in rows] == ["0.9 (best)", "0.8", ""]
