@@ -6,7 +6,7 @@ import {IDataAccess} from "./interfaces/IDataAccess.sol";
 import {IRounds} from "./interfaces/IRounds.sol";
 import {IRuns} from "./interfaces/IRuns.sol";
 import {ISiteRegistry} from "./interfaces/ISiteRegistry.sol";
-import {Guards} from "./rounds/Guards.sol";
+import {Conclusions} from "./rounds/Conclusions.sol";
 import {Place} from "./rounds/Place.sol";
 import {Plans} from "./rounds/Plans.sol";
 import {Progress} from "./rounds/Progress.sol";
@@ -15,7 +15,7 @@ import {RunningLog} from "./rounds/RunningLog.sol";
 
 /// @title Rounds in the plain: one stage of commitments, then a proposal and its attestations
 /// @notice Leads runs from consent to finality.
-contract PlainRounds is Guards {
+contract PlainRounds is Conclusions {
     uint8 private constant _ONLY_STAGE = 0;
     /// @dev Where `inclusion` begins in the data of its event: behind nine words.
     uint256 private constant _INCLUSION_OFFSET = 288;

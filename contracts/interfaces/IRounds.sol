@@ -77,6 +77,13 @@ interface IRounds is IRoundsEvents, IRoundsErrors {
     /// @param expected SHA-256 of the record that the member's own recomputation gave.
     function objectTo(uint64 run, uint32 site, uint32 round, uint8 attempt, uint8 proposal, bytes32 expected) external;
 
+    /// @notice Vote to end a run with the round that is final; at the quorum of that round the run is
+    /// completed. When the next round begins first, the votes are void.
+    /// @param run Run, counted from 1.
+    /// @param site Site, by its stable id; of the cohort that made the round final.
+    /// @param round Round to end with, counted from 1.
+    function conclude(uint64 run, uint32 site, uint32 round) external;
+
     /// @notice Move a run on whose deadline has passed, or whose round is final; by any member, the
     /// researcher or an operator.
     /// @param run Run, counted from 1.

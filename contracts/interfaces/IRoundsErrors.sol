@@ -73,6 +73,11 @@ interface IRoundsErrors is IRoundsTypes {
     /// @param round Round, counted from 1.
     /// @param site Site, by its stable id.
     error AlreadyAttested(uint64 run, uint32 round, uint32 site);
+    /// @notice Thrown when a site votes twice to end the run with a round.
+    /// @param run Run, counted from 1.
+    /// @param round Round, counted from 1.
+    /// @param site Site, by its stable id.
+    error AlreadyConcluding(uint64 run, uint32 round, uint32 site);
     /// @notice Thrown when a commitment, locator or witness is zero.
     error CommitmentZero();
     /// @notice Thrown when a weight is zero or above the consent's bound.

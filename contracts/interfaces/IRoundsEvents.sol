@@ -146,9 +146,14 @@ interface IRoundsEvents {
     /// @param attempt Attempt at the round, counted from 1.
     /// @param proposal Proposal of the attempt, counted from 1.
     event RoundFinalized(uint64 indexed run, uint32 indexed round, uint8 attempt, uint8 proposal);
-    /// @notice Every round of the plan is final.
+    /// @notice A member voted to end the run with a final round.
     /// @param run Run, counted from 1.
-    /// @param rounds Number of rounds.
+    /// @param round Round to end with, counted from 1.
+    /// @param site Site, by its stable id.
+    event RunConcluding(uint64 indexed run, uint32 indexed round, uint32 indexed site);
+    /// @notice Every round of the plan is final, or a quorum ended the run with an earlier one.
+    /// @param run Run, counted from 1.
+    /// @param rounds Number of rounds that are final.
     event RunCompleted(uint64 indexed run, uint32 rounds);
     /// @notice A run ended early; by its researcher, an operator, or for lack of attempts.
     /// @param run Run, counted from 1.

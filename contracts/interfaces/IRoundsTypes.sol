@@ -18,7 +18,7 @@ interface IRoundsTypes {
         Attesting,
         /// The round is final; late votes are taken, any member may begin the next round.
         Final,
-        /// Every round is final.
+        /// Every round is final, or the cohort ended the run with a final one.
         Completed,
         /// Ended early; earlier rounds stay final.
         Aborted

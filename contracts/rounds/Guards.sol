@@ -141,7 +141,7 @@ abstract contract Guards is Consents {
         return true;
     }
 
-    function _revertPlace(uint64 run, Place place) private pure {
+    function _revertPlace(uint64 run, Place place) internal pure {
         revert PlaceWrong(run, place.round(), place.attempt(), place.proposal());
     }
 }

@@ -37,12 +37,15 @@ abstract contract RoundsStore is IRounds {
         uint64 maximumExamples;
     }
 
-    /// @dev What outlives attempts, in one slot. `last...` describe the last final proposal.
+    /// @dev What outlives attempts, in one slot. `last...` describe the last final proposal;
+    /// `concluding` counts the votes to end the run with a round.
     struct Tally {
         uint16 consenting;
         uint16 rosterCount;
         uint48 lastKey;
         uint16 lastRosterLength;
+        uint32 concludingRound;
+        uint16 concluding;
     }
 
     struct Record {
@@ -53,6 +56,7 @@ abstract contract RoundsStore is IRounds {
         Bounds bounds;
         mapping(uint32 site => Membership) members;
         mapping(uint32 round => bytes32 settlement) settlements;
+        mapping(uint32 site => uint32 round) concluding;
     }
 
     /// @dev Number of the first attempt at a round and of the first proposal in an attempt.

@@ -117,7 +117,11 @@ abstract contract Transitions is RoundsStore {
     function _beginNext(uint64 run, Record storage record, Place place) internal returns (Place) {
         uint32 round = place.round();
         if (round < record.bounds.rounds) return _beginAttempt(run, record, place, round + 1, _FIRST, 0);
-        _note2(record, abi.encode(record.progress.head(), RunCompleted.selector, run, round));
+        return _complete(run, record, place);
+    }
+
+    function _complete(uint64 run, Record storage record, Place place) internal returns (Place) {
+        _note2(record, abi.encode(record.progress.head(), RunCompleted.selector, run, place.round()));
         return place.moved(Phase.Completed, place.proposal(), uint40(block.timestamp));
     }
 

@@ -342,8 +342,16 @@ class RoundFinalized(RunEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class RunConcluding(RunEvent):
+    """A member voted to end the run with a final round."""
+
+    round: RoundNumber
+    site: SiteId
+
+
+@dataclass(frozen=True, slots=True)
 class RunCompleted(RunEvent):
-    """Every round of the plan is final."""
+    """Every round of the plan is final, or a quorum ended the run with an earlier one."""
 
     rounds: int
 

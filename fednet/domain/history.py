@@ -40,6 +40,8 @@ class RoundHistory:
 
     attempts: dict[int, AttemptHistory] = field(default_factory=dict)
     finalized: ev.RoundFinalized | None = None
+    concluding: dict[SiteId, ev.RunConcluding] = field(default_factory=dict)
+    """Votes to end the run with this round."""
 
     @property
     def final_attempt(self) -> AttemptHistory | None:
@@ -119,6 +121,8 @@ class RunHistory:
                 self._proposal(event).objections[event.site] = event
             case ev.RoundFinalized():
                 self.rounds[event.round].finalized = event
+            case ev.RunConcluding():
+                self.rounds[event.round].concluding[event.site] = event
             case ev.RunCompleted():
                 self.completed = event
             case ev.RunAborted():

@@ -81,6 +81,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "ConsentExpired": ("the site's grant has ended", "request access again for the next run"),
     "AlreadySubmitted": ("the site has submitted already", _NOTHING),
     "AlreadyAttested": ("the site has attested or objected already", _NOTHING),
+    "AlreadyConcluding": ("the site has voted to end the run already", _NOTHING),
     "CommitmentZero": ("a commitment, locator or witness is zero", _OUR_BUG),
     "WeightInvalid": (
         "the weight is zero or above what consent fixed",

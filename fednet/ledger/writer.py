@@ -179,6 +179,9 @@ class Web3Writer:
     ) -> Receipt:
         return self._round("objectTo", run, site, round_number, attempt, proposal, expected)
 
+    def conclude(self, run: RunId, site: SiteId, round_number: RoundNumber) -> Receipt:
+        return self._round("conclude", run, site, round_number)
+
     def advance(self, run: RunId) -> Receipt:
         return self._round("advance", run)
 

@@ -21,6 +21,7 @@ _PHASE_EVENTS = (
     ev.RoundProposed,
     ev.ProposalEnded,
     ev.RoundFinalized,
+    ev.RunConcluding,
     ev.RunCompleted,
     ev.RunAborted,
 )

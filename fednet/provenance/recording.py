@@ -38,7 +38,7 @@ KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.ModuleApproved, ev.ModuleWithdrawn, ev.RunOpened, ev.LocatorAnnounced, ev.ConsentGiven,
     ev.ConsentEnded, ev.AttemptStarted, ev.UpdateSubmitted, ev.SubmissionsClosed,
     ev.RoundProposed, ev.RoundAttested, ev.RoundObjected, ev.ProposalEnded, ev.RoundFinalized,
-    ev.RunCompleted, ev.RunAborted, ev.CreditsClaimed, ev.CreditsTransferred,
+    ev.RunConcluding, ev.RunCompleted, ev.RunAborted, ev.CreditsClaimed, ev.CreditsTransferred,
 )  # fmt: skip
 """Every class of events; its number is its place. A plain RunEvent is of an unknown module."""
 KIND_NAMES = tuple(kind.__name__ for kind in KINDS)
@@ -110,6 +110,7 @@ _TARGETS: dict[type[ev.LedgerEvent], tuple[_Target, ...]] = {
     ),
     ev.ProposalEnded: (_Target("proposal_ends", f"{_PLACE} proposal deadline"),),
     ev.RoundFinalized: (_Target("finals", f"{_PLACE} proposal"),),
+    ev.RunConcluding: (_Target("conclusions", "run round site"),),
     ev.RunCompleted: (_Target("run_ends", "run completed", (1,)),),
     ev.RunAborted: (_Target("run_ends", "run completed", (0,)),),
     ev.CreditsClaimed: (_Target("claims", "run round:round_number site amount claimed"),),

@@ -119,6 +119,8 @@ CREATE INDEX proposal_ends_run ON proposal_ends (run, round, attempt, proposal);
 CREATE TABLE finals (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
     proposal INTEGER);
 CREATE INDEX finals_run ON finals (run, round, attempt, proposal);
+CREATE TABLE conclusions (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, site INTEGER);
+CREATE INDEX conclusions_run ON conclusions (run, round);
 CREATE TABLE run_ends (at INTEGER PRIMARY KEY, run INTEGER, completed INTEGER);
 CREATE INDEX run_ends_run ON run_ends (run);
 

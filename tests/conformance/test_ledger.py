@@ -8,6 +8,7 @@ import pytest
 
 from fednet.credits.merkle import CreditLedger, settlement_hash
 from fednet.domain import events as ev
+from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
     ZERO_DIGEST,
     Commitment,
@@ -342,3 +343,38 @@ def test_module_says_what_its_runs_say(world: World) -> None:
     last = said[-1].log.block
     assert {event.log.block for event in world.reader.module_events(
         [world.reader.deployment.rounds], last)} == {last}  # fmt: skip
+
+
+def test_a_quorum_ends_a_run_early(world: World) -> None:
+    run, hospitals, _ = acts.started_run(world)
+    for hospital in hospitals:
+        acts.submit(world, run, hospital)
+    proposal = acts.propose(world, run, hospitals)
+    for hospital in hospitals[:2]:
+        acts.attest(proposal, hospital)
+    first = RoundNumber(1)
+    hospitals[0].writer.conclude(run, hospitals[0].site, first)
+    with pytest.raises(RevertedError) as caught:
+        hospitals[0].writer.conclude(run, hospitals[0].site, first)
+    assert caught.value.error == "AlreadyConcluding"
+    hospitals[1].writer.conclude(run, hospitals[1].site, first)
+    state, history = world.reader.state(run), RunHistory.of(run, world.reader.run_events(run))
+    assert (state.phase, state.final_rounds) == (Phase.COMPLETED, 1)
+    assert history.rounds[first].concluding.keys() == {each.site for each in hospitals[:2]}
+    assert history.completed is not None
+    assert history.completed.rounds == 1
+
+
+def test_a_stage_closes_on_as_many_as_the_plan_aims_at(world: World) -> None:
+    run, hospitals, _ = acts.started_run(world, target_updates=2)
+    assert world.reader.parameters(run).target_updates == 2
+    for hospital in hospitals[:2]:
+        acts.submit(world, run, hospital)
+    state = world.reader.state(run)
+    assert (state.phase, state.submitted, state.cohort) == (Phase.PROPOSING, 2, 3)
+    late = acts.commitment("late")
+    with pytest.raises(RevertedError) as caught:
+        hospitals[2].writer.submit(
+            run, hospitals[2].site, RoundNumber(1), 1, late, 100, acts.locator(late)
+        )
+    assert caught.value.error == "PhaseWrong"

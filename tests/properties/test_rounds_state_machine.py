@@ -73,6 +73,7 @@ class Rounds(RuleBasedStateMachine):
             transferable=True,
         )
         self.most_updates = aim or SITES + 2
+        self.concluding: dict[int, set[int]] = {}
         if ready:
             for party in self.world.parties[:3]:
                 self.world.consent(self.run_id, party)
@@ -198,6 +199,15 @@ class Rounds(RuleBasedStateMachine):
         party = self.world.parties[site]
         self._try(party.account, self.world.rounds.functions.withdraw(self.run_id, party.site))
 
+    @rule(site=sites, off=places)
+    def conclude(self, site: int, off: int) -> None:
+        party, state = self.world.parties[site], self.world.state(self.run_id)
+        number = max(0, state["round"] + off)
+        act = self.world.rounds.functions.conclude(self.run_id, party.site, number)
+        if self._try(party.account, act):
+            assert (state["phase"], off) == (FINAL, 0)
+            self.concluding.setdefault(number, set()).add(site)
+
     @rule(late=st.sampled_from([False, False, True]), outsider=st.booleans())
     def advance(self, late: bool, outsider: bool) -> None:
         state = self.world.state(self.run_id)
@@ -286,6 +296,9 @@ class Rounds(RuleBasedStateMachine):
         assert there >= here
         if state["phase"] != before["phase"] and there[:2] == here[:2]:
             assert state["phase"] in _reachable(before["phase"])
+        if state["phase"] == COMPLETED:
+            votes = len(self.concluding.get(state["finalRounds"], ()))
+            assert state["finalRounds"] == 2 or votes >= state["quorum"]
         if before["phase"] in (COMPLETED, ABORTED):
             assert {**state, "consenting": 0} == {**before, "consenting": 0}
         if state["round"] == before["round"]:
