@@ -35,6 +35,7 @@ _PAGES: tuple[tuple[str, Endpoint], ...] = (
     ("/runs/{run:int}/report.{kind}", audits.report),
     ("/runs/{run:int}/lineage", lineage.of_run),
     ("/runs/{run:int}/rounds/{round:int}", rounds.round_page),
+    ("/runs/{run:int}/rounds/{round:int}/live", rounds.live),
     ("/lineage/{commitment}", lineage.lineage),
     ("/sites", sites.sites),
     ("/sites/{site:int}", sites.site),

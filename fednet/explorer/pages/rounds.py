@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from starlette.requests import Request
@@ -21,7 +21,7 @@ from fednet.explorer.pages.reading import (
 )
 from fednet.explorer.window import Window
 from fednet.explorer.writing import lasting
-from fednet.provenance import ProposalRow, RoundRow, UpdateRow, VoteRow
+from fednet.provenance import ProposalRow, RoundRow, RunRow, UpdateRow, VoteRow
 from fednet.provenance.listings import Filters
 
 _PROPOSALS, _VOTES, _LANES = 10, 100, 24
@@ -50,6 +50,18 @@ def round_page(request: Request) -> Response:
     """Show a round."""
     window, run = window_of(request), asked_run(request)
     row = asked_round(request, run)
+    told = {"has_next": row.round < run.started_rounds, **_part(request, window, run, row)}
+    return window.page(request, "round.html", told)
+
+
+def live(request: Request) -> Response:
+    """Show the part of a round that changes while it goes on."""
+    window, run = window_of(request), asked_run(request)
+    part = _part(request, window, run, asked_round(request, run))
+    return window.page(request, "round_part_alone.html", part)
+
+
+def _part(request: Request, window: Window, run: RunRow, row: RoundRow) -> dict[str, object]:
     index = window.index
     key = Filters(run=run.run, round_number=row.round)
     page, updates = listed(request, index.count_updates(**key), partial(index.updates, **key))
@@ -73,30 +85,20 @@ def round_page(request: Request) -> Response:
         (e for e in found if (e.attempt, e.proposal) == (row.attempt, row.proposal)), None
     )
     excluded = left_out(current.inclusion) if current else 0
-    return window.page(
-        request,
-        "round.html",
-        {
-            "round": row,
-            "included": row.submitted - excluded if current else 0,
-            "has_next": row.round < run.started_rounds,
-            "findings": [
-                entry
-                for entry in replay.findings(number=row.round)
-                if entry.severity is not Severity.NOTICE
-            ]
-            if replay
-            else [],
-            "page": page,
-            "updates": updates,
-            "proposals": proposals,
-            "proposals_left": max(0, index.count_proposals(**key) - len(proposals)),
-            "record": _record(window, row),
-            "timeline": _timeline(row, updates, found, votes, window.names()),
-            "legend": _LEGEND,
-            **panel_of(window, run),
-        },
-    )
+    findings = replay.findings(number=row.round) if replay else []
+    return {
+        "round": row,
+        "included": row.submitted - excluded if current else 0,
+        "findings": [entry for entry in findings if entry.severity is not Severity.NOTICE],
+        "page": replace(page, path=f"/runs/{run.run}/rounds/{row.round}"),
+        "updates": updates,
+        "proposals": proposals,
+        "proposals_left": max(0, index.count_proposals(**key) - len(proposals)),
+        "record": _record(window, row),
+        "timeline": _timeline(row, updates, found, votes, window.names()),
+        "legend": _LEGEND,
+        **panel_of(window, run),
+    }
 
 
 def _record(window: Window, row: RoundRow) -> object:

@@ -13,7 +13,8 @@ SITES, ROUNDS = 100, 100
 MOST_SECONDS = 0.1
 PATHS = [
     "/", "/live", "/runs", "/runs/1", "/runs/1/live", "/runs/1/updates", "/runs/1/updates?page=77",
-    "/runs/1/audit", "/runs/1/panel", "/runs/1/rounds/1", "/runs/1/rounds/100?page=2", "/sites",
+    "/runs/1/audit", "/runs/1/panel", "/runs/1/rounds/1", "/runs/1/rounds/100?page=2",
+    "/runs/1/rounds/100/live?page=2", "/sites",
     "/sites?page=2", "/sites/7", "/datasets", "/datasets/7", "/members", "/members?at=2027-06-01",
     "/events", "/events?page=200", "/events?run=1&site=3&since=2027-01-01", "/search",
     "/search?q=run+1", "/search?q=site+3",
@@ -70,6 +71,12 @@ def test_pages_of_a_list_follow_one_another(client: Visitor) -> None:
     last = client.get("/runs/1/updates?page=9999").text
     assert "page 200 of 200" in last
     assert 'rel="next"' not in last
+
+
+def test_what_is_over_is_not_asked_for_again(client: Visitor) -> None:
+    for path in ("/runs/1", "/runs/1/rounds/100"):
+        assert "data-live=" not in client.get(path).text
+    assert 'href="/runs/1/rounds/100?page=1"' in client.get("/runs/1/rounds/100/live?page=2").text
 
 
 def test_an_update_is_found_by_commitment_and_by_cid(client: Visitor) -> None:
