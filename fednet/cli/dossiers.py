@@ -53,6 +53,31 @@ def final_round(dossier: RunDossier, wanted: int | None) -> FinalRound:
     return found
 
 
+def best_round(dossier: RunDossier) -> int:
+    """Return the round whose model did best at the sites, as the latest record says.
+
+    Raises:
+        PhaseError: Nothing was measured, or nothing was better than the initial model.
+    """
+    subject = f"run {dossier.run.run}"
+    if not dossier.measured:
+        raise PhaseError(
+            "nothing was measured",
+            subject=subject,
+            expected="a plan with evaluation.metric, and two final rounds",
+            hint="leave out --best to take the latest model",
+        )
+    best = dossier.measured[-1].evaluation
+    if best.best_round == 0:
+        raise PhaseError(
+            "no judged model was better than the initial one",
+            subject=subject,
+            actual=f"{best.metric} {best.best} at the start",
+            hint="--round N takes the model of a round all the same",
+        )
+    return best.best_round
+
+
 def require_verified(dossier: RunDossier) -> None:
     """Raise if an audit was made and something does not hold.
 

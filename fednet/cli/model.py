@@ -28,6 +28,7 @@ def model() -> None:
 @model.command()
 @click.argument("number", metavar="RUN", type=int)
 @click.option("--round", "wanted", type=click.IntRange(1), help="Final round; default the latest.")
+@click.option("--best", is_flag=True, help="The round that did best at the sites, not the latest.")
 @click.option("--cluster", type=click.IntRange(0), help="Whose model, where a run has clusters.")
 @click.option(
     "--output",
@@ -42,17 +43,21 @@ def model() -> None:
 @json_option
 @pass_app
 def get(
-    app: App, number: int, wanted: int | None, cluster: int | None, target: Path, force: bool,
-    no_audit: bool, as_json: bool,
+    app: App, number: int, wanted: int | None, best: bool, cluster: int | None, target: Path,
+    force: bool, no_audit: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Take the global model of RUN into a directory.
 
     Refuses a model that is not final, whose bytes are not the committed ones,
     or of a run that does not pass its audit.
     """
+    if best and wanted is not None:
+        raise click.UsageError("--best and --round exclude each other")
     paths = {name: target / name for name in (MODEL_FILE, CARD_FILE, LINEAGE_FILE)}
     require_free(list(paths.values()), force)
     with dossiers.dossier_of(app, number, audited=not no_audit) as (gatherer, dossier):
+        if best:
+            wanted = dossiers.best_round(dossier)
         chosen = dossiers.final_round(dossier, wanted)
         dossiers.require_verified(dossier)
         with output.working("fetching the model"):

@@ -16,7 +16,7 @@ from fednet.domain.history import AttemptHistory, RunHistory
 from fednet.domain.identity import Commitment, DatasetId, GrantId, RoundNumber, SiteId
 from fednet.domain.ledger import Deployment, Head, Inclusion, Phase, Run, unpack_inclusion
 from fednet.domain.plan import Plan
-from fednet.domain.record import RoundRecord
+from fednet.domain.record import Measured, RoundRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,12 @@ class RunDossier:
     def sites(self) -> tuple[SiteId, ...]:
         """List the sites that consented at any time."""
         return tuple(sorted(set(self.history.roster.values())))
+
+    @property
+    def measured(self) -> tuple[Measured, ...]:
+        """List what sites measured of each state, in order, as far as records could be read."""
+        found = (self.records[number].measured for number in sorted(self.records))
+        return tuple(each for each in found if each is not None)
 
     def name(self, site: SiteId) -> str:
         """Name an institution as it named itself."""

@@ -87,6 +87,21 @@ def participation_table(dossier: RunDossier) -> Table:
     return Table(caption="Updates", columns=columns, rows=rows)
 
 
+def measured_table(dossier: RunDossier) -> Table:
+    """List what the sites measured of each round's model."""
+    rows = []
+    metric = dossier.measured[0].evaluation.metric if dossier.measured else ""
+    best = dossier.measured[-1].evaluation.best_round if dossier.measured else 0
+    for each in dossier.measured:
+        model = f"of round {each.round}" if each.round else "initial"
+        sites = ", ".join(f"site {site}: {value}" for site, value in sorted(each.sites.items()))
+        mark = ", the best" if each.round == best else ""
+        rows.append((model + mark, each.evaluation.pooled, sites))
+    columns = ("model", f"{metric}, mean over examples", "by site")
+    return Table(caption=f"{metric} by the institutions' own data", columns=columns,
+                 rows=tuple(rows))  # fmt: skip
+
+
 def credit_table(dossier: RunDossier) -> Table:
     """List what each site earned, and what it claimed."""
     last = dossier.records[max(dossier.records)] if dossier.records else None

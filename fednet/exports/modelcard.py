@@ -31,7 +31,7 @@ def write_card(dossier: RunDossier, last: FinalRound, taken: Taken | None = None
     parts = [
         _front(dossier, last, taken),
         _title(dossier, last),
-        _use(),
+        _use(dossier, last),
         _how(dossier),
         _verdict(dossier),
     ]
@@ -83,7 +83,17 @@ def _step(dossier: RunDossier, entry: FinalRound) -> dict[str, object]:
                 "transaction": str(update.log.transaction),
             }
         )
+    record = dossier.records.get(entry.number)
+    measured = record.measured if record else None
     return {
+        "outcome": dict(record.outcome) if record else None,
+        "measured_before": None
+        if measured is None
+        else {
+            "metric": measured.evaluation.metric,
+            "pooled": measured.evaluation.pooled,
+            "sites": {str(site): value for site, value in sorted(measured.sites.items())},
+        },
         "round": entry.number,
         "attempt": entry.started.attempt,
         "previous_state": str(entry.previous_state),
@@ -134,17 +144,38 @@ def _title(dossier: RunDossier, last: FinalRound) -> str:
     )
 
 
-def _use() -> str:
+def _use(dossier: RunDossier, last: FinalRound) -> str:
     fill = "**To be filled in by the researcher:**"
     return (
         "## Load it\n\n```python\nfrom safetensors.numpy import load_file\n\n"
         f'tensors = load_file("{MODEL_FILE}")\n'
         "for name, values in tensors.items():\n    print(name, values.shape, values.dtype)\n```\n\n"
         f"## Intended use\n\n{fill} what the model is for, who may use it, what it must not be"
-        f" used for.\n\n## Evaluation\n\nNo metric is recorded on the ledger. {fill} on which data"
+        f" used for.\n\n## Evaluation\n\n{_measured(dossier, last)} {fill} on which data"
         f" the model was measured, and with which result.\n\n## Licence\n\n{fill} under which"
         " terms the model may be used; the grants of the data may bind it.\n"
     )
+
+
+def _measured(dossier: RunDossier, last: FinalRound) -> str:
+    """Say what the sites measured of this model, or of the latest before it that was judged."""
+    known = [each for each in dossier.measured if each.round <= last.number]
+    if not known:
+        return "No metric is recorded on the ledger."
+    found = known[-1]
+    of = "this model" if found.round == last.number else f"the model of round {found.round}"
+    lines = [
+        f"The institutions measured {_text(found.evaluation.metric)} of {of} on their own data:"
+        f" {found.evaluation.pooled} as the mean over examples.",
+        "",
+        "| site | institution | " + _text(found.evaluation.metric) + " |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {site} | {_text(dossier.name(site))} | {value} |"
+        for site, value in sorted(found.sites.items())
+    ]
+    return "\n".join((*lines, "", wording.MEASURED, ""))
 
 
 def _how(dossier: RunDossier) -> str:

@@ -14,6 +14,7 @@ from fednet.exports.ledger_tables import (
     commitment_table,
     credit_table,
     grant_table,
+    measured_table,
     participation_table,
     round_table,
     site_table,
@@ -54,6 +55,7 @@ def make_statement(dossier: RunDossier, written_at: int) -> Statement:
             Section(title="With which privacy", paragraphs=(wording.NO_PRIVACY,)),
             _verified(dossier),
             Section(title="What the ledger cannot prove", points=wording.LIMITS),
+            *((_measured(dossier),) if dossier.measured else ()),
             _rounds(dossier),
             _appendix(dossier),
         ),
@@ -220,6 +222,21 @@ def _rounds(dossier: RunDossier) -> Section:
             "A round is final when more members than the quorum recomputed it and vouched for it.",
         ),
         tables=(round_table(dossier), participation_table(dossier), credit_table(dossier)),
+    )
+
+
+def _measured(dossier: RunDossier) -> Section:
+    last = dossier.measured[-1].evaluation
+    best = f"that of round {last.best_round}" if last.best_round else "the initial one"
+    ended = {
+        "": "",
+        "target": " The run was to end there, as the plan's target was reached.",
+        "patience": " The run was to end there, as the plan's patience was over.",
+    }[last.ends]
+    return Section(
+        title="How good the models were",
+        paragraphs=(wording.MEASURED, f"The best model was {best}, with {last.best}.{ended}"),
+        tables=(measured_table(dossier),),
     )
 
 

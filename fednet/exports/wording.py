@@ -22,6 +22,12 @@ AUDITED = (
     " credits, and whether members who vouched for a round can have recomputed it. It needs no"
     " key and trusts neither the operator nor the members who combined the updates."
 )
+MEASURED = (
+    "Each institution judged the model that a round started from on its own data, and said so in"
+    " its update. The mean is over examples, each institution counting by no more of them than its"
+    " grant allows. It was computed again by everybody who vouched; the single figures are each"
+    " institution's own word."
+)
 RECALLED = (
     "The stored bytes of some rounds were looked at by an earlier audit of the same machine, not by"
     " this one."
@@ -38,7 +44,8 @@ LIMITS = (
     " a fingerprint and a number of examples, as declared by the institution.",
     "That members did not collude outside of the ledger, or that one institution does not"
     " stand behind two entries; the operator vouches for that.",
-    "That the model is accurate, fair or safe. No measurement of it is on the ledger.",
+    "That the model is accurate, fair or safe. Where the plan asks for a metric, the records hold"
+    " what each institution says that it measured on its own data.",
     "That what a member said about itself, its name for example, is true. The operator admitted"
     " each institution by a signed act.",
 )
