@@ -35,6 +35,7 @@ from fednet.cli.remedies import remedy_of
 from fednet.cli.report import report
 from fednet.cli.rewards import rewards
 from fednet.cli.run import run
+from fednet.cli.simulate import simulate
 from fednet.cli.site import site
 from fednet.cli.store import store
 from fednet.errors import FednetError
@@ -123,6 +124,7 @@ for _command in (
     model,
     checkpoint,
     rewards,
+    simulate,
     explorer,
     doctor,
 ):

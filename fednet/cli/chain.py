@@ -43,7 +43,8 @@ def start(app: App, engine: str, port: int, password_file: Path | None) -> None:
     with output.working(f"starting {engine}"):
         url, address = local_chain.start(app, engine, port, signer)
     click.echo(f"{engine} answers at {url}")
-    click.echo(f"operator's account {address}")
+    if address is not None:
+        click.echo(f"operator's account {address}")
     if not app.path(app.settings().chain.deployment).exists():
         output.say("next: fednet deploy")
 

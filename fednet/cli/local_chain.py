@@ -12,26 +12,28 @@ OPERATOR = "operator"
 _FUNDS_WEI = to_wei("1000")
 
 
-def start(app: App, engine: str, port: int, signer: Signer) -> tuple[str, Address]:
-    """Start the chain; at the first start, make and fund the operator's account.
+def start(app: App, engine: str, port: int, signer: Signer) -> tuple[str, Address | None]:
+    """Start the chain; before anything is deployed, make and fund the operator's account.
+
+    Returns:
+        Address of the chain, and the operator's account; None if its key is not here.
 
     Raises:
         SettingsError: The port is in use, or the home holds another engine's chain.
     """
     path = home.keystore_path(app, OPERATOR)
     # The password is asked for before a chain is left running without an operator.
-    password = "" if path.exists() else signer.password(app, new=True)
+    has_operator = path.exists() or app.path(app.settings().chain.deployment).exists()
+    password = "" if has_operator else signer.password(app, new=True)
     home.make(app)
     chain = wiring.local_chain(app, engine, port)
     url = chain.start()
+    if not has_operator:
+        chain.fund(wiring.create_keystore(app, path, password), _FUNDS_WEI)
     if path.exists():
-        address = wiring.keystore_address(path)
-    else:
-        address = wiring.create_keystore(app, path, password)
-        chain.fund(address, _FUNDS_WEI)
-    home.use_if_first(app, OPERATOR)
+        home.use_if_first(app, OPERATOR)
     app.update({"chain": {"url": url, "engine": engine}})
-    return url, address
+    return url, wiring.keystore_address(path) if path.exists() else None
 
 
 def status(app: App) -> dict[str, object]:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -51,6 +52,11 @@ def say(text: str) -> None:
 def emit_json(value: object) -> None:
     """Print a value as JSON on stdout."""
     click.echo(json.dumps(plain(value), indent=2, ensure_ascii=True))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as JSON to a file."""
+    path.write_text(json.dumps(plain(value), indent=2, ensure_ascii=True) + "\n", "utf-8")
 
 
 def emit_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -42,6 +42,7 @@ class Workshop:
         self._previous: dict[RoundNumber, PreviousRound] = {}
         self._agreed: dict[ProposalKey, PreviousRound] = {}
         self._combined: dict[tuple[AttemptKey, frozenset[SiteId]], Combined] = {}
+        self._settled: dict[tuple[ProposalKey, SiteId], tuple[Combined, Recomputed]] = {}
         self._combining = Lock()
         self.folder = folder
         try:
@@ -86,7 +87,11 @@ class Workshop:
         # Several sites of one process may share a workshop: the first one combines.
         with self._combining:
             combined = self._combine(history, key.attempt_key, unavailable, pledge, site)
-        return settle(combined, key.number, proposer)
+            settled = self._settled.get((key, proposer))
+            if settled is None or settled[0] is not combined:
+                settled = (combined, settle(combined, key.number, proposer))
+                self._settled[key, proposer] = settled
+            return settled[1]
 
     def keep_record(self, recomputed: Recomputed) -> Path:
         """Write a record to the folder and return where."""
@@ -136,6 +141,7 @@ class Workshop:
         self._previous = {at: item for at, item in self._previous.items() if at >= oldest}
         self._agreed = {at: item for at, item in self._agreed.items() if at.round >= oldest}
         self._combined = {at: item for at, item in self._combined.items() if at[0].round >= oldest}
+        self._settled = {at: item for at, item in self._settled.items() if at[0].round >= oldest}
         names = {f"{commitment}.safetensors" for commitment in keep}
         names |= {item.state_path.name for item in self._previous.values()}
         names |= {item.state_path.name for item in self._agreed.values()}

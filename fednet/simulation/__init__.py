@@ -6,13 +6,14 @@ share is what one machine has once: the store, the folder in which rounds are
 recomputed, and the process that trains.
 """
 
-from fednet.simulation.crowd import Crowd, VirtualData
+from fednet.simulation.crowd import Crowd, Member, VirtualData
 from fednet.simulation.engine import Rehearsal, rehearse
 from fednet.simulation.scenario import Attack, Partition, Scenario
 
 __all__ = [
     "Attack",
     "Crowd",
+    "Member",
     "Partition",
     "Rehearsal",
     "Scenario",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from threading import Event
 from fednet.airlock import Airlock
 from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RunOpened
-from fednet.domain.identity import Commitment, RoundNumber, RunId, SiteId
+from fednet.domain.identity import Commitment, RoundNumber, RunId
 from fednet.domain.ledger import Phase
 from fednet.errors import AggregationError, FednetError, LedgerError
 from fednet.node import Journal, SiteTools
@@ -27,10 +27,12 @@ from fednet.simulation.sharing import SharedStore, SweepReading, VirtualStanding
 
 _FETCH_THREADS = 2
 _PAUSE_SECONDS = 0.005
-_STALLED_SECONDS = 120.0
+_STALLED_SECONDS = 30.0
 
 Watch = Callable[[RoundNumber, Mapping[str, float]], None]
 """Told of each final round and what its model reaches."""
+Equip = Callable[[Member], tuple[TrainerPort, Airlock]]
+"""Gives a site what it trains with, and what lets its updates out."""
 Judge = Callable[[Path], Mapping[str, float]]
 """Gives the metrics of the state in a file."""
 
@@ -53,7 +55,7 @@ def rehearse(
     crowd: Crowd,
     opened: RunOpened,
     store: BlobStore,
-    trainer_of: Callable[[Member], TrainerPort],
+    equip: Equip,
     judge: Judge,
     folder: Path,
     pool: Executor,
@@ -65,17 +67,17 @@ def rehearse(
         crowd: The sites.
         opened: The run.
         store: The one store that they share.
-        trainer_of: Gives each site what it trains with.
+        equip: Gives each site what it trains with, and its airlock.
         judge: Judges each final model.
         folder: An existing folder of this run's own.
         pool: Where sites act side by side.
         watch: Told of each final round.
 
     Raises:
-        LedgerError: Nothing happened for two minutes.
+        LedgerError: Nothing happened for half a minute.
         FednetError: The chain or the store failed.
     """
-    stage = _Stage(crowd, opened, SharedStore(store), trainer_of, folder)
+    stage = _Stage(crowd, opened, SharedStore(store), equip, folder)
     try:
         return stage.play(judge, pool, watch)
     finally:
@@ -88,7 +90,7 @@ class _Stage:
         crowd: Crowd,
         opened: RunOpened,
         store: SharedStore,
-        trainer_of: Callable[[Member], TrainerPort],
+        equip: Equip,
         folder: Path,
     ) -> None:
         reader = crowd.reader
@@ -101,16 +103,16 @@ class _Stage:
         shared = SharedWork(self._reading, self._fetcher, terms, self._workshop)
         self._journals: list[Journal] = []
         self._followers: list[RunFollower] = []
-        airlock = Airlock()
         for member in crowd.members:
             journal = Journal(folder / "journals", reader.deployment, member.site)
             self._journals.append(journal)
+            trainer, airlock = equip(member)
             tools = SiteTools(
                 site=member.site,
                 reader=reader,
                 writer=member.writer,
                 blobs=store,
-                trainer=trainer_of(member),
+                trainer=trainer,
                 data=member.data,
                 airlock=airlock,
                 journal=journal,
@@ -148,8 +150,8 @@ class _Stage:
                 raise LedgerError(
                     "the rehearsal stands still",
                     subject=f"run {self._opened.run}",
-                    actual=f"{self._reading.state.phase.name.lower()}, round "
-                    f"{self._reading.state.round}",
+                    actual="; ".join(result.failures) or self._reading.state.phase.name.lower(),
+                    hint="a site that sits out is waited for until the plan's deadline",
                 )
             else:
                 self._news.wait(_PAUSE_SECONDS)
@@ -184,8 +186,3 @@ class _Stage:
             metrics = judge(path)
             result.metrics.append(metrics)
             watch(RoundNumber(number), metrics)
-
-
-def hostile_sites(members: Sequence[Member], count: int) -> frozenset[SiteId]:
-    """Name the hostile sites: the last ones."""
-    return frozenset(member.site for member in members[len(members) - count :])
