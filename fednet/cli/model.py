@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fednet.cli import dossiers, output
+from fednet.cli import adapt, dossiers, output
 from fednet.cli.app import App, example, json_option, pass_app
 from fednet.exports import (
     MODEL_FILE,
@@ -23,6 +23,10 @@ CARD_FILE, LINEAGE_FILE = "README.md", "lineage.json"
 @click.group(epilog=example("", "fednet model get 1 -o model"))
 def model() -> None:
     """Global models: take one, verified, with its card and its lineage."""
+
+
+model.add_command(adapt.adapt)
+model.add_command(adapt.own)
 
 
 @model.command()

@@ -11,7 +11,7 @@ from fednet.cli.app import App
 from fednet.cli.plans import PlanFile
 from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RoundProposed
-from fednet.domain.identity import Commitment, GrantId, Locator, RunId, SiteId
+from fednet.domain.identity import Commitment, GrantId, Locator, RoundNumber, RunId, SiteId
 from fednet.domain.plan import Plan
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
@@ -106,6 +106,16 @@ def summary(offer: Offer) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class FinalState:
+    """What a final round made."""
+
+    plan: Plan
+    final: RoundProposed
+    data: bytes
+    """Complete bytes of the state, verified."""
+
+
+@dataclass(frozen=True, slots=True)
 class FinalModel:
     """A model that a final round made."""
 
@@ -113,6 +123,48 @@ class FinalModel:
     final: RoundProposed
     data: bytes
     """Complete bytes of the model's own file; those of the state where it holds no more."""
+
+
+def final_state(
+    app: App, reader: LedgerReader, store: BlobStore, run: RunId, wanted: int | None = None
+) -> FinalState:
+    """Fetch the state of a final round; the latest unless another is wanted.
+
+    Raises:
+        FednetError: The round is not final, or its blobs cannot be had.
+    """
+    plan = read_terms(reader, store, queries.opening_of(reader, run).opened).plan
+    final = queries.last_final_round(reader, run)
+    if wanted is not None and wanted != final.round:
+        entry = queries.history_of(reader, run).rounds.get(RoundNumber(wanted))
+        proposal = entry.final_proposal if entry else None
+        if proposal is None:
+            raise PhaseError(
+                "the round is not final",
+                subject=f"run {run}, round {wanted}",
+                expected=f"1 to {final.round}",
+                hint="only what members have vouched for is given out",
+            )
+        final = proposal.proposed
+    record = final_record(app, store, final)
+    locator, cap = Locator(record.state_locator), record.state_size_bytes
+    return FinalState(plan, final, publishing.fetch(app, store, final.state, locator, cap))
+
+
+def best_round(app: App, reader: LedgerReader, store: BlobStore, run: RunId) -> int:
+    """Return the round whose model the sites measured to be best.
+
+    Raises:
+        PhaseError: The plan asks for no metric, or nothing is better than the initial model.
+    """
+    evaluation = final_record(app, store, queries.last_final_round(reader, run)).evaluation
+    if evaluation is None or evaluation.best_round == 0:
+        raise PhaseError(
+            "no round is known to be the best",
+            subject=f"run {run}",
+            hint="name a round; a plan with evaluation.metric has sites measure each",
+        )
+    return evaluation.best_round
 
 
 def final_model(
@@ -123,13 +175,10 @@ def final_model(
     Raises:
         FednetError: No round is final yet, its blobs cannot be had, or no such cluster.
     """
-    plan = read_terms(reader, store, queries.opening_of(reader, run).opened).plan
-    final = queries.last_final_round(reader, run)
-    record = final_record(app, store, final)
-    locator, cap = Locator(record.state_locator), record.state_size_bytes
-    state = publishing.fetch(app, store, final.state, locator, cap)
-    subject = f"state of round {final.round}"
-    return FinalModel(plan, final, model_bytes(state, final.state, plan, cluster, subject))
+    state = final_state(app, reader, store, run)
+    subject = f"state of round {state.final.round}"
+    data = model_bytes(state.data, state.final.state, state.plan, cluster, subject)
+    return FinalModel(state.plan, state.final, data)
 
 
 def final_record(app: App, store: BlobStore, final: RoundProposed) -> RoundRecord:

@@ -334,11 +334,10 @@ def remark_if_store_stops(app: App) -> None:
 # Learning
 
 
-def trainer(app: App, task: str, data: Path | None) -> Trainer:
+def trainer(app: App, task: str, data: Path | None, held_out: Path | None = None) -> Trainer:
     """Make a trainer of a task on private data; its process starts when it is asked."""
-    stored = app.settings().task
-    accepted = [name for name in WALL_NAMES if name in stored.without_walls]
-    return Trainer(task, data, without_walls=accepted)
+    accepted = [name for name in WALL_NAMES if name in app.settings().task.without_walls]
+    return Trainer(task, data, held_out=held_out, without_walls=accepted)
 
 
 def task_digest(source: str) -> Commitment:

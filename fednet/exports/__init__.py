@@ -5,6 +5,7 @@ audit. No key is touched here: a seal comes from elsewhere. ``fednet.exports.pdf
 is left to whoever writes a PDF, for its library is slow to load.
 """
 
+from fednet.exports.adaptedcard import AdaptedModel, write_adapted_card
 from fednet.exports.crate import Crate, make_crate, write_crate
 from fednet.exports.dossier import FinalRound, RunDossier
 from fednet.exports.extracting import Taken, model_bytes, take_model
@@ -19,6 +20,7 @@ from fednet.exports.writing import copy_verified, require_free, write_files
 __all__ = [
     "MAX_SIGNED_SIZE_BYTES",
     "MODEL_FILE",
+    "AdaptedModel",
     "Crate",
     "FinalRound",
     "Gatherer",
@@ -33,6 +35,7 @@ __all__ = [
     "model_bytes",
     "require_free",
     "take_model",
+    "write_adapted_card",
     "write_card",
     "write_crate",
     "write_files",

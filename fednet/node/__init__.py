@@ -9,6 +9,7 @@ from __future__ import annotations
 from fednet.node.checkpoints import CheckpointBook, CheckpointKeeper
 from fednet.node.data import SaltedData, create_salt
 from fednet.node.journal import Journal
+from fednet.node.keepsakes import Keepsakes, Kept
 from fednet.node.node import Node
 from fednet.node.ports import DataPort, TrainerPort, TrainingResult
 from fednet.node.progress import Progress, Report, StatusFile
@@ -21,6 +22,8 @@ __all__ = [
     "CheckpointKeeper",
     "DataPort",
     "Journal",
+    "Keepsakes",
+    "Kept",
     "Node",
     "NodeSettings",
     "Progress",
