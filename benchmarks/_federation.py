@@ -23,7 +23,7 @@ from fednet.domain.update import STATE_METADATA, Manifest, Place
 from fednet.learning import derive_seed, local, naming, training
 from fednet.learning.baseline import built_in_task
 from fednet.learning.state import read_state, write_state
-from fednet.learning.task import Dataset
+from fednet.learning.task import Dataset, Task
 from fednet.learning.values import LocalTerms
 
 Arrays = Mapping[str, FloatArray]
@@ -57,6 +57,7 @@ class Federation:
         folder: For states and updates; of the caller to remove.
         alter: What hostile sites do; honest ones send what they trained.
         claims: By how much sites multiply the number of their examples.
+        task: Stands in for the plan's built-in one.
     """
 
     def __init__(
@@ -66,9 +67,10 @@ class Federation:
         folder: Path,
         alter: Alter | None = None,
         claims: Mapping[SiteId, int] | None = None,
+        task: Task | None = None,
     ) -> None:
         training.make_deterministic()
-        self.task = built_in_task(plan.task.source)
+        self.task = task or built_in_task(plan.task.source)
         self.data = {SiteId(number): data for number, data in enumerate(sites, start=1)}
         self.verdicts: dict[SiteId, Verdict] = {}
         self.outcome: Outcome = {}

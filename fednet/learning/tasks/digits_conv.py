@@ -1,8 +1,8 @@
 """Read handwritten digits of 8 by 8 pixels with a small convolutional network.
 
 The 1797 images of Optical Recognition of Handwritten Digits, 1998,
-https://doi.org/10.24432/C50P49. The model is two convolutions of 32 and 64
-channels, one pooling, and a layer of 128: 151,306 parameters. All of the task
+https://doi.org/10.24432/C50P49. The model is two convolutions of 16 and 32
+channels, one pooling, and a layer of 256: 138,698 parameters. All of the task
 stands in this file, so that its digest covers all of it.
 """
 
@@ -29,15 +29,15 @@ class DigitsConv(Task):
         half = SIDE // 2
         return torch.nn.Sequential(
             torch.nn.Unflatten(1, (1, SIDE, SIDE)),
-            torch.nn.Conv2d(1, 32, 3, padding=1),
+            torch.nn.Conv2d(1, 16, 3, padding=1),
             torch.nn.ReLU(),
-            torch.nn.Conv2d(32, 64, 3, padding=1),
+            torch.nn.Conv2d(16, 32, 3, padding=1),
             torch.nn.ReLU(),
             torch.nn.MaxPool2d(2),
             torch.nn.Flatten(),
-            torch.nn.Linear(64 * half * half, 128),
+            torch.nn.Linear(32 * half * half, 256),
             torch.nn.ReLU(),
-            torch.nn.Linear(128, 10),
+            torch.nn.Linear(256, 10),
         )
 
     def load(self, path: Path) -> Dataset:
