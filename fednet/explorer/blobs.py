@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from fednet.domain.identity import Commitment, Locator
 from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.errors import FednetError
-from fednet.explorer.window import SmallBlobs
 
 Facts = list[tuple[str, list[tuple[str, object]]]]
+
+
+class SmallBlobs(Protocol):
+    """Serve small blobs without making a page wait."""
+
+    def get(self, commitment: Commitment, locator: Locator, size_cap_bytes: int) -> bytes | None:
+        """Return a blob's verified bytes, or None if they are not at hand."""
+        ...
 
 
 def plan(blobs: SmallBlobs, commitment: Commitment, locator: Locator) -> Plan | None:

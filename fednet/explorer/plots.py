@@ -6,7 +6,7 @@ for the pointer, and what differs in colour differs in shape or hatching too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -34,6 +34,21 @@ class Turnout:
     """Submitted, and excluded by the proposal."""
     absent: int
     """Of the frozen cohort, and never submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What sites measured of a run's models; every point is (round, value), rounds ascending."""
+
+    name: str
+    pooled: Sequence[tuple[int, float]]
+    """Mean over examples; at least one."""
+    sites: Mapping[int, Sequence[tuple[int, float]]]
+    best_round: int
+    target: float | None
+    lowest: float
+    """Bottom of the drawing; values beyond it are drawn on its edge."""
+    highest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,65 @@ def line(name: str, points: Sequence[tuple[int, float]]) -> Markup:
         for number, _ in labelled
     ]
     return _svg("curve", name, height, parts, _HALF)
+
+
+def metric(said: Metric) -> Markup:
+    """Draw a metric by round: the mean as a thick line with dots, each site as a thin one."""
+    height, inner = 190, _WIDTH - _LEFT - _RIGHT
+    base, low = height - 22, said.lowest
+    span = said.highest - low or 1.0
+    first, last = said.pooled[0][0], said.pooled[-1][0]
+    across = inner / max(1, last - first)
+
+    def place(number: int, value: float) -> tuple[float, float]:
+        share_of_span = min(1.0, max(0.0, (value - low) / span))
+        return _LEFT + (number - first) * across, base - share_of_span * (base - _TOP)
+
+    def path(points: Sequence[tuple[int, float]]) -> str:
+        return "M" + "L".join("{:.1f} {:.1f}".format(*place(*point)) for point in points)
+
+    parts = []
+    for share_of_axis in (0.0, 0.5, 1.0):
+        value = low + share_of_axis * span
+        y = place(first, value)[1]
+        parts.append(
+            Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(
+                _LEFT, _WIDTH - _RIGHT, y, y
+            )
+        )
+        parts.append(_text(_LEFT - 6, y + 4, f"{value:.3g}", "end"))
+    if said.target is not None:
+        y = place(first, said.target)[1]
+        parts.append(
+            Markup(
+                '<line class="target" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}">'
+                "<title>target {:g}</title></line>"
+            ).format(_LEFT, _WIDTH - _RIGHT, y, y, said.target)
+        )
+    parts += [
+        Markup('<path class="thin" d="{}"><title>site {}</title></path>').format(path(own), site)
+        for site, own in said.sites.items()
+        if own
+    ]
+    parts.append(Markup('<path class="curve" d="{}"/>').format(path(said.pooled)))
+    for number, value in said.pooled:
+        x, y = place(number, value)
+        is_best = number == said.best_round
+        after = f"after round {number}" if number else "at the start"
+        parts.append(
+            Markup(
+                '<circle class="dot{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>'
+            ).format(
+                " best" if is_best else "",
+                x,
+                y,
+                5 if is_best else 2.4,
+                f"{value:g} {after}" + (", the best" if is_best else ""),
+            )
+        )
+    ends = [first, last] if last > first else [first]
+    parts += [_text(place(number, low)[0], height - 6, str(number), "middle") for number in ends]
+    return _svg("metric", f"{said.name}, rounds {first} to {last}", height, parts)
 
 
 def timeline(name: str, lanes: Sequence[str], marks: Iterable[Mark], lasted: str) -> Markup:

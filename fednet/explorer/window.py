@@ -19,6 +19,7 @@ from fednet.domain.identity import Commitment, Locator
 from fednet.domain.ports import LedgerReader
 from fednet.errors import FednetError
 from fednet.explorer import verdicts
+from fednet.explorer.measuring import MeasureReader
 from fednet.explorer.paging import MAX_QUERY_LETTERS
 from fednet.explorer.plots import share, symbol
 from fednet.explorer.refreshing import Reading, Refresher
@@ -73,6 +74,7 @@ class Window:
         self.verifier = Verifier(reader, store, fetch_seconds, kept)
         self.blobs = SmallBlobs(store)
         self.tallies = Tallies(index)
+        self.measures = MeasureReader(self.blobs)
         self.reports = Reports(reader, store, fetch_seconds)
         self._names: tuple[float, Mapping[int, str]] = (-_NAMES_SECONDS, {})
         self._lineages: dict[object, Lineage] = {}

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fednet.domain.ledger import Phase, RunState
+from fednet.domain.plan import Plan
 from fednet.domain.record import RoundRecord
 from fednet.errors import FednetError
 from fednet.explorer import blobs, plots
@@ -72,7 +73,7 @@ def run(request: Request) -> Response:
             "tally": tally,
             "earned": record.earned if record else {},
             "record_round": record_round,
-            **_part(request, window, row, tally),
+            **_part(request, window, row, tally, plan),
         },
     )
 
@@ -80,7 +81,8 @@ def run(request: Request) -> Response:
 def live(request: Request) -> Response:
     """Show the part of a run that changes."""
     window, row = window_of(request), asked_run(request)
-    part = _part(request, window, row, window.tallies.of(row))
+    plan = blobs.plan(window.blobs, row.plan, row.plan_locator)
+    part = _part(request, window, row, window.tallies.of(row), plan)
     return window.page(request, "run_part_alone.html", part)
 
 
@@ -93,7 +95,9 @@ def updates(request: Request) -> Response:
     return window.page(request, "updates.html", told)
 
 
-def _part(request: Request, window: Window, row: RunRow, tally: Tally) -> dict[str, object]:
+def _part(
+    request: Request, window: Window, row: RunRow, tally: Tally, plan: Plan | None
+) -> dict[str, object]:
     page = replace(page_of(request, row.started_rounds), path=f"/runs/{row.run}")
     drawn = _lines(window, row, Page(1, row.started_rounds, "", rows=plots.MAX_BARS))
     shown = drawn[: page.rows] if page.number == 1 else _lines(window, row, page)
@@ -114,6 +118,7 @@ def _part(request: Request, window: Window, row: RunRow, tally: Tally) -> dict[s
             "Examples behind the included updates, by round", tally.weights(plots.MAX_BARS)
         ),
         "credit_curve": plots.line("Credits granted so far, by round", credits_by_round),
+        "measures": window.measures.of(plan, [each.row for each in reversed(drawn)]),
         "granted": credits_by_round[-1][1] if credits_by_round else 0,
     }
 
