@@ -24,6 +24,8 @@ GIVEN = {
     "run abort": ("--yes",),
     "run consent": ("--yes",),
     "site invite": ("new.json",),
+    "simulate": ("--plan", "wrong.txt"),
+    "model own": ("--output", "new"),
 }
 """What a command needs beside its arguments, or instead of them."""
 INSTEAD = {"ledger crate", "ledger prov", "site invite"}
@@ -31,7 +33,7 @@ NEEDS_NO_DEPLOYMENT = {
     "chain start", "chain status", "chain stop", "checkpoint import", "checkpoint list",
     "checkpoint publish", "checkpoint show", "deploy", "doctor", "keys import", "keys list",
     "keys new", "node join", "plan check", "plan new", "plan show", "report verify", "run open",
-    "store run", "store start", "store status", "store stop",
+    "simulate", "store run", "store start", "store status", "store stop",
 }  # fmt: skip
 WORKS = {"checkpoint list", "keys list", "store stop"}
 WRONG = "wrong.txt"
