@@ -23,6 +23,7 @@ _LINEAR_RULES = ("fedavg",)
 _RADIUS_RULES = ("norm-bounding", "centred-clipping")
 _TRUSTING_RULES = ("fedavg", "fednova", "norm-bounding")
 _SPARSE_CODECS = ("topk", "topk-int8", "topk-int4")
+_COORDINATE_RULES = ("median", "trimmed-mean", "bulyan")
 
 
 class Sections(Protocol):
@@ -105,6 +106,23 @@ def _update(plan: Sections) -> str:
         return "update: keep_ratio needs a sparse codec: " + ", ".join(_SPARSE_CODECS)
     if update.keep_ratio == 1 and update.codec in _SPARSE_CODECS:
         return "update: a sparse codec needs keep_ratio below 1"
+    return _sparse(plan) if update.codec in _SPARSE_CODECS else ""
+
+
+def _sparse(plan: Sections) -> str:
+    """Say what cannot stand beside updates that are zero nearly everywhere."""
+    rules = (plan.aggregation.rule, plan.aggregation.fallback)
+    if any(rule in _COORDINATE_RULES for rule in rules):
+        return (
+            f"update: {plan.update.codec} leaves most values zero at most sites, and "
+            f"{', '.join(_COORDINATE_RULES)} would take that zero; use another rule and "
+            'fallback, or codec = "int8"'
+        )
+    if plan.training.algorithm == "scaffold":
+        return (
+            "update: scaffold sends a control variate beside the model, and a sparse codec "
+            'would choose among both by one measure; use codec = "int8"'
+        )
     return ""
 
 
