@@ -217,6 +217,7 @@ class Network:
         served: Callable[[Plan], Plan] | None = None,
         told: Callable[[Parameters], Parameters] | None = None,
         module: Address | None = None,
+        model: bytes | None = None,
         **changes: object,
     ) -> Iterator[Run]:
         """Open a run to which the members consent, in this order; stops their nodes at the end.
@@ -226,9 +227,10 @@ class Network:
             served: Makes of the plan what the researcher serves in its place.
             told: Changes the parameters that the researcher tells the contract.
             module: Rounds module that leads the run, if not the deployment's.
+            model: Initial state, if not the doubles'.
             changes: Fields of the plan, as ``section_field``.
         """
-        model = encode_tensors(INITIAL, STATE_METADATA)
+        model = model or encode_tensors(INITIAL, STATE_METADATA)
         plan = make_plan(len(members), model, changes)
         store, folder = self.kubos[0], self.folder
         paths = [folder / "plan", folder / "model"]
