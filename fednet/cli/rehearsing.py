@@ -150,7 +150,7 @@ class Tasks:
     @classmethod
     def deal(cls, scenario: Scenario, name: str, folder: Path) -> Tasks:
         """Deal the records that ship with a task."""
-        from fednet.learning import training
+        from fednet.learning import hostile, training
 
         training.make_deterministic()
         kind = scenario.partition
@@ -158,9 +158,16 @@ class Tasks:
             split = partition.even(name, scenario.sites, scenario.seed)
         else:
             split = partition.dirichlet(name, scenario.sites, kind.alpha, scenario.seed)
+        attack, honest = scenario.attack, scenario.sites
+        deed = hostile.ATTACKS[attack.name if attack else "none"]
+        honest -= attack.count if attack else 0
+        if deed.flips_labels:
+            split = partition.with_flipped_labels(split, name, range(honest, scenario.sites))
         paths, held_out = split.write(folder)
-        counts = [len(lines) for lines in split.sites]
-        records = [VirtualData(path, count) for path, count in zip(paths, counts, strict=True)]
+        records = [
+            VirtualData(path, len(lines) * (deed.claimed if number >= honest else 1))
+            for number, (path, lines) in enumerate(zip(paths, split.sites, strict=True))
+        ]
         return cls(find_task(name), name, records, held_out)
 
     def trainer(self, member: Member) -> TrainerPort:

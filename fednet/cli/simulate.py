@@ -13,11 +13,15 @@ import click
 from fednet.cli import output, plans
 from fednet.cli.app import App, example, json_option, pass_app
 from fednet.domain.identity import RoundNumber
+from fednet.domain.plan import Plan
+from fednet.domain.sections import AggregationSection
 from fednet.errors import FednetError
+from fednet.learning.hostile import ATTACKS
 from fednet.simulation import Attack, Partition, Scenario
 from fednet.simulation.comparison import Outcome, merged, variant
-from fednet.simulation.hostility import ATTACKS, Hostility
+from fednet.simulation.hostility import Hostility
 
+_ATTACKS = tuple(name for name in ATTACKS if name != "none")
 _PNG, _JSON = "curves.png", "result.json"
 
 
@@ -34,7 +38,7 @@ _PNG, _JSON = "curves.png", "result.json"
 @click.option("--partition", default="iid", show_default=True,
               help="How records are dealt: iid, or dirichlet:ALPHA.")  # fmt: skip
 @click.option("--attack", metavar="NAME:COUNT",
-              help=f"Make COUNT sites hostile: {', '.join(ATTACKS)}.")  # fmt: skip
+              help=f"Make COUNT sites hostile: {', '.join(_ATTACKS)}.")  # fmt: skip
 @click.option("--compare", default="fedavg", show_default=True, metavar="NAME,...",
               help="What to play in turn: rules, local algorithms, server optimisers.")  # fmt: skip
 @click.option("--set", "values", multiple=True, metavar="SECTION.FIELD=VALUE",
@@ -71,7 +75,7 @@ def simulate(
     # Imported here: it knows the chain, the store and torch, which help does not need.
     from fednet.cli import rehearsing
 
-    hostile = Attack.parse(attack, tuple(ATTACKS)) if attack else None
+    hostile = Attack.parse(attack, _ATTACKS) if attack else None
     scenario = Scenario(sites, Partition.parse(partition), hostile, seed)
     names = [name.strip() for name in compare.split(",") if name.strip()]
     raws = {name: _raw(name, scenario, rounds, values, file) for name in names}
@@ -113,7 +117,17 @@ def _raw(
         "rounds": rounds,
         "cohort": {"minimum_sites": count, "target_sites": count, "maximum_sites": count},
     }
-    return plans.with_values(merged(base, variant(name, hostile), needed), values)
+    raw = plans.with_values(merged(base, variant(name, hostile), needed), values)
+    rule = AggregationSection.model_validate(raw.get("aggregation", {}))
+    asked = int(raw["cohort"].get("minimum_updates", 2))
+    raw["cohort"]["minimum_updates"] = max(asked, rule.least_updates)
+    # An impossible plan is refused before anything is started for the possible ones.
+    unnamed = {
+        "task": {"source": "unnamed", "digest": "0" * 64},
+        "model": {"commitment": "0" * 64, "size_bytes": 1},
+    }
+    Plan.validated(raw | unnamed, f"plan of {name}")
+    return raw
 
 
 def _tell(name: str, number: RoundNumber, metrics: Mapping[str, float]) -> None:

@@ -11,7 +11,8 @@ test set with the class rates of the whole, or drawn at random, stays apart.
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -149,6 +150,26 @@ def dirichlet(
         tuple(_pick(body, [site], draw) for site in sites),
         tuple(body[row] for row in order[:cut]),
     )
+
+
+def with_flipped_labels(split: Split, name: str, sites: Iterable[int]) -> Split:
+    """Give some sites, counted from 0, every label's opposite; ``hostile.flipped`` says which."""
+    column = split.header.split(",").index(_LABELS[name])
+    every = {line.split(",")[column] for site in split.sites for line in site}
+    classes = sorted(every, key=float)
+    opposite = dict(zip(classes, reversed(classes), strict=True))
+    changed = frozenset(sites)
+
+    def flip(line: str) -> str:
+        cells = line.split(",")
+        cells[column] = opposite[cells[column]]
+        return ",".join(cells)
+
+    dealt = tuple(
+        tuple(flip(line) for line in lines) if number in changed else lines
+        for number, lines in enumerate(split.sites)
+    )
+    return replace(split, sites=dealt)
 
 
 def _level(parts: list[list[int]], least: int, draw: np.random.Generator) -> None:

@@ -1,10 +1,13 @@
-"""Hostile virtual sites: an honest trainer's update, changed on its way out."""
+"""Hostile virtual sites: they know every honest update of a round, and act together."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,36 +17,22 @@ from fednet.domain.plan import Plan
 from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, Place, UpdateFile
+from fednet.errors import FednetError
+from fednet.learning.hostile import ATTACKS
+from fednet.learning.hostile import Attack as Deed
 from fednet.node.ports import TrainerPort, TrainingResult
 from fednet.simulation.crowd import Member
 from fednet.simulation.scenario import Attack
 
-Change = Callable[[FloatArray, np.random.Generator], FloatArray]
 
+class HonestFirstError(FednetError):
+    """Report that a hostile site waits for the updates that it wants to know."""
 
-def _times(factor: float) -> Change:
-    return lambda values, draw: (values * np.float32(factor)).astype(np.float32)
-
-
-def _noise(values: FloatArray, draw: np.random.Generator) -> FloatArray:
-    return draw.standard_normal(values.shape, np.float32)
-
-
-def _constant(values: FloatArray, draw: np.random.Generator) -> FloatArray:
-    return np.full_like(values, 100.0)
-
-
-ATTACKS: dict[str, Change] = {
-    "sign-flip": _times(-1.0),
-    "sign-flip-10": _times(-10.0),
-    "noise": _noise,
-    "constant": _constant,
-}
-"""What a hostile site sends in the place of its update."""
+    retryable: ClassVar[bool] = True
 
 
 class Hostility:
-    """Make the last sites of a crowd hostile.
+    """Make the last sites of a crowd hostile, for one run.
 
     Args:
         attack: What they do, and how many; None lets all be honest.
@@ -52,16 +41,79 @@ class Hostility:
     """
 
     def __init__(self, attack: Attack | None, members: Sequence[Member], seed: int) -> None:
-        self._attack = attack
+        self._deed = ATTACKS[attack.name] if attack else Deed()
         self._seed = seed
-        count = attack.count if attack else 0
-        self.sites = frozenset(member.site for member in members[len(members) - count :])
+        first = len(members) - (attack.count if attack else 0)
+        self._honest = frozenset(member.site for member in members[:first])
+        self._seen: defaultdict[Place, dict[SiteId, Mapping[str, FloatArray]]] = defaultdict(dict)
+        self._lock = Lock()
 
     def equip(self, member: Member, trainer: TrainerPort) -> tuple[TrainerPort, Airlock]:
         """Return what a site works with; a hostile one lets everything out."""
-        if self._attack is None or member.site not in self.sites:
-            return trainer, Airlock()
-        return _HostileTrainer(trainer, ATTACKS[self._attack.name], self._seed), _OpenAirlock()
+        if member.site in self._honest:
+            return _Overheard(trainer, self), Airlock()
+        return _Liar(trainer, self), _OpenAirlock()
+
+    def overhear(self, place: Place, site: SiteId, arrays: Mapping[str, FloatArray]) -> None:
+        """Learn an honest update."""
+        with self._lock:
+            for earlier in [each for each in self._seen if each.round < place.round]:
+                del self._seen[earlier]
+            self._seen[place][site] = arrays
+
+    def strike(self, place: Place, site: SiteId, result: TrainingResult) -> TrainingResult:
+        """Return what a hostile site hands in.
+
+        Raises:
+            HonestFirstError: Not every honest site has trained yet.
+        """
+        with self._lock:
+            seen = dict(self._seen[place])
+        if len(seen) < len(self._honest):
+            raise HonestFirstError("the honest sites have not all trained")
+        draw = np.random.default_rng([self._seed, site, place.round])
+        arrays = self._deed.strike(result.arrays, [seen[each] for each in sorted(seen)], draw)
+        return replace(result, arrays=arrays, examples=result.examples * self._deed.claimed)
+
+
+class _Overheard:
+    """An honest site's trainer, whose updates the hostile ones learn."""
+
+    def __init__(self, trainer: TrainerPort, hostility: Hostility) -> None:
+        self._trainer = trainer
+        self._hostility = hostility
+
+    def digest(self, plan: Plan) -> Commitment:
+        return self._trainer.digest(plan)
+
+    def train(
+        self,
+        plan: Plan,
+        base_state_path: Path,
+        place: Place,
+        site: SiteId,
+        out_dir: Path,
+        kept: Mapping[str, FloatArray],
+        part: int | None,
+    ) -> TrainingResult:
+        result = self._trainer.train(plan, base_state_path, place, site, out_dir, kept, part)
+        self._hostility.overhear(place, site, result.arrays)
+        return result
+
+
+class _Liar(_Overheard):
+    def train(
+        self,
+        plan: Plan,
+        base_state_path: Path,
+        place: Place,
+        site: SiteId,
+        out_dir: Path,
+        kept: Mapping[str, FloatArray],
+        part: int | None,
+    ) -> TrainingResult:
+        result = self._trainer.train(plan, base_state_path, place, site, out_dir, kept, part)
+        return self._hostility.strike(place, site, result)
 
 
 class _OpenAirlock(Airlock):
@@ -74,28 +126,3 @@ class _OpenAirlock(Airlock):
         manifest: Manifest,
     ) -> Passage:
         return Passage(0.0, size_bytes, manifest.examples)
-
-
-class _HostileTrainer:
-    def __init__(self, honest: TrainerPort, change: Change, seed: int) -> None:
-        self._honest = honest
-        self._change = change
-        self._seed = seed
-
-    def digest(self, plan: Plan) -> Commitment:
-        return self._honest.digest(plan)
-
-    def train(
-        self,
-        plan: Plan,
-        base_state_path: Path,
-        place: Place,
-        site: SiteId,
-        out_dir: Path,
-        kept: Mapping[str, FloatArray],
-        part: int | None,
-    ) -> TrainingResult:
-        result = self._honest.train(plan, base_state_path, place, site, out_dir, kept, part)
-        draw = np.random.default_rng([self._seed, site, place.round])
-        arrays = {name: self._change(values, draw) for name, values in result.arrays.items()}
-        return replace(result, arrays=arrays)

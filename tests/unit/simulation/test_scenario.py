@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from fednet.domain.plan import Plan
 from fednet.errors import SettingsError
+from fednet.learning.hostile import ATTACKS
 from fednet.simulation.comparison import merged, variant, variants
-from fednet.simulation.hostility import ATTACKS
 from fednet.simulation.scenario import Attack, Partition, Scenario
 
 
@@ -54,13 +53,3 @@ def test_an_unknown_variant_is_refused() -> None:
     with pytest.raises(SettingsError) as caught:
         variant("magic", 0)
     assert "krum" in str(caught.value.expected)
-
-
-def test_attacks_change_an_update_and_keep_its_form() -> None:
-    values = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
-    for change in ATTACKS.values():
-        changed = change(values, np.random.default_rng(1))
-        assert (changed.dtype, changed.shape) == (np.float32, (2, 3))
-        assert not np.array_equal(changed, values)
-    flipped = ATTACKS["sign-flip-10"](values, np.random.default_rng(1))
-    assert flipped.tolist() == (values * -10).tolist()
