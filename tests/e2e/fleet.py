@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fednet.audit import audit_run
 from fednet.blobs import EmbeddedStore
@@ -126,6 +127,7 @@ def running_fleet(
     engine: str = "anvil",
     elements: int = 1_000,
     hubs: int = 1_000,
+    **sections: dict[str, Any],
 ) -> Iterator[tuple[Fleet, LocalChain, RunId]]:
     """Start a chain and open a run to which every site consents; no node runs yet."""
     chain = LocalChain(engine, folder / "chain")
@@ -138,7 +140,7 @@ def running_fleet(
         try:
             model = folder / "model"
             write_model(model, elements)
-            run = consortium.publish_run(make_plan(model, rounds, sites), model)
+            run = consortium.publish_run(make_plan(model, rounds, sites, **sections), model)
             consortium.consent(run)
             yield fleet, chain, run
         finally:
