@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     speed = {
         "figure": f"{what}: bandwidth over that of a memory copy",
         "value": row["share_of_copy"],
-        "limit": 0.5,
+        "limit": 0.7,
         "at_least": True,
     }
     memory = {
@@ -110,7 +110,7 @@ def _measure(folder: Path, kernel: str | None, threads: int) -> dict[str, object
     paths = sorted(folder.glob("*.safetensors"), key=lambda path: int(path.stem))
     if kernel == "numba":
         make_kernel(1, kernel)
-    before = _peak_bytes()
+    before = peak_bytes()
     best = float("inf")
     for _ in range(AGGREGATION_REPEATS):
         begun = time.perf_counter()
@@ -132,13 +132,14 @@ def _measure(folder: Path, kernel: str | None, threads: int) -> dict[str, object
     return {
         "seconds": round(best, 4),
         "bytes_per_second": round(model * len(updates) / best),
-        "peak_models": round((_peak_bytes() - before) / model, 2),
-        "peak_bytes_in_all": _peak_bytes(),
+        "peak_models": round((peak_bytes() - before) / model, 2),
+        "peak_bytes_in_all": peak_bytes(),
         "state": str(written.commitment),
     }
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
+    """Return the most memory that this process ever held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -1,13 +1,15 @@
 """Run a rule over disjoint chunks on several threads.
 
-Each thread owns its buffers and takes every n-th chunk. A chunk's bytes depend
-on that chunk's inputs alone, so the number of threads cannot change them.
+Each thread owns its buffers and takes the next chunk that nobody has begun. A
+chunk's bytes depend on that chunk's inputs alone, so neither the number of
+threads nor their speed can change them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 from fednet.aggregation.vector import CHUNK_ELEMENTS
 
@@ -31,15 +33,21 @@ def for_each_chunk(
     """
     starts = range(0, element_count, chunk_elements)
 
-    def work(first: int) -> None:
+    waiting, taking = iter(starts), Lock()
+
+    def work() -> None:
         worker = make_worker()
-        for start in starts[first::count]:
+        while True:
+            with taking:
+                start = next(waiting, None)
+            if start is None:
+                return
             worker(start, min(start + chunk_elements, element_count))
 
     count = max(1, min(threads, len(starts)))
     if count == 1:
-        work(0)
+        work()
         return
     with ThreadPoolExecutor(count, thread_name_prefix="aggregate") as pool:
-        for done in [pool.submit(work, first) for first in range(count)]:
+        for done in [pool.submit(work) for _ in range(count)]:
             done.result()

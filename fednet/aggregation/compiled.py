@@ -1,13 +1,16 @@
-"""The weighted sum compiled by numba; imported only where that pays."""
+"""The weighted sum and the plain server step, compiled by numba; imported only where that pays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numba
+import numpy as np
 
 from fednet.aggregation.kernels import GROUP_SIZE, DoubleArray
 from fednet.domain.tensors import FloatArray
+
+LARGEST = np.finfo(np.float32).max
 
 
 @numba.njit("void(f8[::1], f4[::1], f8)", nogil=True, cache=True)
@@ -35,6 +38,17 @@ def _add_four(
         partial = partial + w2 * numba.float64(second[at])
         partial = partial + w3 * numba.float64(third[at])
         total[at] = partial + w4 * numba.float64(fourth[at])
+
+
+@numba.njit("b1(f4[::1], f8[::1], f8)", nogil=True, cache=True)
+def step(model: FloatArray, delta: DoubleArray, factor: float) -> bool:
+    """Add a multiple of the combined difference; tell whether all is finite."""
+    wrong = 0
+    for at in range(model.size):
+        value = numba.float32(numba.float64(model[at]) + factor * delta[at])
+        wrong += not abs(value) <= LARGEST
+        model[at] = value
+    return wrong == 0
 
 
 class NumbaKernel:

@@ -8,7 +8,7 @@ compares the bytes.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -59,6 +59,17 @@ def make_kernel(size: int, name: str) -> Kernel:
         kernel: Kernel = compiled.NumbaKernel()
         return kernel
     return NumpyKernel(size)
+
+
+def make_step() -> Callable[[FloatArray, DoubleArray, float], bool]:
+    """Return numba's twin of a plain server step.
+
+    It does ``model += factor * delta`` in float64, rounds once, and tells
+    whether every value is finite.
+    """
+    compiled = importlib.import_module("fednet.aggregation.compiled")
+    step: Callable[[FloatArray, DoubleArray, float], bool] = compiled.step
+    return step
 
 
 def choose_kernel(work: int) -> str:

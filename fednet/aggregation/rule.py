@@ -10,7 +10,7 @@ from fednet.aggregation.coordinates import Median, TrimmedMean
 from fednet.aggregation.fedavg import FedAvg
 from fednet.aggregation.fednova import FedNova
 from fednet.aggregation.interface import Outcome, Rule
-from fednet.aggregation.kernels import require_subnormals
+from fednet.aggregation.kernels import choose_kernel, require_subnormals
 from fednet.aggregation.krum import Bulyan, Krum, MultiKrum
 from fednet.aggregation.output import StateWriter, WrittenState
 from fednet.aggregation.parts import copy_untouched
@@ -128,7 +128,8 @@ def aggregate(
                 continue
             rule, said = choose(len(chosen))
             said = dict(said)
-            step = ServerStep(server, part, base, writer.write, share)
+            kernel = choose_kernel(part.layout.element_count * len(chosen))
+            step = ServerStep(server, part, base, writer.write, share, kernel)
             said |= rule.combine(chosen, step.apply, threads)
             if len(shape.parts) > 1:
                 prefix = f"cluster-{part.number}"
