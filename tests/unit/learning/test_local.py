@@ -81,7 +81,7 @@ def base_of_net() -> dict[str, FloatArray]:
     return read_state(training.build_model(Net(), 5))
 
 
-def only(result: local.TrainResult) -> float:
+def only(result: TrainResult) -> float:
     return float(result.update["weight"][0, 0])
 
 
