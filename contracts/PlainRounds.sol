@@ -15,6 +15,7 @@ import {RunningLog} from "./rounds/RunningLog.sol";
 
 /// @title Rounds in the plain: one stage of commitments, then a proposal and its attestations
 /// @notice Leads runs from consent to finality.
+/// @dev What a module built on this one does otherwise is in its hooks, which cost nothing here.
 contract PlainRounds is Conclusions {
     uint8 private constant _ONLY_STAGE = 0;
     /// @dev Where `inclusion` begins in the data of its event: behind nine words.
@@ -52,6 +53,7 @@ contract PlainRounds is Conclusions {
             p.maximumExamples
         );
         record.place = record.place.moved(Phase.Gathering, 0, uint40(block.timestamp) + p.consentSeconds);
+        _started(run, parameters);
     }
 
     /// @inheritdoc IRounds
@@ -71,7 +73,7 @@ contract PlainRounds is Conclusions {
         bytes memory entry = abi.encode(
             progress.head(), UpdateSubmitted.selector, run, round, site, attempt, stage, commitment, weight, locator
         );
-        progress = progress.extended(RunningLog.log4(entry)).plusSubmitted();
+        progress = _counted(run, site, place, progress.extended(RunningLog.log4(entry)));
         _records[run].progress = _closedIfComplete(place, progress);
     }
 
@@ -97,6 +99,7 @@ contract PlainRounds is Conclusions {
         place = place.moved(Phase.Attesting, place.proposal(), deadline).withProposed(credits);
         record.place = place;
         record.progress = _logProposal(place, progress, proposal);
+        _proposed(run);
     }
 
     /// @inheritdoc IRounds
@@ -135,12 +138,12 @@ contract PlainRounds is Conclusions {
         record.progress = progress;
         // Nothing leads back from a quorum of attestations.
         if (!current || progress.attested() >= place.quorum()) return;
-        bool possible = place.cohort() >= uint256(progress.objected()) + place.quorum();
+        bool possible = _votersOf(run, place.cohort()) >= uint256(progress.objected()) + place.quorum();
         if (!possible) record.place = _endProposal(run, record, place);
     }
 
     /// @inheritdoc IRounds
-    function advance(uint64 run) external {
+    function advance(uint64 run) public {
         Record storage record = _records[run];
         Place place = _settle(run, record);
         Phase phase = place.phase();
@@ -176,7 +179,16 @@ contract PlainRounds is Conclusions {
         record.place = _abort(run, record, place, msg.sender);
     }
 
-    function _logFinality(uint64 run, Place place, Progress progress) private returns (Progress) {
+    function _started(uint64 run, bytes calldata parameters) internal virtual {}
+
+    function _proposed(uint64 run) internal virtual {}
+
+    /// @dev Counts a site's own submission.
+    function _counted(uint64, uint32, Place, Progress progress) internal virtual returns (Progress) {
+        return progress.plusSubmitted();
+    }
+
+    function _logFinality(uint64 run, Place place, Progress progress) internal returns (Progress) {
         return progress.extended(
             RunningLog.log3(
                 abi.encode(

@@ -24,6 +24,10 @@ abstract contract Conclusions is Guards {
         uint16 votes = record.tally.concludingRound == round ? record.tally.concluding + 1 : 1;
         (record.tally.concludingRound, record.tally.concluding) = (round, votes);
         _note4(record, abi.encode(record.progress.head(), RunConcluding.selector, run, round, site));
-        if (votes == place.quorum()) record.place = _complete(run, record, _settle(run, record));
+        if (votes == _quorumToConclude(record, place)) record.place = _complete(run, record, _settle(run, record));
+    }
+
+    function _quorumToConclude(Record storage, Place place) internal view virtual returns (uint16) {
+        return place.quorum();
     }
 }

@@ -23,6 +23,7 @@ abstract contract Consents is Transitions {
         if (member.consenting()) revert ConsentAlreadyGiven(run, site);
         uint16 position = _takePosition(run, record, place, member);
         _bind(run, site, grant, position);
+        _setSeat(run, position, true);
         uint16 consenting = ++record.tally.consenting;
         if (place.phase() == Phase.Gathering && consenting == record.bounds.targetSites) {
             record.place = _beginAttempt(run, record, place, _FIRST, _FIRST, 0);
@@ -55,6 +56,9 @@ abstract contract Consents is Transitions {
         // A revocation must never fail because the consent ended on another way before.
         if (member.consenting()) _end(run, site, member);
     }
+
+    /// @dev For modules that keep whose consent stands by roster position.
+    function _setSeat(uint64 run, uint16 position, bool taken) internal virtual {}
 
     /// @dev A position that no attempt has frozen yet is taken up again, so that a site that comes
     /// and goes cannot use up the roster.
@@ -94,11 +98,12 @@ abstract contract Consents is Transitions {
     function _end(uint64 run, uint32 site, Membership member) private {
         Record storage record = _records[run];
         record.members[site] = member.ended();
+        _setSeat(run, member.position(), false);
         --record.tally.consenting;
         _note4(record, abi.encode(record.progress.head(), ConsentEnded.selector, run, site, member.grant()));
         (Place place, Progress progress) = (record.place, record.progress);
         if (_effective(record, place, progress).phase() != Phase.Collecting) return;
-        if (member.position() >= place.rosterLength() || member.submittedKey() == place.attemptKey()) return;
+        if (member.position() >= place.rosterLength() || _submittedKeyOf(run, member) == place.attemptKey()) return;
         place = place.minusAwaited(record.pace.minimumUpdates);
         record.place = place;
         // After the deadline it is `advance` that closes the stage.

@@ -17,12 +17,8 @@ abstract contract Guards is Consents {
         returns (Place place, Progress progress)
     {
         _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
+        (place, progress) = _requireCollecting(run, attemptKey);
         Record storage record = _records[run];
-        progress = record.progress;
-        place = _effective(record, record.place, progress);
-        _requirePhase(run, place, Phase.Collecting);
-        if (place.attemptKey() != attemptKey) _revertPlace(run, place);
-        _requireInTime(run, place);
         Membership member = record.members[site];
         if (!member.consenting()) revert ConsentMissing(run, site);
         if (member.position() >= place.rosterLength()) revert SiteNotInCohort(run, site);
@@ -32,18 +28,41 @@ abstract contract Guards is Consents {
         record.members[site] = member.withSubmitted(attemptKey);
     }
 
-    /// @dev Checks and notes an attestation or objection, to the proposal at hand or to the last that
-    /// became final before it. Once a proposal is final, no deadline cuts off votes on it. Keys only
-    /// grow, so a site that went back to an older one could not vote twice. Gives the place as stored.
+    function _requireCollecting(uint64 run, uint40 attemptKey)
+        internal
+        view
+        returns (Place place, Progress progress)
+    {
+        Record storage record = _records[run];
+        progress = record.progress;
+        place = _effective(record, record.place, progress);
+        _requirePhase(run, place, Phase.Collecting);
+        if (place.attemptKey() != attemptKey) _revertPlace(run, place);
+        _requireInTime(run, place);
+    }
+
+    /// @dev Checks and notes a member's own attestation or objection. Gives the place as stored.
     function _admitVote(uint64 run, uint32 site, uint48 key)
         internal
         returns (Place place, Progress progress, bool current)
     {
         _REGISTRY.requireNode(site, msg.sender, Roles.SITE);
+        uint16 rosterLength;
+        (place, progress, current, rosterLength) = _requireVoting(run, key);
+        progress = _noteVote(run, site, key, place, progress, current, rosterLength);
+    }
+
+    /// @dev Votes go to the proposal at hand or to the last that became final before it. Once a proposal
+    /// is final, no deadline cuts off votes on it.
+    function _requireVoting(uint64 run, uint48 key)
+        internal
+        view
+        returns (Place place, Progress progress, bool current, uint16 rosterLength)
+    {
         Record storage record = _records[run];
         (place, progress) = (record.place, record.progress);
         current = place.proposalKey() == key && place.phase() == Phase.Attesting;
-        uint16 rosterLength = place.rosterLength();
+        rosterLength = place.rosterLength();
         if (current) {
             if (progress.attested() < place.quorum()) _requireInTime(run, place);
         } else {
@@ -54,10 +73,24 @@ abstract contract Guards is Consents {
             }
             rosterLength = record.tally.lastRosterLength;
         }
-        Membership member = record.members[site];
-        if (!member.tookPart(rosterLength, uint40(key >> 8))) revert SiteNotInCohort(run, site);
+    }
+
+    /// @dev Keys only grow, so a site that went back to an older one could not vote twice.
+    function _noteVote(
+        uint64 run,
+        uint32 site,
+        uint48 key,
+        Place place,
+        Progress progress,
+        bool current,
+        uint16 rosterLength
+    ) internal returns (Progress) {
+        Membership member = _records[run].members[site];
+        if (!_tookPart(run, member, rosterLength, uint40(key >> 8))) revert SiteNotInCohort(run, site);
         if (member.attestedKey() >= key) revert AlreadyAttested(run, uint32(key >> 16), site);
-        record.members[site] = member.withAttested(key);
+        _records[run].members[site] = member.withAttested(key);
+        bool early = current && progress.attested() < place.quorum();
+        return early ? _admitVoter(run, site, member, place, progress) : progress;
     }
 
     /// @dev The turn goes round the roster: position (round + attempt + proposal) modulo its length,
@@ -65,13 +98,33 @@ abstract contract Guards is Consents {
     function _requireTurn(uint64 run, uint32 site, Place place, Pace memory pace, bool allRevealed) internal view {
         Membership member = _records[run].members[site];
         uint256 rosterLength = place.rosterLength();
-        if (!member.tookPart(uint16(rosterLength), place.attemptKey())) revert SiteNotInCohort(run, site);
+        if (!_tookPart(run, member, uint16(rosterLength), place.attemptKey())) revert SiteNotInCohort(run, site);
         uint40 revealEnd = place.deadline() - pace.proposeSeconds;
         if (!allRevealed && block.timestamp < revealEnd) revert RevealUnfinished(run, revealEnd);
         uint256 turn = (uint256(place.round()) + place.attempt() + place.proposal()) % rosterLength;
         if (member.position() != turn && block.timestamp < revealEnd + pace.graceSeconds) {
             revert TurnOfAnother(run, site, uint16(turn));
         }
+    }
+
+    /// @dev Lets a member vote on a proposal that is not final yet; for modules in which not everybody may.
+    function _admitVoter(uint64, uint32, Membership, Place, Progress progress)
+        internal
+        virtual
+        returns (Progress)
+    {
+        return progress;
+    }
+
+    /// @dev Whether the site took part in an attempt with this frozen roster. A site whose consent ended
+    /// was in the cohort for sure only if it submitted to the attempt.
+    function _tookPart(uint64 run, Membership member, uint16 rosterLength, uint40 attemptKey)
+        private
+        view
+        returns (bool)
+    {
+        return member.known() && member.position() < rosterLength
+            && (member.consenting() || _submittedKeyOf(run, member) == attemptKey);
     }
 
     function _requireCounts(Proposal calldata proposal, uint16 submitted, Pace memory pace) internal pure {

@@ -39,6 +39,11 @@ library ProgressFields {
         return Progress.wrap(Progress.unwrap(progress) + 1);
     }
 
+    /// @notice Count more submissions at once.
+    function plusSubmissions(Progress progress, uint16 more) internal pure returns (Progress) {
+        return Progress.wrap(Progress.unwrap(progress) + more);
+    }
+
     /// @notice Note that the stage closes with some seconds left before its deadline.
     function withClosing(Progress progress, uint32 left) internal pure returns (Progress) {
         return Progress.wrap(Progress.unwrap(progress) + ((uint256(left) + 1) << _CLOSING));

@@ -131,8 +131,9 @@ abstract contract RoundsStore is IRounds {
         member.maximumExamples = held.maximumExamples();
         member.expiry = held.expiry();
         member.grant = held.grant();
-        member.submittedRound = uint32(held.submittedKey() >> 8);
-        member.submittedAttempt = uint8(held.submittedKey());
+        uint40 submittedKey = _submittedKeyOf(run, held);
+        member.submittedRound = uint32(submittedKey >> 8);
+        member.submittedAttempt = uint8(submittedKey);
         member.attestedRound = uint32(held.attestedKey() >> 16);
         member.attestedAttempt = uint8(held.attestedKey() >> 8);
         member.attestedProposal = uint8(held.attestedKey());
@@ -150,6 +151,11 @@ abstract contract RoundsStore is IRounds {
         // A claim pays for each slot: the counts matter for the round at hand only.
         bool isFinal = round < place.round() || (round == place.round() && _isFinal(record, place));
         return isFinal ? record.settlements[round] : bytes32(0);
+    }
+
+    /// @dev The attempt a member last submitted to; a module may learn of submissions on other ways.
+    function _submittedKeyOf(uint64, Membership member) internal view virtual returns (uint40) {
+        return member.submittedKey();
     }
 
     /// @dev Where the run stands now. Two moves store no place, so that the act that causes one costs no

@@ -25,14 +25,24 @@ abstract contract Transitions is RoundsStore {
         uint16 quorumBefore
     ) internal returns (Place) {
         uint16 cohort = record.tally.consenting;
-        uint256 above = uint256(cohort) * record.bounds.quorumBasisPoints / _BASIS_POINTS + 1;
-        uint16 quorum = above < cohort ? uint16(above) : cohort;
+        uint16 quorum = _quorumOf(record, _votersOf(run, cohort));
         if (quorum < quorumBefore) quorum = quorumBefore;
         place = place.begun(round, attempt, uint40(block.timestamp) + record.pace.collectSeconds);
         place = place.withCohort(cohort, record.tally.rosterCount, quorum);
         place = place.withAwaited(cohort, record.pace.minimumUpdates, _targetOf(record, cohort));
         _logAttempt(run, record, place);
         return place;
+    }
+
+    /// @dev Gives the least number above the plan's share, or all.
+    function _quorumOf(Record storage record, uint16 voters) internal view returns (uint16) {
+        uint256 above = uint256(voters) * record.bounds.quorumBasisPoints / _BASIS_POINTS + 1;
+        return above < voters ? uint16(above) : voters;
+    }
+
+    /// @dev Gives how many of a cohort vote on a proposal before it is final.
+    function _votersOf(uint64, uint16 cohort) internal view virtual returns (uint16) {
+        return cohort;
     }
 
     /// @dev Gives on how many submissions the stage closes, if nobody leaves.
@@ -83,7 +93,7 @@ abstract contract Transitions is RoundsStore {
     /// @dev The stage closes as soon as nobody is waited for, or as many came as the plan aims at.
     function _closedIfComplete(Place place, Progress progress) internal view returns (Progress) {
         uint16 expected = place.expected();
-        if (expected == 0 || progress.submitted() != expected) return progress;
+        if (expected == 0 || progress.submitted() < expected) return progress;
         return progress.withClosing(uint32(place.deadline() - block.timestamp));
     }
 

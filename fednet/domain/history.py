@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fednet.domain import events as ev
+from fednet.domain.batches import Unfolding
 from fednet.domain.identity import RoundNumber, RunId, SiteId
 
 
@@ -20,6 +21,8 @@ class ProposalHistory:
     proposed: ev.RoundProposed
     attestations: dict[SiteId, ev.RoundAttested] = field(default_factory=dict)
     objections: dict[SiteId, ev.RoundObjected] = field(default_factory=dict)
+    committee: ev.CommitteeDrawn | None = None
+    """Who voted before it was final, in a run whose module draws a committee."""
 
 
 @dataclass(slots=True)
@@ -28,7 +31,7 @@ class AttemptHistory:
 
     started: ev.AttemptStarted
     submissions: dict[SiteId, ev.UpdateSubmitted] = field(default_factory=dict)
-    """In the order of the chain."""
+    """In the order of the chain; rows of batches that count are ``BatchedUpdate``."""
     closed: ev.SubmissionsClosed | None = None
     proposals: dict[int, ProposalHistory] = field(default_factory=dict)
     """By number, from 1."""
@@ -70,6 +73,7 @@ class RunHistory:
     rounds: dict[RoundNumber, RoundHistory] = field(default_factory=dict)
     completed: ev.RunCompleted | None = None
     aborted: ev.RunAborted | None = None
+    _unfolding: Unfolding = field(default_factory=Unfolding)
 
     @classmethod
     def of(cls, run: RunId, events: Iterable[ev.RunEvent]) -> RunHistory:
@@ -86,6 +90,8 @@ class RunHistory:
         """
         for event in events:
             self._apply(event)
+            for entry in self._unfolding.take(event):
+                self._apply(entry)
             self.events.append(event)
 
     @property
@@ -109,7 +115,10 @@ class RunHistory:
                 attempts = self.rounds.setdefault(event.round, RoundHistory()).attempts
                 attempts[event.attempt] = AttemptHistory(event)
             case ev.UpdateSubmitted():
-                self._attempt(event.round, event.attempt).submissions[event.site] = event
+                submissions = self._attempt(event.round, event.attempt).submissions
+                # A site's own submission takes the place of its row in a batch, at its own time.
+                submissions.pop(event.site, None)
+                submissions[event.site] = event
             case ev.SubmissionsClosed():
                 self._attempt(event.round, event.attempt).closed = event
             case ev.RoundProposed():
@@ -117,6 +126,8 @@ class RunHistory:
                 attempt.proposals[event.proposal] = ProposalHistory(event)
             case ev.RoundAttested():
                 self._proposal(event).attestations[event.site] = event
+            case ev.CommitteeDrawn():
+                self._proposal(event).committee = event
             case ev.RoundObjected():
                 self._proposal(event).objections[event.site] = event
             case ev.RoundFinalized():
@@ -133,5 +144,7 @@ class RunHistory:
     def _attempt(self, round_number: RoundNumber, attempt: int) -> AttemptHistory:
         return self.rounds[round_number].attempts[attempt]
 
-    def _proposal(self, event: ev.RoundAttested | ev.RoundObjected) -> ProposalHistory:
+    def _proposal(
+        self, event: ev.RoundAttested | ev.RoundObjected | ev.CommitteeDrawn
+    ) -> ProposalHistory:
         return self._attempt(event.round, event.attempt).proposals[event.proposal]

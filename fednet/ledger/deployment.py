@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fednet.domain.identity import Address, Digest
 from fednet.domain.ledger import Deployment
 from fednet.errors import SettingsError
-from fednet.ledger.abi import CONTRACTS
+from fednet.ledger.abi import DEPLOYED
 from fednet.ledger.codec import to_address
 
 FORMAT = "fednet-deployment/1"
@@ -94,11 +94,11 @@ def decode_deployment(text: str, subject: str) -> Deployment:
         raise SettingsError(
             f"not a deployment file: {field or 'text'}: {first['msg']}", subject=subject, hint=_HINT
         ) from exc
-    if sorted(raw.code_hashes) != sorted(CONTRACTS):
+    if sorted(raw.code_hashes) != sorted(DEPLOYED):
         raise SettingsError(
             "the code hashes are not those of the contracts",
             subject=subject,
-            expected=", ".join(sorted(CONTRACTS)),
+            expected=", ".join(sorted(DEPLOYED)),
             actual=", ".join(sorted(raw.code_hashes)) or "none",
             hint=_HINT,
         )

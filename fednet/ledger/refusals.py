@@ -93,6 +93,15 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "CreditsOutOfBounds": ("the round grants too many or too few credits", _OUR_BUG),
     "CallerNotMember": ("the account is no member of the run", "use a member's keystore"),
     "StageUnknown": ("the rounds module has no such stage", _OUR_BUG),
+    # Rounds in batches
+    "BatchMalformed": ("the batch's rows do not fit its positions", _OUR_BUG),
+    "BatchWithoutEffect": ("nothing in the batch would count", _NOTHING),
+    "SiteNotInCommittee": (
+        "the site is not in the committee that votes before the round is final",
+        "vote once the round is final, or wait for the next proposal",
+    ),
+    "CommitteeUndrawn": ("the committee is drawn from the next block on", _LATER),
+    "AttestationSignatureInvalid": ("an attestation carries nobody's signature", _OUR_BUG),
     # Credits
     "CallerNotRuns": ("only the catalogue of runs may do this", _OUR_BUG),
     "SettlementUnknown": ("the round is not final, or settled otherwise", _LATER),

@@ -18,6 +18,8 @@ from fednet.ledger.sending import Draft, Sender, funds_error, is_about_funds
 
 _FIXED_GAS = {
     "submit": 300_000,
+    "submitBatch": 600_000,
+    "attestBatch": 600_000,
     "propose": 400_000,
     "attest": 400_000,
     "objectTo": 400_000,
@@ -31,6 +33,8 @@ time of the last block, and refuse."""
 _GAS_OF_ACT = 800_000
 """Twice what any other act takes; it bounds, the chain charges what is used."""
 _GAS_PER_BYTE = 40
+_GAS_PER_BYTE_VERIFIED = 250
+"""Of an attestation that somebody carries: a signature is recovered for each 101 bytes."""
 _GAS_OF_TRANSFER = 21_000
 _CREATED_BY = {
     SiteApplied: "site",
@@ -69,7 +73,8 @@ class Transactor:
         entry = abi.contract(contract).functions[function]
         data = entry.encode([codec.plain(each) for each in arguments])
         fixed = _FIXED_GAS.get(function)
-        gas = None if fixed is None else fixed + _GAS_PER_BYTE * len(data)
+        rate = _GAS_PER_BYTE_VERIFIED if function == "attestBatch" else _GAS_PER_BYTE
+        gas = None if fixed is None else fixed + rate * len(data)
         return self._mine(function, at, data, value_wei, gas)
 
     def create(self, contract: str, arguments: Sequence[object]) -> tuple[Receipt, Address]:

@@ -6,10 +6,11 @@ sent twice: what came of a lost answer is for the caller to read from the ledger
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from eth_account.signers.local import LocalAccount
 
+from fednet.domain.batches import pack_positions, pack_rows
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.identity import (
     Address,
@@ -123,8 +124,11 @@ class Web3Writer:
         initial_model: tuple[Commitment, Locator],
         transferable: bool,
         parameters: Parameters,
+        committee_sites: int | None = None,
     ) -> Receipt:
         packed = encode_parameters(parameters)
+        if committee_sites is not None:
+            packed += abi.encode(["uint16"], [committee_sites])
         return self._runs("open", module, *plan, *initial_model, transferable, packed)
 
     def announce(self, site: SiteId, commitment: Commitment, locator: Locator) -> Receipt:
@@ -182,6 +186,41 @@ class Web3Writer:
     def conclude(self, run: RunId, site: SiteId, round_number: RoundNumber) -> Receipt:
         return self._round("conclude", run, site, round_number)
 
+    def submit_batch(
+        self,
+        run: RunId,
+        site: SiteId,
+        round_number: RoundNumber,
+        attempt: int,
+        sheet: tuple[Commitment, Locator],
+        entries: Mapping[int, tuple[Commitment, int]],
+    ) -> Receipt:
+        """Hand in signed updates of many sites; in a run of the batched module.
+
+        Args:
+            run: Run.
+            site: Site that hands them in.
+            round_number: Round at hand.
+            attempt: Attempt at hand.
+            sheet: Blob with the locator and the signature of each, in the order of positions.
+            entries: Commitment and weight, in examples, by roster position.
+        """
+        words, rows = pack_positions(entries), pack_rows(entries)
+        return self._batch("submitBatch", run, site, round_number, attempt, *sheet, words, rows)
+
+    def attest_batch(
+        self,
+        run: RunId,
+        round_number: RoundNumber,
+        attempt: int,
+        proposal: int,
+        votes: Sequence[bytes],
+        and_advance: bool = False,
+    ) -> Receipt:
+        """Carry signed attestations, of ``pack_vote``; in a run of the batched module."""
+        rows = b"".join(votes)
+        return self._batch("attestBatch", run, round_number, attempt, proposal, rows, and_advance)
+
     def advance(self, run: RunId) -> Receipt:
         return self._round("advance", run)
 
@@ -219,6 +258,10 @@ class Web3Writer:
 
     def _credits(self, function: str, *arguments: object) -> Receipt:
         return self._transactor.act("Credits", self._deployment.credits, function, arguments)
+
+    def _batch(self, function: str, run: RunId, *arguments: object) -> Receipt:
+        module = self._reader.run(run).module
+        return self._transactor.act("BatchedRounds", module, function, [run, *arguments])
 
     def _round(self, function: str, run: RunId, *arguments: object) -> Receipt:
         module = self._reader.run(run).module

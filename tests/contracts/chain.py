@@ -27,7 +27,8 @@ from web3.contract.contract import ContractFunction
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "fednet" / "ledger" / "artifacts"
 NODE_PACKAGES = ROOT / "fednet" / "ledger" / "chains" / "node"
-NAMES = ("SiteRegistry", "DataAccess", "Runs", "Credits", "PlainRounds")
+MODULES = ("PlainRounds", "BatchedRounds")
+NAMES = ("SiteRegistry", "DataAccess", "Runs", "Credits", *MODULES)
 ENOUGH_GAS = 10_000_000
 
 OPERATOR, SITE, RESEARCHER, AGGREGATOR = 1, 2, 4, 8
@@ -69,7 +70,7 @@ def digest(*parts: object) -> bytes:
 class Anvil:
     """One Anvil process on a free loopback port, stopped by its own id."""
 
-    def __init__(self, accounts: int = 24) -> None:
+    def __init__(self, accounts: int = 24, hardfork: str | None = None) -> None:
         self._process = subprocess.Popen(
             [
                 anvil_program(),
@@ -81,6 +82,7 @@ class Anvil:
                 "fifo",
                 "--gas-limit",
                 str(300 * ENOUGH_GAS),
+                *(("--hardfork", hardfork) if hardfork else ()),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -172,25 +174,27 @@ def creation_data(name: str, arguments: Sequence[Any]) -> str:
 
 
 class Contracts:
-    """The five contracts, deployed by the chain's first account, and acts on them."""
+    """The contracts with one rounds module, deployed by the first account, and acts on them."""
 
-    def __init__(self, chain: Anvil) -> None:
+    def __init__(self, chain: Anvil, module: str = "PlainRounds") -> None:
         self.chain = chain
+        self.module = module
+        names = (*NAMES[:4], module)
         self.operator = chain.accounts[0]
         nonce = chain.w3.eth.get_transaction_count(self.operator)  # type: ignore[arg-type]
-        at = {name: address_of(self.operator, nonce + i) for i, name in enumerate(NAMES)}
+        at = {name: address_of(self.operator, nonce + i) for i, name in enumerate(names)}
         arguments: Mapping[str, tuple[str, ...]] = {
             "SiteRegistry": (),
             "DataAccess": (at["SiteRegistry"], at["Runs"]),
             "Runs": (at["SiteRegistry"], at["Credits"]),
             "Credits": (at["SiteRegistry"], at["Runs"]),
-            "PlainRounds": (at["SiteRegistry"], at["DataAccess"], at["Runs"]),
+            module: (at["SiteRegistry"], at["DataAccess"], at["Runs"]),
         }
-        for name in NAMES:
+        for name in names:
             self.send_raw(self.operator, None, creation_data(name, arguments[name]))
         self.registry, self.access, self.runs, self.credits, self.rounds = (
             chain.w3.eth.contract(at[name], abi=artifact(name)["abi"])  # type: ignore[call-overload]
-            for name in NAMES
+            for name in names
         )
 
     @cached_property

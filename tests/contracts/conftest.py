@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contracts.chain import Anvil
+from tests.contracts.chain import MODULES, Anvil
 from tests.contracts.world import World
 
 
@@ -19,9 +19,21 @@ def anvil() -> Iterator[Anvil]:
         chain.stop()
 
 
+ROUNDS = {"test_consents", "test_deadlines", "test_finality", "test_lazy_moves", "test_rounds"}
+"""Tests of what every rounds module does alike."""
+BATCHED = {"test_batches", "test_committees"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "consortium" in metafunc.fixturenames:
+        name = metafunc.module.__name__.rpartition(".")[2]
+        modules = MODULES if name in ROUNDS else MODULES[1:] if name in BATCHED else MODULES[:1]
+        metafunc.parametrize("consortium", modules, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def consortium(anvil: Anvil) -> World:
-    return World(anvil, sites=4)
+def consortium(anvil: Anvil, request: pytest.FixtureRequest) -> World:
+    return World(anvil, sites=4, module=request.param)
 
 
 @pytest.fixture

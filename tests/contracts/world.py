@@ -104,8 +104,8 @@ class Party:
 class World(Contracts):
     """Contracts with an approved module, a researcher and as many hospitals as asked for."""
 
-    def __init__(self, chain: Anvil, sites: int) -> None:
-        super().__init__(chain)
+    def __init__(self, chain: Anvil, sites: int, module: str = "PlainRounds") -> None:
+        super().__init__(chain, module)
         self.researcher = chain.accounts[1]
         self.outsider = chain.accounts[2]
         self.send(
@@ -189,8 +189,17 @@ class World(Contracts):
             if self.access.functions.datasetOf(each).call()[0] == party.site
         )
 
-    def open(self, transferable: bool = False, **changes: int) -> int:
-        """Open a run with the usual parameters; give its id."""
+    def open(self, transferable: bool = False, committee: int = 0, **changes: int) -> int:
+        """Open a run with the usual parameters; give its id.
+
+        Args:
+            transferable: Whether sites may give credits away.
+            committee: Sites that vote before finality, for the batched module; 0 for all.
+            changes: Parameters that are not the usual ones.
+        """
+        parameters = encode_parameters(**changes)
+        if self.module == "BatchedRounds":
+            parameters += abi_encode(["uint16"], [committee])
         self.send(
             self.researcher,
             self.runs.functions.open(
@@ -200,7 +209,7 @@ class World(Contracts):
                 digest("model"),
                 digest("model locator"),
                 transferable,
-                encode_parameters(**changes),
+                parameters,
             ),
         )
         return int(self.runs.functions.runCount().call())

@@ -12,7 +12,7 @@ import pytest
 from fednet.domain.identity import Address, Digest
 from fednet.domain.ledger import Deployment
 from fednet.errors import SettingsError
-from fednet.ledger.abi import CONTRACTS
+from fednet.ledger.abi import DEPLOYED
 from fednet.ledger.codec import to_address
 from fednet.ledger.deploy import created_address
 from fednet.ledger.deployment import (
@@ -36,7 +36,7 @@ DEPLOYMENT = Deployment(
     runs=address(0xA3),
     credits=address(0xA4),
     rounds=address(0xA5),
-    code_hashes=tuple((name, Digest(b"\2" * 32)) for name in sorted(CONTRACTS)),
+    code_hashes=tuple((name, Digest(b"\2" * 32)) for name in sorted(DEPLOYED)),
 )
 
 
