@@ -108,12 +108,14 @@ def _give_update(view: NodeView) -> Act:
     """Return the next step towards this site's submission."""
     key, facts = view.attempt_key, view.facts
     end = view.state.deadline + 1
+    if reason := facts.sat_out.get(key):
+        return Wait(f"sitting this attempt out: {reason}", end)
     if key in facts.pledges:
         if not view.plan.reveals_late and key not in facts.published:
             return Publish(key)
         return Submit(key)
-    if reason := facts.obstacle or facts.sat_out.get(key):
-        return Wait(f"sitting this attempt out: {reason}", end)
+    if facts.obstacle:
+        return Wait(f"sitting this attempt out: {facts.obstacle}", end)
     if view.history.consents[view.site].expiry <= view.now:
         return Wait("the grant of this site's consent has expired", end)
     return _ground(view) or Train(key)

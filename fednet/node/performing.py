@@ -14,6 +14,7 @@ from fednet.errors import (
     FednetError,
     MalformedBlobError,
     PlanError,
+    RevertedError,
     TaskError,
     TrainingError,
 )
@@ -43,6 +44,8 @@ _COSTS_THE_ROUND = (
     TrainingError,
 )
 """What makes a site sit an attempt out instead of trying again."""
+_CAME_TOO_LATE = ("DeadlinePassed", "PhaseWrong", "PlaceWrong")
+"""Refusals of a submission to a stage that closed meanwhile: no fault of anybody's."""
 
 
 class Performer:
@@ -127,15 +130,20 @@ class Performer:
         if not file_matches(self._workshop.folder / pledge.file, pledge.commitment):
             self.sat_out[key] = "the update that was committed to is gone from this disk"
             return
-        self._tools.writer.submit(
-            self._run,
-            self._tools.site,
-            key.round,
-            key.attempt,
-            pledge.commitment,
-            pledge.weight,
-            pledge.locator,
-        )
+        try:
+            self._tools.writer.submit(
+                self._run,
+                self._tools.site,
+                key.round,
+                key.attempt,
+                pledge.commitment,
+                pledge.weight,
+                pledge.locator,
+            )
+        except RevertedError as exc:
+            if exc.error not in _CAME_TOO_LATE:
+                raise
+            self.sat_out[key] = "the stage closed before this site's update came"
 
     def _fetch(self, key: AttemptKey, sites: tuple[SiteId, ...], history: RunHistory) -> None:
         attempt = find_attempt(history, key)

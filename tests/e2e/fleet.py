@@ -38,15 +38,23 @@ class Fleet:
         """What befalls a site's disk before its node is started again."""
         self._crashes: dict[SiteId, str] = {}
 
-    def start(self, site: SiteId, crashes: str = "") -> None:
-        """Start a site's node, which kills itself at the points that are named."""
+    def start(self, site: SiteId, crashes: str = "", nap: str = "") -> None:
+        """Start a site's node, which kills itself at the points that are named.
+
+        A nap is a round and the seconds for which training lasts in it, as ``3:60``.
+        """
         self._crashes[site] = crashes
         config = self.consortium.config(site).write()
         with (self.consortium.home(site) / "output.log").open("ab") as output:
             self.processes[site] = subprocess.Popen(
                 [sys.executable, "-m", "tests.e2e.node_process", str(config)],
                 cwd=ROOT,
-                env=os.environ | {"FEDNET_TEST_CRASHES": crashes, "PYTHONPATH": str(ROOT)},
+                env=os.environ
+                | {
+                    "FEDNET_TEST_CRASHES": crashes,
+                    "FEDNET_TEST_NAP": nap,
+                    "PYTHONPATH": str(ROOT),
+                },
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -55,6 +63,11 @@ class Fleet:
         """Kill a site's node outright and wait for its end."""
         self.processes[site].kill()
         self.processes[site].wait()
+
+    def lose(self, site: SiteId) -> None:
+        """Kill a site's node outright; nobody starts it again until somebody does."""
+        self.kill(site)
+        del self.processes[site]
 
     def look_after(self) -> None:
         """Start again every node that was killed; anything else that ended is a fault."""
@@ -129,7 +142,10 @@ def running_fleet(
     hubs: int = 1_000,
     **sections: dict[str, Any],
 ) -> Iterator[tuple[Fleet, LocalChain, RunId]]:
-    """Start a chain and open a run to which every site consents; no node runs yet."""
+    """Start a chain and open a run to which every site consents; no node runs yet.
+
+    Sections change fields of the plan's.
+    """
     chain = LocalChain(engine, folder / "chain")
     chain.start()
     try:

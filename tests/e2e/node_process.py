@@ -4,6 +4,7 @@
 process kills itself as soon as the submission has been mined. Each point is
 used once: a file in the node's home remembers it. Product code knows nothing
 of this; the points sit in the adapters that are handed to the node.
+``FEDNET_TEST_NAP`` says how long training takes in one round, as ``3:60``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +51,15 @@ CHECKPOINTS = "checkpoints.jsonl"
 
 
 class NoTraining:
-    """Answer at once with a small difference that depends on site and place alone."""
+    """Answer at once with a small difference that depends on site and place alone.
+
+    Args:
+        nap: Round in which it takes longer, and the seconds that it takes; empty: none.
+    """
+
+    def __init__(self, nap: str = "") -> None:
+        round_number, _, seconds = nap.partition(":")
+        self._nap_round, self._nap_seconds = int(round_number or 0), float(seconds or 0)
 
     def digest(self, plan: Plan) -> Commitment:
         return Commitment(plan.task.digest)
@@ -64,6 +74,8 @@ class NoTraining:
         kept: Mapping[str, FloatArray],
         part: int | None,
     ) -> TrainingResult:
+        if place.round == self._nap_round:
+            time.sleep(self._nap_seconds)
         with TensorFile(base_state_path, "base") as base:
             shapes = {spec.name: spec.shape for spec in base.layout.tensors}
         generator = np.random.default_rng([site, place.round, place.attempt])
@@ -135,7 +147,7 @@ def build(config: dict[str, Any], store: EmbeddedStore, crashes: Crashes) -> Sit
     writer: Any = Wrapped(Web3Writer(reader, Account.from_key(config["key"])), crashes)
     journal: Any = Wrapped(Journal(home / "journal", deployment, site), crashes)
     blobs: Any = Wrapped(store, crashes)
-    trainer: Any = Wrapped(NoTraining(), crashes)
+    trainer: Any = Wrapped(NoTraining(os.environ.get("FEDNET_TEST_NAP", "")), crashes)
     poll = config["poll_seconds"]
     status = StatusFile(home / "status.json", site)
     log = (home / "node.log").open("a", buffering=1)

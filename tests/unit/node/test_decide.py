@@ -113,6 +113,13 @@ def test_decide_sits_out_what_training_or_airlock_refused() -> None:
     assert decide(again) == acts.Train(attempt_key(attempt=2))
 
 
+def test_decide_submits_no_more_to_a_stage_that_closed_without_it() -> None:
+    pledged = {attempt_key(): pledge_of(1)}
+    assert "closed" in waits(
+        Chain().start().view(pledges=pledged, sat_out={attempt_key(): "the stage closed"})
+    )
+
+
 def test_decide_never_trains_with_other_task_code() -> None:
     assert "digest" in waits(Chain().start().view(obstacle="another digest"))
 
