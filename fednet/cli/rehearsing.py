@@ -17,8 +17,7 @@ from fednet.cli.plans import PlanFile
 from fednet.cli.training import SiteTrainer
 from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RunOpened
-from fednet.domain.identity import CONSORTIUM, Address, Commitment, RunId
-from fednet.domain.ledger import Role
+from fednet.domain.identity import Commitment, RunId
 from fednet.domain.plan import Plan
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.domain.shape import StateShape
@@ -33,10 +32,7 @@ from fednet.simulation import Crowd, Member, Rehearsal, Scenario, VirtualData, r
 from fednet.simulation.engine import Watch
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-
     from fednet.learning.inprocess import InProcessTrainer
-    from fednet.ledger.reader import Web3Reader
 
 Corrupt = Callable[[Member, TrainerPort], tuple[TrainerPort, Airlock]]
 """Gives a site its trainer and airlock: the honest ones, or those of a liar."""
@@ -81,6 +77,9 @@ def staged(
             subject=task,
             expected=" or ".join(BUILT_IN),
         )
+    from fednet.ledger.deployment import write_deployment
+    from fednet.ledger.ephemeral import found_network, new_writer
+
     with ExitStack() as stack:
         app = App(keep or Path(stack.enter_context(_scratch())))
         _require_empty(app.home)
@@ -92,12 +91,12 @@ def staged(
         chain = wiring.local_chain(app, "anvil", 0)
         stack.callback(chain.stop)
         app.update({"chain": {"url": chain.start(), "engine": "anvil"}})
-        account = _account()
-        chain.fund(Address(account.address), _FUNDS_WEI)
         say("deploying the contracts")
-        reader, operator = _deploy(app, account)
+        url = app.settings().chain.url
+        reader, operator = found_network(url, lambda to: chain.fund(to, _FUNDS_WEI))
         stack.callback(reader.close)
-        crowd = Crowd(reader, operator, lambda: _writer(reader, _account()), pool)
+        write_deployment(app.path(app.settings().chain.deployment), reader.deployment)
+        crowd = Crowd(reader, operator, lambda: new_writer(reader), pool)
         tasks = dealing.result()
         say(f"{scenario.sites} sites join")
         crowd.join(tasks.records)
@@ -215,31 +214,6 @@ def _open(stage: Stage, file: PlanFile) -> RunOpened:
     run: RunId = open_run(stage.reader, stage.operator, stage.store, file)
     events = stage.reader.events((RunOpened,), stage.reader.deployment.block)
     return next(each for each in events if isinstance(each, RunOpened) and each.run == run)
-
-
-def _deploy(app: App, account: LocalAccount) -> tuple[Web3Reader, LedgerWriter]:
-    from fednet.ledger.deploy import deploy
-    from fednet.ledger.deployment import write_deployment
-
-    stored = app.settings().chain
-    write_deployment(app.path(stored.deployment), deploy(stored.url, account))
-    reader = wiring.reader(app)
-    operator = _writer(reader, account)
-    operator.set_account_roles(CONSORTIUM, operator.address, Role.OPERATOR | Role.RESEARCHER)
-    return reader, operator
-
-
-def _account() -> LocalAccount:
-    """Make a key that lives as long as this process."""
-    from fednet.ledger.keystore import new_account
-
-    return new_account()
-
-
-def _writer(reader: Web3Reader, account: LocalAccount) -> LedgerWriter:
-    from fednet.ledger.writer import Web3Writer
-
-    return Web3Writer(reader, account)
 
 
 def _open_store(app: App) -> BlobStore:
