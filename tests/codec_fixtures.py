@@ -85,12 +85,16 @@ class Written:
     """One update on disk, under a plan."""
 
     def __init__(
-        self, folder: Path, codec: str, arrays: dict[str, FloatArray] | None = None
+        self,
+        folder: Path,
+        codec: str,
+        arrays: dict[str, FloatArray] | None = None,
+        keep_ratio: Decimal = KEEP_RATIO,
     ) -> None:
         self.arrays = sample_arrays() if arrays is None else arrays
         self.layout = Layout.of(self.arrays)
         self.shape = StateShape.plain(self.layout)
-        self.plan = plan_of(codec, self.layout)
+        self.plan = plan_of(codec, self.layout, keep_ratio=keep_ratio)
         self.path = folder / f"update-{codec}"
         self.commitment = write_update(self.path, self.arrays, MANIFEST, self.plan.update)
         self.data = self.path.read_bytes()

@@ -18,8 +18,10 @@ import numpy.typing as npt
 from fednet.aggregation import Vector
 from fednet.codec.files import CHUNK_ELEMENTS
 from fednet.domain.identity import Digest
+from fednet.domain.sections import UpdateSection
 
 SAMPLE_ELEMENTS = 1_024
+MOST_SAMPLE_ELEMENTS = 16 * SAMPLE_ELEMENTS
 SAME_DISTANCE = 1e-6
 """Relative distance up to which two files hold the same work, touched up. Independent work
 of two sites would need some 10^12 examples to come so close by chance."""
@@ -42,13 +44,18 @@ class Likeness:
     """Norm of the difference over the larger norm; 0 for two vectors of zeros."""
 
 
-def take_sample(values: Vector, seed: Digest) -> Sample:
-    """Read the elements at the seed's places.
+def sample_size(section: UpdateSection) -> int:
+    """Count the places to look at: more where a codec leaves most values zero, up to a bound."""
+    return min(MOST_SAMPLE_ELEMENTS, int(SAMPLE_ELEMENTS / section.keep_ratio))
+
+
+def take_sample(values: Vector, seed: Digest, size: int = SAMPLE_ELEMENTS) -> Sample:
+    """Read the elements at so many of the seed's places.
 
     Raises:
         MalformedBlobError: They cannot be read.
     """
-    places = np.array(sample_places(seed, values.element_count), np.int64)
+    places = np.array(sample_places(seed, values.element_count, size), np.int64)
     sample = np.empty(len(places), np.float32)
     block = np.empty(_BLOCK_ELEMENTS, np.float32)
     starts = places - places % _BLOCK_ELEMENTS
@@ -60,14 +67,14 @@ def take_sample(values: Vector, seed: Digest) -> Sample:
     return sample
 
 
-def sample_places(seed: Digest, count: int) -> list[int]:
-    """Draw places without repetition, ascending; all of them if there are few."""
-    if count <= SAMPLE_ELEMENTS:
+def sample_places(seed: Digest, count: int, size: int = SAMPLE_ELEMENTS) -> list[int]:
+    """Draw so many places without repetition, ascending; all of them if there are fewer."""
+    if count <= size:
         return list(range(count))
     # Raw output: unlike the distributions built on it, NumPy promises its stream for ever.
     source = np.random.PCG64(int.from_bytes(seed))
     found: set[int] = set()
-    while len(found) < SAMPLE_ELEMENTS:
+    while len(found) < size:
         found.add(int(source.random_raw()) % count)
     return sorted(found)
 

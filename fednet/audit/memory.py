@@ -24,7 +24,7 @@ import numpy as np
 import fednet
 from fednet.audit.checks import CHECKS
 from fednet.audit.findings import Finding, Severity
-from fednet.audit.likeness import SAMPLE_ELEMENTS, Sample
+from fednet.audit.likeness import MOST_SAMPLE_ELEMENTS, Sample
 from fednet.audit.own_work import Work
 from fednet.audit.report import Recalled, RoundResult, RoundVerdict, SiteResult
 from fednet.audit.snapshot import Snapshot
@@ -208,7 +208,7 @@ def _notice(raw: dict[str, object]) -> Finding:
 def _sample(raw: list[object]) -> tuple[SiteId, int, Commitment, Sample]:
     site, attempt, base, data = raw
     sample = np.frombuffer(bytes.fromhex(str(data)), "<f4").astype(np.float32)
-    if len(sample) > SAMPLE_ELEMENTS:
+    if len(sample) > MOST_SAMPLE_ELEMENTS:
         raise ValueError("the sample is too long")
     return SiteId(_integer(site)), _integer(attempt), Commitment(str(base)), sample
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fednet.aggregation import PartOfState
+from fednet.aggregation import PartOfState, Vector
 from fednet.audit.checks import OWN_WORK
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.likeness import (
@@ -27,6 +27,7 @@ from fednet.audit.likeness import (
     compare,
     is_telling,
     sample_distance,
+    sample_size,
     take_sample,
 )
 from fednet.codec import Reason, TensorFile, Verdict, open_update
@@ -114,9 +115,7 @@ class OwnWork:
             with TensorFile(base_path, "base", self.plan.model.size_bytes) as state:
                 self._shape = self._shape or StateShape.of_state(self.plan, state.layout)
                 with self._open(path, self._shape) as update:
-                    self._look(
-                        Work(submission, base, take_sample(update, self.seed)), update, state
-                    )
+                    self._look(Work(submission, base, self._sample(update)), update, state)
         except (MalformedBlobError, ShapeMismatchError):
             return
 
@@ -128,7 +127,7 @@ class OwnWork:
         part = self._shape.part_of(update.layout) if self._shape else None
         if part is not None:
             model = PartOfState(state, part)
-            if sample_distance(work.sample, take_sample(model, self.seed)) <= NEAR_DISTANCE:
+            if sample_distance(work.sample, self._sample(model)) <= NEAR_DISTANCE:
                 self._report_model(work, compare(update, model))
         for other in self._candidates(work):
             self._judge(work, update, other)
@@ -231,6 +230,9 @@ class OwnWork:
             duty=f"site {work.site}, to explain it",
             actual="no change",
         )
+
+    def _sample(self, values: Vector) -> Sample:
+        return take_sample(values, self.seed, sample_size(self.plan.update))
 
     def _open(self, path: BlobFile, shape: StateShape) -> UpdateFile:
         return open_update(path, path.name, self.plan, shape)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,14 +13,19 @@ from hypothesis.extra import numpy as arrays_of
 
 from fednet.audit import AuditReport, Severity
 from fednet.audit.likeness import (
+    MOST_SAMPLE_ELEMENTS,
     SAMPLE_ELEMENTS,
     compare,
+    is_telling,
     sample_places,
+    sample_size,
     take_sample,
 )
 from fednet.codec import TensorFile, write_state
 from fednet.domain.identity import Digest
+from fednet.domain.sections import UpdateSection
 from fednet.domain.tensors import FloatArray
+from tests.codec_fixtures import Written
 from tests.unit.audit.world import SHAPES, World, filled, work_of
 
 SEED = Digest(bytes(range(32)))
@@ -182,3 +190,14 @@ def test_files_are_compared_to_the_last_element(tmp_path_factory: pytest.TempPat
     assert not other.is_identical
     assert 0 < other.distance < 1e-9
     assert np.array_equal(sample, values[sample_places(SEED, len(values))])
+
+
+def test_sparse_updates_are_looked_at_in_more_places(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).standard_normal(50_000, np.float32)
+    written = Written(tmp_path, "topk-int8", {"w": values}, Decimal("0.002"))
+    section = written.plan.update
+    assert sample_size(section) == MOST_SAMPLE_ELEMENTS
+    assert sample_size(UpdateSection()) == SAMPLE_ELEMENTS
+    with written.open() as file:
+        assert not is_telling(take_sample(file, SEED))
+        assert is_telling(take_sample(file, SEED, sample_size(section)))
