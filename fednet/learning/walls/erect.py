@@ -22,6 +22,8 @@ _SYSTEM_READABLE = (
     "/usr/share/zoneinfo",
 )  # fmt: skip
 """Libraries and facts about the processor that Python and torch read."""
+_SYSTEM_WRITABLE = ("/dev/null",)
+"""What libraries that torch imports where they are installed open for writing (dill)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,9 @@ def _give_up_privileges() -> Wall:
 
 def _restrict_files(enclosure: Enclosure) -> tuple[Wall, int]:
     readable = (*enclosure.readable, *(Path(path) for path in _SYSTEM_READABLE))
+    writable = (*enclosure.writable, *(Path(path) for path in _SYSTEM_WRITABLE))
     try:
-        version = landlock.restrict(readable, enclosure.writable)
+        version = landlock.restrict(readable, writable)
     except OSError as exc:
         return Wall("files", False, f"Landlock: {exc.strerror}; Linux 5.13 or newer has it"), 0
     return Wall("files", True, f"Landlock ABI {version}"), version
