@@ -20,7 +20,7 @@ from fednet.node.data import SaltedData, create_salt
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A data file and the task that reads it."""
+    """A data file or folder, and the task that reads it."""
 
     path: Path
     task: str
@@ -41,19 +41,19 @@ def choose(app: App, path: Path | None, task: str | None) -> Chosen:
         raise SettingsError("no task named", hint="give --task, or set task.source in fednet.toml")
     found = path.absolute() if path is not None else app.path(stored.data.path)
     try:
-        size = found.stat().st_size
+        size = next(found.iterdir(), None) if found.is_dir() else found.stat().st_size
     except OSError as exc:
         raise DataError(
             "cannot read the data",
             subject=str(found),
             actual=exc.strerror,
-            hint="check the path of the data file",
+            hint="check the path of the data",
         ) from exc
-    if not found.is_file() or size == 0:
+    if not size or not (found.is_file() or found.is_dir()):
         raise DataError(
-            "the data is no file with something in it",
+            "the data is no file or folder with something in it",
             subject=str(found),
-            hint="give one CSV, Parquet or NumPy file",
+            hint="give a CSV, Parquet, Arrow or NumPy file, or the folder of a dataset",
         )
     return Chosen(found, source)
 

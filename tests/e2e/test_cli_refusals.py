@@ -134,7 +134,7 @@ def test_second_store_of_a_home_is_refused(operator: Person) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda text: "", "no file with something in it"),
+        (lambda text: "", "no file or folder with something in it"),
         (lambda text: "a,b\n1,2\n", ""),
         (lambda text: text.replace(text.splitlines()[1].split(",")[0], "nan", 1), ""),
     ],
