@@ -86,6 +86,8 @@ class Recomputed:
 
     record: RoundRecord
     record_bytes: bytes
+    settlement: Settlement
+    """What the chain settles if this becomes final."""
     state_path: Path
     digest: Digest
     """What a witness hashes. Never publish it."""
@@ -96,12 +98,7 @@ class Recomputed:
     @property
     def commitment(self) -> Commitment:
         """Commit to the record's bytes."""
-        return Commitment.of(self.record_bytes)
-
-    @property
-    def settlement(self) -> Settlement:
-        """Return what the chain settles if this becomes final."""
-        return self.record.settlement
+        return self.settlement.record
 
     def count(self, inclusion: Inclusion) -> int:
         """Count the submissions with a verdict."""
@@ -278,6 +275,7 @@ def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
     return Recomputed(
         record=record,
         record_bytes=record.to_bytes(),
+        settlement=record.settlement,
         state_path=combined.state_path,
         digest=combined.digest,
         verdicts=combined.verdicts,

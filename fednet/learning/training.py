@@ -35,7 +35,10 @@ def seed_everything(seed: int) -> None:
     """Seed every source of randomness that a task may draw from."""
     random.seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)
-    torch.manual_seed(seed)
+    # torch.manual_seed also notes, at some cost, what to do once an accelerator is there.
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)
 
 
 def build_model(task: Task, seed: int) -> torch.nn.Module:
