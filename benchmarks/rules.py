@@ -157,7 +157,8 @@ def _read(path: Path) -> FloatArray:
 
 def plain_median(stacked: FloatArray) -> FloatArray:
     """Take the median of each column."""
-    return np.median(stacked, axis=0)
+    middle: FloatArray = np.median(stacked, axis=0)
+    return middle
 
 
 def plain_trimmed_mean(stacked: FloatArray) -> FloatArray:
@@ -182,10 +183,10 @@ def plain_krum(stacked: FloatArray) -> FloatArray:
 
 def plain_geometric_median(stacked: FloatArray) -> FloatArray:
     """Iterate on vectors."""
-    centre = stacked.mean(axis=0)
+    centre: FloatArray = stacked.mean(axis=0)
     for _ in range(ITERATIONS):
         weights = 1 / np.maximum(np.linalg.norm(stacked - centre, axis=1), 1e-6)
-        centre = (weights / weights.sum()).astype(np.float32) @ stacked
+        centre = np.matmul((weights / weights.sum()).astype(np.float32), stacked)
     return centre
 
 
