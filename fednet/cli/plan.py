@@ -44,7 +44,11 @@ _REAL = _Real()
 
 @plan.command()
 @click.argument("name")
-@click.option("--task", required=True, help="breast-cancer, digits, module:Class or file.py:Class.")
+@click.option(
+    "--task",
+    required=True,
+    help="breast-cancer, digits, digits-conv, module:Class or file.py:Class.",
+)
 @click.option("--rounds", type=int, default=10, show_default=True)
 @click.option("--sites", type=int, default=2, show_default=True, help="Consents that start it.")
 @click.option("--minimum-sites", type=int, help="Least consents; default SITES.")

@@ -82,7 +82,7 @@ class TaskSection(_Section):
     """The learning task whose code this site has agreed to run."""
 
     source: str = ""
-    """breast-cancer, digits, package.module:Class or path/to/file.py:Class."""
+    """breast-cancer, digits, digits-conv, package.module:Class or path/to/file.py:Class."""
     without_walls: tuple[str, ...] = Field((), strict=False)
     """Essential sandbox walls that this site accepts to be missing."""
 
