@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fednet.learning.sandbox import probe_walls
     from fednet.learning.source import TaskSource, find_task
-    from fednet.learning.tables import Table, load_table
+    from fednet.learning.supervised import SupervisedTask
+    from fednet.learning.tables import Measured, Table, load_measured, load_table
     from fednet.learning.task import Dataset, Task
     from fednet.learning.trainer import Trainer
     from fednet.learning.values import (
@@ -30,6 +31,8 @@ __all__ = [
     "Inspection",
     "Limits",
     "LocalTerms",
+    "Measured",
+    "SupervisedTask",
     "Table",
     "Task",
     "TaskSource",
@@ -38,6 +41,7 @@ __all__ = [
     "Wall",
     "derive_seed",
     "find_task",
+    "load_measured",
     "load_table",
     "probe_walls",
 ]
@@ -47,6 +51,8 @@ _HOMES = {
     "Inspection": "values",
     "Limits": "values",
     "LocalTerms": "values",
+    "Measured": "tables",
+    "SupervisedTask": "supervised",
     "Table": "tables",
     "Task": "task",
     "TaskSource": "source",
@@ -55,6 +61,7 @@ _HOMES = {
     "Wall": "walls.report",
     "derive_seed": "values",
     "find_task": "source",
+    "load_measured": "tables",
     "load_table": "tables",
     "probe_walls": "sandbox",
 }

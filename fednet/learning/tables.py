@@ -1,11 +1,12 @@
-"""Read a site's private data from CSV, Parquet or NumPy; no torch, no pickle.
+"""Read a site's private data from CSV, Parquet, Arrow, NumPy or pandas; no torch, no pickle.
 
 Every way of reading ends in the same `Table` and the same refusals. A refusal
 names the column and counts rows; it never quotes a value, because errors are
 printed and logged and the data is private.
 
 * ``.csv``: a header row with the column names, comma-separated numbers.
-* ``.parquet``: columns by name (needs ``pyarrow``).
+* ``.parquet``, ``.arrow``, ``.feather``: columns by name, of numbers or of lists of them.
+* a folder that Hugging Face's ``Dataset.save_to_disk`` wrote: the same.
 * ``.npz``: arrays ``features`` (rows, columns) and ``labels`` (rows).
 * ``.npy``: one array (rows, columns); the label is the last column.
 
@@ -25,18 +26,26 @@ import numpy as np
 import numpy.typing as npt
 
 from fednet.errors import DataError
+from fednet.learning.columns import Columns, Numbers, kind, positions
 
 MAX_FILE_BYTES = 4 << 30
-Numbers = npt.NDArray[np.float64]
-_Columns = tuple[Numbers, Numbers]
+_Reader = Callable[[Path, Sequence[str], str], Columns]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Hold numeric examples: ``features`` (rows, columns) and ``labels`` (rows)."""
+    """Hold examples of classes: ``features`` (rows, columns) and ``labels`` (rows)."""
 
     features: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Hold examples of a quantity: ``features`` (rows, columns) and ``targets`` (rows)."""
+
+    features: npt.NDArray[np.float32]
+    targets: npt.NDArray[np.float32]
 
 
 def load_table(
@@ -60,21 +69,89 @@ def load_table(
         DataError: Missing, empty, too large, wrong columns, something that is
             not a finite number, or only one class where there are no more than two.
     """
-    subject = path.name
-    readers: dict[str, Callable[[Path, Sequence[str], str], _Columns]] = {
+    read = _read(path, features, label, max_file_bytes)
+    return _classified(read, features, label, classes, path.name)
+
+
+def load_measured(
+    path: Path, *, features: Sequence[str], target: str, max_file_bytes: int = MAX_FILE_BYTES
+) -> Measured:
+    """Read the named feature columns and one column of a quantity, for regression.
+
+    Args:
+        path: The file or folder, as for `load_table`.
+        features: Column names, in the order the model wants them.
+        target: The column with the quantity.
+        max_file_bytes: Refuse anything larger before reading it.
+
+    Raises:
+        DataError: As for `load_table`; any finite numbers may be targets.
+    """
+    read = _read(path, features, target, max_file_bytes)
+    values = _finite(read, features, path.name)
+    alone = Columns(read.labels[:, None], read.labels, (target,))
+    return Measured(values, _finite(alone, (target,), path.name)[:, 0])
+
+
+def table_of_frame(
+    frame: object, *, features: Sequence[str], label: str, classes: int | None = None
+) -> Table:
+    """Take the named columns of a pandas DataFrame, with the refusals of `load_table`.
+
+    Raises:
+        DataError: As for `load_table`.
+    """
+    from fednet.learning.arrow import read_frame
+
+    return _classified(read_frame(frame, features, label), features, label, classes, "DataFrame")
+
+
+def _read(path: Path, features: Sequence[str], label: str, max_file_bytes: int) -> Columns:
+    readers: dict[str, _Reader] = {
         ".csv": _read_csv,
         ".parquet": _read_parquet,
+        ".arrow": _read_ipc,
+        ".feather": _read_ipc,
         ".npz": _read_npz,
         ".npy": _read_npy,
     }
+    if path.is_dir():
+        return _read_folder(path, features, label, max_file_bytes)
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(
-            "unknown data format", subject=subject, expected=", ".join(readers), actual=path.suffix
+            "unknown data format",
+            subject=path.name,
+            expected=", ".join(readers),
+            actual=path.suffix,
         )
     _require_file(path, max_file_bytes)
-    values, labels = reader(path, features, label)
-    return _checked(values, labels, features, label, classes, subject)
+    return reader(path, features, label)
+
+
+# pyarrow costs a tenth of a second to import, which CSV and NumPy need not pay.
+
+
+def _read_parquet(path: Path, features: Sequence[str], label: str) -> Columns:
+    from fednet.learning.arrow import read_parquet
+
+    return read_parquet(path, features, label)
+
+
+def _read_ipc(path: Path, features: Sequence[str], label: str) -> Columns:
+    from fednet.learning.arrow import read_ipc
+
+    return read_ipc(path, features, label)
+
+
+def _read_folder(path: Path, features: Sequence[str], label: str, max_bytes: int) -> Columns:
+    from fednet.learning.arrow import folder_files, read_folder
+
+    left = max_bytes
+    for part in folder_files(path):
+        _require_file(part, left)
+        left -= part.stat().st_size
+    return read_folder(path, features, label)
 
 
 def _require_file(path: Path, max_file_bytes: int) -> None:
@@ -95,11 +172,11 @@ def _require_file(path: Path, max_file_bytes: int) -> None:
         )
 
 
-def _read_csv(path: Path, features: Sequence[str], label: str) -> _Columns:
+def _read_csv(path: Path, features: Sequence[str], label: str) -> Columns:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header = [name.strip() for name in next(csv.reader(stream), [])]
-            where = _positions(header, features, label, path.name)
+            where = positions(header, features, label, path.name)
             try:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "loadtxt: input contained no data")
@@ -109,8 +186,8 @@ def _read_csv(path: Path, features: Sequence[str], label: str) -> _Columns:
             except ValueError:
                 raise _csv_fault(path, header, where) from None
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        raise DataError("data file cannot be read", subject=path.name, actual=_kind(exc)) from exc
-    return table[:, :-1], table[:, -1]
+        raise DataError("data file cannot be read", subject=path.name, actual=kind(exc)) from exc
+    return Columns(table[:, :-1], table[:, -1], tuple(features))
 
 
 def _csv_fault(path: Path, header: Sequence[str], where: Sequence[int]) -> DataError:
@@ -138,29 +215,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_parquet(path: Path, features: Sequence[str], label: str) -> _Columns:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as exc:
-        raise DataError(
-            "Parquet cannot be read here",
-            subject=path.name,
-            hint="install pyarrow, or write the data as CSV",
-        ) from exc
-    try:
-        # memory_map and threads off: the limits count private memory and threads
-        with parquet.ParquetFile(path, memory_map=False) as source:
-            header = list(source.schema_arrow.names)
-            _positions(header, features, label, path.name)
-            table = source.read(columns=[*features, label], use_threads=False)
-        columns = [np.asarray(table[name].to_numpy(), dtype=np.float64) for name in features]
-        labels = np.asarray(table[label].to_numpy(), dtype=np.float64)
-    except (OSError, ArrowException, ValueError, TypeError) as exc:
-        raise DataError("not a table of numbers", subject=path.name, actual=_kind(exc)) from exc
-    return np.column_stack(columns), labels
-
-
-def _read_npz(path: Path, features: Sequence[str], label: str) -> _Columns:
+def _read_npz(path: Path, features: Sequence[str], label: str) -> Columns:
     try:
         with np.load(path, allow_pickle=False) as archive:
             if set(archive.files) != {"features", "labels"}:
@@ -172,17 +227,17 @@ def _read_npz(path: Path, features: Sequence[str], label: str) -> _Columns:
                 )
             values, labels = _numeric(archive["features"]), _numeric(archive["labels"])
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as exc:
-        raise DataError("not a NumPy archive", subject=path.name, actual=_kind(exc)) from exc
+        raise DataError("not a NumPy archive", subject=path.name, actual=kind(exc)) from exc
     if labels.ndim != 1:
         raise DataError("labels are not one column", subject=path.name, actual=labels.shape)
-    return values, labels
+    return Columns(values, labels, tuple(features))
 
 
-def _read_npy(path: Path, features: Sequence[str], label: str) -> _Columns:
+def _read_npy(path: Path, features: Sequence[str], label: str) -> Columns:
     try:
         table = _numeric(np.load(path, allow_pickle=False))
     except (OSError, ValueError, TypeError, EOFError) as exc:
-        raise DataError("not a NumPy array", subject=path.name, actual=_kind(exc)) from exc
+        raise DataError("not a NumPy array", subject=path.name, actual=kind(exc)) from exc
     if table.ndim != 2 or table.shape[1] != len(features) + 1:
         raise DataError(
             "wrong shape",
@@ -190,7 +245,7 @@ def _read_npy(path: Path, features: Sequence[str], label: str) -> _Columns:
             expected=f"(rows, {len(features)} features and the label)",
             actual=table.shape,
         )
-    return table[:, :-1], table[:, -1]
+    return Columns(table[:, :-1], table[:, -1], tuple(features))
 
 
 def _numeric(array: npt.NDArray[np.generic]) -> Numbers:
@@ -199,38 +254,14 @@ def _numeric(array: npt.NDArray[np.generic]) -> Numbers:
     return np.asarray(array, dtype=np.float64)
 
 
-def _positions(
-    header: Sequence[str], features: Sequence[str], label: str, subject: str
-) -> list[int]:
-    wanted = [*features, label]
-    missing = [name for name in wanted if name not in header]
-    doubled = [name for name in wanted if header.count(name) > 1]
-    if missing or doubled:
-        names = ", ".join((missing or doubled)[:5])
-        raise DataError(
-            "wrong columns",
-            subject=subject,
-            expected=f"{len(wanted)} columns, once each",
-            actual=f"{'missing' if missing else 'more than once'}: {names}",
-            hint="the first row must hold the column names the task asks for",
-        )
-    return [header.index(name) for name in wanted]
-
-
-def _checked(
-    values: Numbers,
-    labels: Numbers,
-    features: Sequence[str],
-    label: str,
-    classes: int | None,
-    subject: str,
-) -> Table:
-    if values.ndim != 2 or values.shape[1] != len(features) or len(values) != len(labels):
+def _finite(read: Columns, features: Sequence[str], subject: str) -> npt.NDArray[np.float32]:
+    values = read.values
+    if values.ndim != 2 or values.shape[1] != len(read.names) or len(values) != len(read.labels):
         raise DataError(
             "wrong shape",
             subject=subject,
             expected=f"(rows, {len(features)}) and as many labels",
-            actual=f"{values.shape} and {labels.shape}",
+            actual=f"{values.shape} and {read.labels.shape}",
         )
     if len(values) == 0:
         raise DataError("data file holds no examples", subject=subject)
@@ -240,8 +271,15 @@ def _checked(
             "NaN, infinite or too large for float32",
             subject=subject,
             expected="finite numbers",
-            actual=f"column {features[int(position)]!r}",
+            actual=f"column {read.names[int(position)]!r}",
         )
+    return narrowed
+
+
+def _classified(
+    read: Columns, features: Sequence[str], label: str, classes: int | None, subject: str
+) -> Table:
+    narrowed, labels = _finite(read, features, subject), read.labels
     top = (1 << 31) if classes is None else classes
     if not (
         np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0) & (labels < top)
@@ -266,8 +304,3 @@ def _checked(
 def _narrow(values: Numbers) -> npt.NDArray[np.float32]:
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def _kind(exc: BaseException) -> str:
-    """Name a failure without its text, which may quote private values."""
-    return type(exc).__name__
