@@ -65,10 +65,12 @@ class School(World):
         self, folder: Path, rounds: int, sections: Mapping[str, Any], seed: int = 3
     ) -> None:
         training.make_deterministic()
-        self.sections = {"training": TRAINING, **sections}  # type: ignore[misc]
+        others = {name: value for name, value in sections.items() if name != "update"}
+        self.sections = {"training": TRAINING, **others}  # type: ignore[misc]
         self.task = built_in_task("digits")
         self.seed = seed
-        super().__init__(folder, SITES, rounds)
+        self.kept: dict[SiteId, Mapping[str, FloatArray]] = {}
+        super().__init__(folder, SITES, rounds, update=sections.get("update"))
 
     def initial(self) -> dict[str, FloatArray]:
         """Give each cluster a model of its own."""
@@ -77,6 +79,7 @@ class School(World):
             rounds=100,
             task=TaskSection(source="digits", digest="0" * 64),
             model=ModelSection(commitment="0" * 64, size_bytes=1),
+            update=self.update,
             **self.sections,
         )
         models = [
@@ -104,10 +107,12 @@ class School(World):
             part = part_for(self.plan.clusters, self.place.round, assigned, site)
         if part is None:
             part = self.closest(site, state)
-        terms = naming.terms_of(self.plan, self.shape, state, {}, part)
+        kept = self.kept.get(site, {})
+        terms = naming.terms_of(self.plan, self.shape, state, kept, part)
         base = naming.model_of(self.shape, state, part)
         seed = derive_seed(self.seed, site, self.place.round)
-        result = local.work(self.task, self.data(site), base, TRAINING, seed, terms)
+        result = local.work(self.task, self.data(site), base, self.plan.training, seed, terms)
+        self.kept[site] = result.kept
         self.submit(
             site,
             arrays=naming.update_of(self.shape, result, part),
