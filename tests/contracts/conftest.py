@@ -19,7 +19,10 @@ def anvil() -> Iterator[Anvil]:
         chain.stop()
 
 
-ROUNDS = {"test_consents", "test_deadlines", "test_finality", "test_lazy_moves", "test_rounds"}
+ROUNDS = {
+    "test_conclude", "test_consents", "test_deadlines", "test_finality", "test_lazy_moves",
+    "test_rounds", "test_target_updates",
+}  # fmt: skip
 """Tests of what every rounds module does alike."""
 BATCHED = {"test_batches", "test_committees"}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.batching import carriage, committee, drawn, submit_batch, vote
-from tests.contracts.chain import ATTESTING, FINAL, PROPOSING, digest, running_hash
+from tests.contracts.chain import ATTESTING, COMPLETED, FINAL, PROPOSING, digest, running_hash
 from tests.contracts.world import World, encode_parameters, key_of
 
 
@@ -290,6 +290,21 @@ def test_parameters_without_a_committee_are_refused(world: World) -> None:
     )  # fmt: skip
     with pytest.raises(RuntimeError, match="reverted without a custom error"):
         world.send(world.researcher, act)
+
+
+def test_a_committee_does_not_end_a_run_early(world: World) -> None:
+    run = begun(world, 2)
+    to_attesting(world, run)
+    chosen = expected(world, run, committee(world, run)[2], 2)
+    for at in chosen:
+        world.attest(run, world.parties[at])
+    assert world.state(run)["quorum"] == 2
+    for party in world.parties[:2]:
+        world.send(party.account, world.rounds.functions.conclude(run, party.site, 1))
+    assert world.state(run)["phase"] == FINAL
+    third = world.parties[2]
+    world.send(third.account, world.rounds.functions.conclude(run, third.site, 1))
+    assert world.state(run)["phase"] == COMPLETED
 
 
 def test_a_committee_as_large_as_the_cohort_needs_no_draw(world: World) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,6 +28,7 @@ from tests.contracts.chain import (
     COMPLETED,
     FINAL,
     GATHERING,
+    MODULES,
     PROPOSING,
     Anvil,
     Refused,
@@ -56,6 +58,7 @@ class Rounds(RuleBasedStateMachine):
     """One run of four sites, and everybody's attempts to move it."""
 
     chain: Anvil
+    module: str
     reached: list[tuple[int, int]]
 
     @initialize(
@@ -64,7 +67,7 @@ class Rounds(RuleBasedStateMachine):
         aim=st.sampled_from([0, 2, 3]),
     )
     def deploy(self, steps: int, ready: bool, aim: int) -> None:
-        self.world = World(self.chain, SITES)
+        self.world = World(self.chain, SITES, self.module)
         self.run_id = self.world.open(
             rounds=2,
             targetSites=3,
@@ -326,9 +329,11 @@ def _reachable(phase: int) -> set[int]:
     return found
 
 
-def test_rounds_keep_their_promises_in_any_order(property_chain: Anvil) -> None:
+@pytest.mark.parametrize("module", MODULES)
+def test_rounds_keep_their_promises_in_any_order(property_chain: Anvil, module: str) -> None:
     reached: list[tuple[int, int]] = []
-    machine = type("BoundRounds", (Rounds,), {"chain": property_chain, "reached": reached})
+    bound = {"chain": property_chain, "module": module, "reached": reached}
+    machine = type("BoundRounds", (Rounds,), bound)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(
