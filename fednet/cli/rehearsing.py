@@ -33,6 +33,7 @@ from fednet.simulation.engine import Watch
 
 if TYPE_CHECKING:
     from fednet.learning.inprocess import InProcessTrainer
+    from fednet.learning.task import Task
 
 Corrupt = Callable[[Member, TrainerPort], tuple[TrainerPort, Airlock]]
 """Gives a site its trainer and airlock: the honest ones, or those of a liar."""
@@ -56,22 +57,37 @@ class Stage:
     pool: ThreadPoolExecutor
 
 
+@dataclass(frozen=True, slots=True)
+class OwnRecords:
+    """Records of one's own instead of those that ship with a task."""
+
+    sites: tuple[Path, ...]
+    """A file or folder for each virtual site, as its task reads it."""
+    held_out: Path
+    """Records of no site, on which models are judged."""
+
+
 @contextmanager
 def staged(
-    scenario: Scenario, task: str, keep: Path | None, say: Callable[[str], None]
+    scenario: Scenario,
+    task: str,
+    keep: Path | None,
+    say: Callable[[str], None],
+    own: OwnRecords | None = None,
 ) -> Iterator[Stage]:
     """Start a chain and a store, deploy, and let virtual sites join.
 
     Args:
         scenario: Who takes part.
-        task: A task whose records ship with fednet.
+        task: A task; without records of one's own, one whose records ship with fednet.
         keep: Home that stays when it is over, for the explorer; None leaves nothing.
         say: Told of each step.
+        own: Records for a site each.
 
     Raises:
         SettingsError: The home is not empty, or the task has no records of its own.
     """
-    if task not in BUILT_IN:
+    if own is None and task not in BUILT_IN:
         raise SettingsError(
             "this task ships no records to deal to virtual sites",
             subject=task,
@@ -87,7 +103,12 @@ def staged(
         say("starting a chain and a store")
         opening = pool.submit(_open_store, app)
         stack.callback(lambda: opening.result().close())
-        dealing = pool.submit(Tasks.deal, scenario, task, app.home / "data")
+        folder = app.home / "data"
+        if own is None:
+            dealing = pool.submit(Tasks.deal, scenario, task, folder)
+        else:
+            held = stack.enter_context(_imported(task))
+            dealing = pool.submit(Tasks.given, scenario, task, *held, own, folder)
         chain = wiring.local_chain(app, "anvil", 0)
         stack.callback(chain.stop)
         app.update({"chain": {"url": chain.start(), "engine": "anvil"}})
@@ -136,20 +157,23 @@ class Tasks:
     """One task in this process, and its records dealt to the sites."""
 
     def __init__(
-        self, source: TaskSource, name: str, records: Sequence[VirtualData], held_out: Path
+        self,
+        source: TaskSource,
+        name: str,
+        task: Task,
+        records: Sequence[VirtualData],
+        held_out: Path,
     ) -> None:
-        from fednet.learning import baseline
-
         self._source = source
         self._name = name
-        self._task = baseline.built_in_task(name)
+        self._task = task
         self.records = records
         self._maker = self._open(None, held_out)
 
     @classmethod
     def deal(cls, scenario: Scenario, name: str, folder: Path) -> Tasks:
         """Deal the records that ship with a task."""
-        from fednet.learning import hostile, training
+        from fednet.learning import baseline, hostile, training
 
         training.make_deterministic()
         kind = scenario.partition
@@ -167,7 +191,44 @@ class Tasks:
             VirtualData(path, len(lines) * (deed.claimed if number >= honest else 1))
             for number, (path, lines) in enumerate(zip(paths, split.sites, strict=True))
         ]
-        return cls(find_task(name), name, records, held_out)
+        return cls(find_task(name), name, baseline.built_in_task(name), records, held_out)
+
+    @classmethod
+    def given(
+        cls,
+        scenario: Scenario,
+        name: str,
+        source: TaskSource,
+        task: Task,
+        own: OwnRecords,
+        folder: Path,
+    ) -> Tasks:
+        """Take records of one's own; only links to them are made.
+
+        Raises:
+            DataError: The task cannot read them.
+            SettingsError: An attack would have to change them.
+        """
+        from fednet.learning import hostile, training
+
+        training.make_deterministic()
+        attack, honest = scenario.attack, scenario.sites
+        deed = hostile.ATTACKS[attack.name if attack else "none"]
+        honest -= attack.count if attack else 0
+        if deed.flips_labels:
+            raise SettingsError(
+                "this attack changes records, and these are your own",
+                subject=attack.name if attack else "",
+                hint="give the hostile sites files with changed labels, and no attack",
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        records = []
+        for number, path in enumerate(own.sites):
+            link = folder / f"site-{number + 1}{'' if path.is_dir() else path.suffix}"
+            link.symlink_to(path.absolute())
+            claimed = deed.claimed if number >= honest else 1
+            records.append(VirtualData(link, len(task.load(link)) * claimed))
+        return cls(source, name, task, records, own.held_out)
 
     def trainer(self, member: Member) -> TrainerPort:
         """Make a site's trainer."""
@@ -206,6 +267,15 @@ class Tasks:
         from fednet.learning.inprocess import InProcessTrainer
 
         return InProcessTrainer(self._source, self._task, dataset, held_out=held_out)
+
+
+@contextmanager
+def _imported(name: str) -> Iterator[tuple[TaskSource, Task]]:
+    from fednet.learning.inprocess import imported
+
+    source = find_task(name)
+    with imported(source) as task:
+        yield source, task
 
 
 def _open(stage: Stage, file: PlanFile) -> RunOpened:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
-from fednet.cli import output, plans
+from fednet.cli import output, plans, variants
 from fednet.cli.app import App, example, json_option, pass_app
 from fednet.domain.identity import RoundNumber
-from fednet.domain.plan import Plan
-from fednet.domain.sections import AggregationSection
 from fednet.errors import FednetError
 from fednet.learning.hostile import ATTACKS
 from fednet.simulation import Attack, Partition, Scenario
-from fednet.simulation.comparison import Outcome, merged, variant
-from fednet.simulation.hostility import Hostility
+from fednet.simulation.comparison import Outcome
 
 _ATTACKS = tuple(name for name in ATTACKS if name != "none")
 _PNG, _JSON = "curves.png", "result.json"
@@ -78,14 +73,11 @@ def simulate(
     hostile = Attack.parse(attack, _ATTACKS) if attack else None
     scenario = Scenario(sites, Partition.parse(partition), hostile, seed)
     names = [name.strip() for name in compare.split(",") if name.strip()]
-    raws = {name: _raw(name, scenario, rounds, values, file) for name in names}
-    outcomes: list[Outcome] = []
+    changes = plans.with_values({}, values)
+    raws = {name: variants.lay_out(name, scenario, rounds, changes, file) for name in names}
     with ExitStack() as stack:
         stage = stack.enter_context(rehearsing.staged(scenario, task, keep, output.say))
-        for name, raw in raws.items():
-            hostility = Hostility(hostile, stage.crowd.members, seed)
-            played = rehearsing.play(stage, raw, hostility.equip, partial(_tell, name))
-            outcomes.append(Outcome(name, played, _metric(raw, played.metrics)))
+        outcomes = variants.play_all(stage, raws, _tell)
         if out is not None:
             _write(out, outcomes, scenario, stage.app.home)
     if as_json:
@@ -97,50 +89,9 @@ def simulate(
         output.say(f"      then: fednet --home {keep} explorer")
 
 
-def _raw(
-    name: str, scenario: Scenario, rounds: int, values: tuple[str, ...], file: Path | None
-) -> dict[str, Any]:
-    """Lay out one variant's plan, without its task and model."""
-    hostile = scenario.attack.count if scenario.attack else 0
-    count = scenario.sites
-    base: dict[str, Any] = {
-        "training": {"learning_rate": "0.1", "seed": scenario.seed},
-        "cohort": {"minimum_updates": min(2, count)},
-        "timing": {"reveal_seconds": 300},
-    }
-    if file is not None:
-        base = plans.read(file).plan.model_dump()
-        for section in ("format", "task", "model"):
-            base.pop(section)
-    needed = {
-        "name": name,
-        "rounds": rounds,
-        "cohort": {"minimum_sites": count, "target_sites": count, "maximum_sites": count},
-    }
-    raw = plans.with_values(merged(base, variant(name, hostile), needed), values)
-    rule = AggregationSection.model_validate(raw.get("aggregation", {}))
-    asked = int(raw["cohort"].get("minimum_updates", 2))
-    raw["cohort"]["minimum_updates"] = max(asked, rule.least_updates)
-    # An impossible plan is refused before anything is started for the possible ones.
-    unnamed = {
-        "task": {"source": "unnamed", "digest": "0" * 64},
-        "model": {"commitment": "0" * 64, "size_bytes": 1},
-    }
-    Plan.validated(raw | unnamed, f"plan of {name}")
-    return raw
-
-
 def _tell(name: str, number: RoundNumber, metrics: Mapping[str, float]) -> None:
     found = ", ".join(f"{key} {value:.3f}" for key, value in metrics.items())
     output.say(f"{name}: round {number}: {found}")
-
-
-def _metric(raw: Mapping[str, Any], metrics: list[Mapping[str, float]]) -> str:
-    """Choose what to compare: the metric that the plan names, or the task's first."""
-    asked = str(raw.get("evaluation", {}).get("metric", ""))
-    if not metrics:
-        return asked
-    return asked if asked in metrics[0] else sorted(metrics[0])[0]
 
 
 def _print(outcomes: list[Outcome], scenario: Scenario) -> None:

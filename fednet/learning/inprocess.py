@@ -6,11 +6,16 @@ researcher, so that the walls of a site would keep nothing from anybody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from fednet.domain.tensors import FloatArray, encode_tensors
-from fednet.learning import wire
+from fednet.errors import TaskError
+from fednet.learning import tasks, wire
 from fednet.learning.service import Service
 from fednet.learning.source import TaskSource
 from fednet.learning.task import Task
@@ -46,3 +51,48 @@ class InProcessTrainer(Trainer):
     ) -> tuple[wire.Message, bytes]:
         payload = b"" if tensors is None else encode_tensors(tensors, {})
         return self._service.answer(request, payload)
+
+
+@contextmanager
+def imported(source: TaskSource) -> Iterator[Task]:
+    """Import a task into this process, from a copy of just the bytes that its digest covers.
+
+    Its modules are gone afterwards, so that an edited file is read anew.
+
+    Raises:
+        TaskError: There is no such class in it, or its code failed.
+    """
+    if source.is_built_in:
+        yield _made(f"{tasks.__name__}.{source.module}", source.class_name)
+        return
+    own = {Path(name).with_suffix("").as_posix().replace("/", ".") for name, _ in source.files}
+    own |= {name.removesuffix(".__init__") for name in own}
+    shadowed = {name: sys.modules.pop(name) for name in own & set(sys.modules)}
+    with tempfile.TemporaryDirectory(prefix="fednet-source-") as folder:
+        for name, data in source.files:
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        sys.path.insert(0, folder)
+        importlib.invalidate_caches()
+        try:
+            yield _made(source.module, source.class_name)
+        finally:
+            sys.path.remove(folder)
+            for name in own:
+                sys.modules.pop(name, None)
+            sys.modules.update(shadowed)
+
+
+def _made(module: str, class_name: str) -> Task:
+    subject = f"{module}:{class_name}"
+    try:
+        found = getattr(importlib.import_module(module), class_name, None)
+        made = found() if isinstance(found, type) and issubclass(found, Task) else None
+    except Exception as exc:
+        raise TaskError(
+            "the task's code failed", subject=subject, actual=f"{type(exc).__name__}: {exc}"
+        ) from exc
+    if made is None:
+        raise TaskError("not a task", subject=subject, expected="a subclass of fednet.Task")
+    return made
