@@ -184,6 +184,13 @@ class Trainer:
         given = {groups.MODEL: base, groups.CONTROL: terms.control, groups.KEPT: terms.kept}
         answer, payload = self._ask(request, groups.join(given))
         arrays = _read_tensors(payload)
+        strange = [name for name in arrays if name.partition("/")[0] not in given]
+        if strange:
+            raise TaskError(
+                "the task answered with tensors that nobody asked for",
+                subject=wire.plain_text(strange[0]),
+                expected=", ".join(given),
+            )
         moved = groups.matching(terms.travelling, base) if terms.travelling else set(base)
         expected = {name: base[name] for name in moved}
         update, control = groups.take(arrays, groups.MODEL), groups.take(arrays, groups.CONTROL)
