@@ -18,7 +18,7 @@ from tests.e2e.cli_world import Person, consortium, join
 PLAN = (
     "--task", "breast-cancer", "--rounds", "2", "--sites", "2", "--collect-seconds", "60",
     "--reveal-seconds", "20", "--grace-seconds", "5", "--propose-seconds", "60",
-    "--attest-seconds", "60",
+    "--attest-seconds", "60", "--set", "evaluation.metric=accuracy",
 )  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
         assert audit["verified"]
         assert [entry["verdict"] for entry in audit["rounds"]] == ["verified"] * 2
         assert not audit["anchored"]
+        see_what_was_measured(operator, told)
         compare_checkpoints(operator, sites[0])
         verify_in_the_explorer(operator)
 
@@ -107,6 +108,25 @@ def until(probe: Callable[[], str], seconds: float = 60.0) -> str:
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.1)
     return found
+
+
+def see_what_was_measured(operator: Person, watched: str) -> None:
+    """Read the sites' accuracy off the records, wherever a person looks for it."""
+    initial, first = (row["measured"] for row in operator.reads("ledger", "rounds", "1"))
+    assert (initial["round"], first["round"]) == (0, 1)
+    assert set(first["sites"]) == {"1", "2"}
+    said = first["evaluation"]
+    assert float(said["pooled"]) > 0.8 > float(initial["evaluation"]["pooled"])
+    assert said["best_round"] == 1
+    words = f"{said['pooled']} after round 1; best {said['pooled']} after round 1"
+    assert f"accuracy: {words}" in watched
+    assert words in operator.types("run", "status", "1").stdout
+    assert f"{said['pooled']} (best)" in operator.types("ledger", "rounds", "1").stdout
+    operator.types("model", "get", "1", "--best", "-o", "best model")
+    folder = operator.home / "best model"
+    lineage = json.loads((folder / "lineage.json").read_text())
+    assert lineage["model"] == said["best_state"]
+    assert said["pooled"] in (folder / "README.md").read_text()
 
 
 def compare_checkpoints(operator: Person, member: Person) -> None:

@@ -7,13 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fednet.domain.evaluation import Evaluation
 from fednet.domain.identity import Commitment, Locator, RoundNumber
 from fednet.domain.plan import Plan
-from fednet.domain.record import RoundRecord, UpdateEntry
+from fednet.domain.record import ClusterEntry, RoundRecord, UpdateEntry
 from fednet.explorer.measuring import MeasureReader
 from fednet.explorer.plots import Metric, metric
+from fednet.explorer.writing import FILTERS
 from tests.unit.node.views import PLAN
 
 
@@ -116,3 +118,16 @@ def test_absurd_figures_stay_within_the_drawing() -> None:
     assert heights
     assert all(0 <= y <= 190 for y in heights)
     assert "nan" not in metric(Metric("m", [(4, 0.5)], {}, 4, None, 0.5, 0.5))
+
+
+def test_round_page_says_what_was_measured_and_who_belongs_where() -> None:
+    templates: Any = Environment(
+        loader=PackageLoader("fednet.explorer"), autoescape=True, undefined=StrictUndefined
+    )
+    templates.filters.update(FILTERS)
+    said = record(2, ["0.4", "0.6"]).model_copy(
+        update={"clusters": (ClusterEntry(site=1, cluster=0), ClusterEntry(site=2, cluster=1))}
+    )
+    shown = str(templates.get_template("macros.html").module.measured_facts(said))
+    assert "0.5 over examples; site 1: 0.4, site 2: 0.6." in shown
+    assert "site 1: 0, site 2: 1" in shown
