@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Self
@@ -14,6 +14,7 @@ from fednet.audit.memory import AuditMemory
 from fednet.audit.schema import ALL_FORMAT
 from fednet.cli import checkpoints, output, wiring
 from fednet.cli.app import App
+from fednet.domain.blobs import BlobStore
 from fednet.domain.checkpoint import SignedCheckpoint
 from fednet.domain.identity import Address, Digest, RunId
 from fednet.domain.ports import LedgerReader
@@ -81,20 +82,30 @@ def audit(
     app: App, reader: LedgerReader, run: RunId, options: Options | None = None
 ) -> AuditReport:
     """Audit a run, telling how far it is."""
-    chosen = options or Options()
-    fetch_seconds = app.settings().store.timeout_seconds
     with wiring.store(app) as store, output.counting(f"rounds of run {run} audited") as count:
-        return audit_run(
-            reader,
-            store,
-            run,
-            fetch_seconds=fetch_seconds,
-            progress=count,
-            checkpoints=chosen.checkpoints,
-            trusted=chosen.trusted,
-            memory=AuditMemory(memory_dir(app), chosen.afresh),
-            pins=chosen.pins,
-        )
+        return audit_with(app, reader, store, run, options or Options(), count)
+
+
+def audit_with(
+    app: App,
+    reader: LedgerReader,
+    store: BlobStore,
+    run: RunId,
+    options: Options,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> AuditReport:
+    """Audit a run with an open store."""
+    return audit_run(
+        reader,
+        store,
+        run,
+        fetch_seconds=app.settings().store.timeout_seconds,
+        progress=progress,
+        checkpoints=options.checkpoints,
+        trusted=options.trusted,
+        memory=AuditMemory(memory_dir(app), options.afresh),
+        pins=options.pins,
+    )
 
 
 def memory_dir(app: App) -> Path:
