@@ -25,7 +25,7 @@ CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "fednet" / "ledger" / "artifacts"
 BUILD = CONTRACTS / "build"
 NAMES = ("SiteRegistry", "DataAccess", "Runs", "Credits", "PlainRounds")
-LARGE_NAMES = ("BatchedRounds",)
+LARGE_NAMES = ("BatchedRounds", "SampledRounds")
 """Compiled for size instead of gas, to stay under the 24,576 bytes of EIP-170."""
 RUNS_OF_LARGE = 200
 SOLC_VERSION = "0.8.37"

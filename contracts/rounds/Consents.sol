@@ -57,6 +57,11 @@ abstract contract Consents is Transitions {
         if (member.consenting()) _end(run, site, member);
     }
 
+    /// @dev For modules in which not every member of the cohort submits.
+    function _isAwaited(uint64, Place, Membership) internal view virtual returns (bool) {
+        return true;
+    }
+
     /// @dev For modules that keep whose consent stands by roster position.
     function _setSeat(uint64 run, uint16 position, bool taken) internal virtual {}
 
@@ -104,6 +109,7 @@ abstract contract Consents is Transitions {
         (Place place, Progress progress) = (record.place, record.progress);
         if (_effective(record, place, progress).phase() != Phase.Collecting) return;
         if (member.position() >= place.rosterLength() || _submittedKeyOf(run, member) == place.attemptKey()) return;
+        if (!_isAwaited(run, place, member)) return;
         place = place.minusAwaited(record.pace.minimumUpdates);
         record.place = place;
         // After the deadline it is `advance` that closes the stage.

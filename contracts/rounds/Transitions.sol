@@ -29,7 +29,7 @@ abstract contract Transitions is RoundsStore {
         if (quorum < quorumBefore) quorum = quorumBefore;
         place = place.begun(round, attempt, uint40(block.timestamp) + record.pace.collectSeconds);
         place = place.withCohort(cohort, record.tally.rosterCount, quorum);
-        place = place.withAwaited(cohort, record.pace.minimumUpdates, _targetOf(record, cohort));
+        place = _awaiting(run, record, place, cohort);
         _logAttempt(run, record, place);
         return place;
     }
@@ -45,10 +45,10 @@ abstract contract Transitions is RoundsStore {
         return cohort;
     }
 
-    /// @dev Gives on how many submissions the stage closes, if nobody leaves.
-    function _targetOf(Record storage record, uint16 cohort) private view returns (uint16) {
+    /// @dev Waits for so many submissions, or for fewer if the plan aims at fewer.
+    function _awaiting(uint64, Record storage record, Place place, uint16 count) internal virtual returns (Place) {
         uint16 target = record.bounds.targetUpdates;
-        return target == 0 || target > cohort ? cohort : target;
+        return place.withAwaited(count, record.pace.minimumUpdates, target == 0 ? count : target);
     }
 
     function _logAttempt(uint64 run, Record storage record, Place place) private {

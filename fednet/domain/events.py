@@ -377,6 +377,16 @@ class RoundFinalized(RunEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class SampleDrawn(RunEvent):
+    """The sample of an attempt was drawn or, with no seed, its draw was put off."""
+
+    round: RoundNumber
+    attempt: int
+    source: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunConcluding(RunEvent):
     """A member voted to end the run with a final round."""
 

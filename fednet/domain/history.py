@@ -32,6 +32,8 @@ class AttemptHistory:
     started: ev.AttemptStarted
     submissions: dict[SiteId, ev.UpdateSubmitted] = field(default_factory=dict)
     """In the order of the chain; rows of batches that count are ``BatchedUpdate``."""
+    draws: list[ev.SampleDrawn] = field(default_factory=list)
+    """Of the sample, in a run whose module draws one; all but the last were put off."""
     closed: ev.SubmissionsClosed | None = None
     proposals: dict[int, ProposalHistory] = field(default_factory=dict)
     """By number, from 1."""
@@ -132,6 +134,8 @@ class RunHistory:
                 self._proposal(event).objections[event.site] = event
             case ev.RoundFinalized():
                 self.rounds[event.round].finalized = event
+            case ev.SampleDrawn():
+                self._attempt(event.round, event.attempt).draws.append(event)
             case ev.RunConcluding():
                 self.rounds[event.round].concluding[event.site] = event
             case ev.RunCompleted():

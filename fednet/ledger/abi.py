@@ -21,7 +21,7 @@ from fednet.errors import LedgerError
 
 DEPLOYED = ("SiteRegistry", "DataAccess", "Runs", "Credits", "PlainRounds")
 """Contracts of every deployment."""
-CONTRACTS = (*DEPLOYED, "BatchedRounds")
+CONTRACTS = (*DEPLOYED, "BatchedRounds", "SampledRounds")
 """Every contract that a ledger may hold: an operator can approve further rounds modules."""
 Value: TypeAlias = Any
 """What web3's codec takes and gives: int, bool, str, bytes, and tuples of these."""

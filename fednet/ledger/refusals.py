@@ -93,6 +93,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "CreditsOutOfBounds": ("the round grants too many or too few credits", _OUR_BUG),
     "CallerNotMember": ("the account is no member of the run", "use a member's keystore"),
     "StageUnknown": ("the rounds module has no such stage", _OUR_BUG),
+    # Rounds of samples
+    "SiteNotInSample": ("the site is not in the attempt's sample", "wait for the next round"),
+    "SampleSettled": ("there is no sample to draw, or it is drawn already", _NOTHING),
+    "SampleAhead": ("the block that draws the sample is not over yet", "try again in a moment"),
     # Rounds in batches
     "BatchMalformed": ("the batch's rows do not fit its positions", _OUR_BUG),
     "BatchWithoutEffect": ("nothing in the batch would count", _NOTHING),

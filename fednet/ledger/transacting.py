@@ -25,6 +25,7 @@ _FIXED_GAS = {
     "objectTo": 400_000,
     "advance": 400_000,
     "drop": 400_000,
+    "draw": 300_000,
     "claim": 250_000,
 }
 """Gas of the acts in a round, which are flat in cost and frequent, or depend on the time of

@@ -125,10 +125,12 @@ class Web3Writer:
         transferable: bool,
         parameters: Parameters,
         committee_sites: int | None = None,
+        sampled_sites: int | None = None,
     ) -> Receipt:
         packed = encode_parameters(parameters)
-        if committee_sites is not None:
-            packed += abi.encode(["uint16"], [committee_sites])
+        for of_module in (committee_sites, sampled_sites):
+            if of_module is not None:
+                packed += abi.encode(["uint16"], [of_module])
         return self._runs("open", module, *plan, *initial_model, transferable, packed)
 
     def announce(self, site: SiteId, commitment: Commitment, locator: Locator) -> Receipt:
@@ -182,6 +184,11 @@ class Web3Writer:
         expected: Commitment,
     ) -> Receipt:
         return self._round("objectTo", run, site, round_number, attempt, proposal, expected)
+
+    def draw(self, run: RunId) -> Receipt:
+        """Draw the sample of the attempt at hand; in a run of the sampled module."""
+        module = self._reader.run(run).module
+        return self._transactor.act("SampledRounds", module, "draw", [run])
 
     def conclude(self, run: RunId, site: SiteId, round_number: RoundNumber) -> Receipt:
         return self._round("conclude", run, site, round_number)

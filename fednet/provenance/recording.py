@@ -39,7 +39,7 @@ KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.ConsentEnded, ev.AttemptStarted, ev.UpdateSubmitted, ev.SubmissionsClosed,
     ev.RoundProposed, ev.RoundAttested, ev.RoundObjected, ev.ProposalEnded, ev.RoundFinalized,
     ev.RunConcluding, ev.RunCompleted, ev.RunAborted, ev.CreditsClaimed, ev.CreditsTransferred,
-    ev.UpdatesBatched, ev.CommitteeDrawn, ev.AttestationsBatched,
+    ev.UpdatesBatched, ev.CommitteeDrawn, ev.AttestationsBatched, ev.SampleDrawn,
 )  # fmt: skip
 """Every class of events; its number is its place. A plain RunEvent is of an unknown module."""
 KIND_NAMES = tuple(kind.__name__ for kind in KINDS)

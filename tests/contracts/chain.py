@@ -27,7 +27,7 @@ from web3.contract.contract import ContractFunction
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "fednet" / "ledger" / "artifacts"
 NODE_PACKAGES = ROOT / "fednet" / "ledger" / "chains" / "node"
-MODULES = ("PlainRounds", "BatchedRounds")
+MODULES = ("PlainRounds", "BatchedRounds", "SampledRounds")
 NAMES = ("SiteRegistry", "DataAccess", "Runs", "Credits", *MODULES)
 ENOUGH_GAS = 10_000_000
 

@@ -24,13 +24,17 @@ ROUNDS = {
     "test_rounds", "test_target_updates",
 }  # fmt: skip
 """Tests of what every rounds module does alike."""
-BATCHED = {"test_batches", "test_committees"}
+OF_MODULE = {
+    "test_batches": "BatchedRounds",
+    "test_committees": "BatchedRounds",
+    "test_samples": "SampledRounds",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "consortium" in metafunc.fixturenames:
         name = metafunc.module.__name__.rpartition(".")[2]
-        modules = MODULES if name in ROUNDS else MODULES[1:] if name in BATCHED else MODULES[:1]
+        modules = MODULES if name in ROUNDS else (OF_MODULE.get(name, "PlainRounds"),)
         metafunc.parametrize("consortium", modules, indirect=True, scope="session")
 
 

@@ -189,17 +189,23 @@ class World(Contracts):
             if self.access.functions.datasetOf(each).call()[0] == party.site
         )
 
-    def open(self, transferable: bool = False, committee: int = 0, **changes: int) -> int:
+    def open(
+        self, transferable: bool = False, committee: int = 0, sampled: int = 0, **changes: int
+    ) -> int:
         """Open a run with the usual parameters; give its id.
 
         Args:
             transferable: Whether sites may give credits away.
             committee: Sites that vote before finality, for the batched module; 0 for all.
+            sampled: Sites drawn for each attempt, for the sampled module; 0 for all.
             changes: Parameters that are not the usual ones.
         """
         parameters = encode_parameters(**changes)
         if self.module == "BatchedRounds":
             parameters += abi_encode(["uint16"], [committee])
+        if self.module == "SampledRounds":
+            most = (PARAMETERS | changes)["maximumSites"]
+            parameters += abi_encode(["uint16"], [sampled or most])
         self.send(
             self.researcher,
             self.runs.functions.open(
