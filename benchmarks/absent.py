@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import RoundNumber, RunId, SiteId
@@ -28,9 +29,11 @@ SITES, TARGET = 10, 8
 SLEEPER, GONE = SiteId(9), SiteId(10)
 NAP_ROUND, NAP_SECONDS = 2, 60
 MOST_ROUNDS = 200
-COHORT = {"target_updates": TARGET}
-TIMING = {"reveal_seconds": 4, "grace_seconds": 1}
-"""An absent aggregator's turn lasts for both together."""
+PLAN: dict[str, Any] = {
+    "cohort": {"target_updates": TARGET},
+    # An absent aggregator's turn lasts for both together.
+    "timing": {"reveal_seconds": 4, "grace_seconds": 1},
+}
 LIMIT_RATIO = 1.2
 _LOOK_SECONDS = 0.02
 _PATIENCE_SECONDS = 120
@@ -62,7 +65,7 @@ def print_row(figure: str, value: float, unit: str, **more: float) -> None:
 
 def measure_calm(folder: Path, rounds: int) -> list[float]:
     """Return the seconds of each round of an undisturbed run after the first."""
-    with running_fleet(folder, SITES, rounds, cohort=COHORT, timing=TIMING) as (fleet, _, run):
+    with running_fleet(folder, SITES, rounds, **PLAN) as (fleet, _, run):
         for site in fleet.consortium.sites:
             fleet.start(site)
         ends: list[float] = []
@@ -74,7 +77,7 @@ def measure_calm(folder: Path, rounds: int) -> list[float]:
 
 def measure_absent(folder: Path) -> tuple[list[float], float]:
     """Return the seconds of each round while two sites are away, and those until they are back."""
-    with running_fleet(folder, SITES, MOST_ROUNDS, cohort=COHORT, timing=TIMING) as (fleet, _, run):
+    with running_fleet(folder, SITES, MOST_ROUNDS, **PLAN) as (fleet, _, run):
         for site in fleet.consortium.sites:
             fleet.start(site, nap=f"{NAP_ROUND}:{NAP_SECONDS}" if site == SLEEPER else "")
         ends: list[float] = []

@@ -9,7 +9,7 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -286,9 +286,16 @@ def test_reading_a_large_update_takes_little_memory(codec: str, tmp_path: Path) 
     assert peak < (16_000_000 if codec in SPARSE else 1_500_000)
 
 
+def world_of(folder: Path, codec: str) -> World:
+    class Packed(World):
+        sections: ClassVar = {"update": section_of(codec)}
+
+    return Packed(folder)
+
+
 @pytest.fixture
 def played(codec: str, tmp_path: Path) -> World:
-    world = World(tmp_path, update=section_of(codec))
+    world = world_of(tmp_path, codec)
     world.play(2)
     return world
 
@@ -300,7 +307,7 @@ def test_audit_verifies_a_run(played: World) -> None:
 
 
 def test_round_combines_what_the_files_decode_to(codec: str, tmp_path: Path) -> None:
-    world = World(tmp_path, update=section_of(codec))
+    world = world_of(tmp_path, codec)
     world.collect()
     inputs = RoundInputs(
         plan=world.plan,

@@ -31,14 +31,10 @@ from fednet.domain.identity import (
     RoundNumber,
     SiteId,
 )
-from fednet.domain.ledger import (
-    CreditAccount,
-    Role,
-    Settlement,
-)
+from fednet.domain.ledger import CreditAccount, Role, Settlement
 from fednet.domain.plan import Plan
 from fednet.domain.record import RoundRecord
-from fednet.domain.sections import CohortSection, ModelSection, TaskSection, UpdateSection
+from fednet.domain.sections import CohortSection, ModelSection, TaskSection
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, Place
 from tests.unit.audit.books import (
@@ -82,15 +78,8 @@ class World(Books):
         """Give the state that round 1 starts from."""
         return {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
 
-    def __init__(
-        self,
-        folder: Path,
-        sites: int = 3,
-        rounds: int = 2,
-        update: UpdateSection | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, sites: int = 3, rounds: int = 2) -> None:
         self.folder = folder
-        self.update = update or UpdateSection()
         self.store = MemoryStore(MemorySwarm(), folder / "cache")
         self.sites = [SiteId(number) for number in range(1, sites + 1)]
         super().__init__()
@@ -136,7 +125,7 @@ class World(Books):
         arrays = honest if arrays is None else arrays
         said = Manifest(self.place, SiteId(site), self.base, weight, Digest(bytes([site]) * 32))
         if data is None:
-            write_update(path, arrays, replace(said, **manifest), self.update)
+            write_update(path, arrays, replace(said, **manifest), self.plan.update)
         else:
             path.write_bytes(data)
         self.updates[(self.place.round, self.place.attempt, SiteId(site))] = path
@@ -334,7 +323,6 @@ class World(Books):
             task=TaskSection(source="digits", digest="0" * 64),
             model=ModelSection(commitment=str(self.base), size_bytes=self.base_path.stat().st_size),
             cohort=self.cohort,
-            update=self.update,
             **self.sections,
         )
         plan_path = self.folder / "plan"
