@@ -209,12 +209,9 @@ def _begin_next(view: NodeView) -> Act:
 
 
 def _conclude(view: NodeView) -> Act | None:
-    """Vote to end the run if the final record, as recomputed here, says so; None if it goes on.
-
-    Should another member begin the next round all the same, this site takes
-    part: to refuse would let one member turn a completed run into an aborted one.
-    """
+    """Vote to end the run if the final record, as recomputed here, says so; None if it goes on."""
     key = view.proposal_key
+    # Whoever begins the next round all the same is followed: one member must not abort a run.
     if not _took_part(view, key):
         return Wait("the cohort begins the next round or ends the run")
     if key not in view.facts.verified and key not in view.facts.disputed:
