@@ -212,7 +212,7 @@ def _report(results: Sequence[Result], costs: Mapping[tuple[str, str], int]) -> 
             is_limited = codec == "topk-int8"
             what = f"{course}, {codec}"
             _row(f"{what}: bytes on the wire over those of float32", share, MOST_SHARE, is_limited)
-            _row(f"{what}: accuracy lost against float32", -gap, MOST_LOSS, is_limited)
+            _row(f"{what}: accuracy lost against float32", 0.0 - gap, MOST_LOSS, is_limited)
 
 
 def _row(figure: str, value: float, limit: float, is_limited: bool) -> None:
