@@ -15,6 +15,8 @@ from rich.text import Text
 
 from fednet.cli import output
 from fednet.domain import events as ev
+from fednet.domain.batch_events import AttestationsBatched, CommitteeDrawn, UpdatesBatched
+from fednet.domain.batches import ROW_SIZE_BYTES, VOTE_SIZE_BYTES
 from fednet.domain.history import AttemptHistory, ProposalHistory, RoundHistory, RunHistory
 from fednet.domain.identity import Commitment, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, Phase, RunState, unpack_inclusion
@@ -229,6 +231,14 @@ def line(event: ev.RunEvent) -> str:
             )
         case ev.UpdateSubmitted():
             return f"round {event.round}: site {event.site} submitted {event.weight} examples"
+        case UpdatesBatched():
+            count = len(event.rows) // ROW_SIZE_BYTES
+            return f"round {event.round}: site {event.site} handed in {count} updates"
+        case CommitteeDrawn():
+            return f"round {event.round}: a committee of {event.size} was drawn"
+        case AttestationsBatched():
+            count = len(event.rows) // VOTE_SIZE_BYTES
+            return f"round {event.round}: {count} signed attestations were carried"
         case ev.SubmissionsClosed():
             return f"round {event.round}: submissions closed with {event.submitted}"
         case ev.RoundProposed():

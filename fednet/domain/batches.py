@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from eth_hash.auto import keccak
 
 from fednet.domain import events as ev
+from fednet.domain.batch_events import AttestationsBatched, CommitteeDrawn, UpdatesBatched
 from fednet.domain.identity import (
     ZERO_DIGEST,
     Commitment,
@@ -159,7 +160,7 @@ def draw_committee(
     return tuple(found)
 
 
-def committee_of(event: ev.CommitteeDrawn) -> tuple[int, ...]:
+def committee_of(event: CommitteeDrawn) -> tuple[int, ...]:
     """List the positions that the chain says were drawn, in the order of the draw."""
     mask = (1 << _MEMBER_BITS) - 1
     return tuple(event.members >> _MEMBER_BITS * at & mask for at in range(event.size))
@@ -187,17 +188,17 @@ class Unfolding:
                 self._submitted.clear()
             case ev.UpdateSubmitted():
                 self._submitted.add(event.site)
-            case ev.UpdatesBatched():
+            case UpdatesBatched():
                 return self._updates(event)
             case ev.RoundAttested() | ev.RoundObjected():
                 self._voters(event).add(event.site)
-            case ev.AttestationsBatched():
+            case AttestationsBatched():
                 return self._attestations(event)
             case _:
                 pass
         return ()
 
-    def _updates(self, event: ev.UpdatesBatched) -> list[BatchedUpdate]:
+    def _updates(self, event: UpdatesBatched) -> list[BatchedUpdate]:
         found = []
         for row, position in enumerate(unpack_positions(event.positions)):
             site = self.seats.get(position)
@@ -216,7 +217,7 @@ class Unfolding:
             )  # fmt: skip
         return found
 
-    def _attestations(self, event: ev.AttestationsBatched) -> list[CarriedAttestation]:
+    def _attestations(self, event: AttestationsBatched) -> list[CarriedAttestation]:
         voters, found = self._voters(event), []
         for at in range(0, len(event.rows), VOTE_SIZE_BYTES):
             row = event.rows[at : at + VOTE_SIZE_BYTES]
@@ -234,7 +235,7 @@ class Unfolding:
         return found
 
     def _voters(
-        self, event: ev.RoundAttested | ev.RoundObjected | ev.AttestationsBatched
+        self, event: ev.RoundAttested | ev.RoundObjected | AttestationsBatched
     ) -> set[SiteId]:
         return self._voted.setdefault((event.round, event.attempt, event.proposal), set())
 

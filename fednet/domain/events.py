@@ -323,41 +323,6 @@ class RoundObjected(RunEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class UpdatesBatched(RunEvent):
-    """A member handed in the updates of many sites; see ``domain.batches``."""
-
-    round: RoundNumber
-    site: SiteId
-    attempt: int
-    sheet: Commitment
-    sheet_locator: Locator
-    positions: tuple[int, ...]
-    rows: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CommitteeDrawn(RunEvent):
-    """The first vote on a proposal drew who votes before it is final."""
-
-    round: RoundNumber
-    attempt: int
-    proposal: int
-    seed_block: int
-    size: int
-    members: int
-
-
-@dataclass(frozen=True, slots=True)
-class AttestationsBatched(RunEvent):
-    """An account carried signed attestations of many sites."""
-
-    round: RoundNumber
-    attempt: int
-    proposal: int
-    rows: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class ProposalEnded(RunEvent):
     """A proposal ended without quorum."""
 

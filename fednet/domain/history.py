@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fednet.domain import events as ev
+from fednet.domain.batch_events import CommitteeDrawn
 from fednet.domain.batches import Unfolding
 from fednet.domain.identity import RoundNumber, RunId, SiteId
 
@@ -21,7 +22,7 @@ class ProposalHistory:
     proposed: ev.RoundProposed
     attestations: dict[SiteId, ev.RoundAttested] = field(default_factory=dict)
     objections: dict[SiteId, ev.RoundObjected] = field(default_factory=dict)
-    committee: ev.CommitteeDrawn | None = None
+    committee: CommitteeDrawn | None = None
     """Who voted before it was final, in a run whose module draws a committee."""
 
 
@@ -128,7 +129,7 @@ class RunHistory:
                 attempt.proposals[event.proposal] = ProposalHistory(event)
             case ev.RoundAttested():
                 self._proposal(event).attestations[event.site] = event
-            case ev.CommitteeDrawn():
+            case CommitteeDrawn():
                 self._proposal(event).committee = event
             case ev.RoundObjected():
                 self._proposal(event).objections[event.site] = event
@@ -149,6 +150,6 @@ class RunHistory:
         return self.rounds[round_number].attempts[attempt]
 
     def _proposal(
-        self, event: ev.RoundAttested | ev.RoundObjected | ev.CommitteeDrawn
+        self, event: ev.RoundAttested | ev.RoundObjected | CommitteeDrawn
     ) -> ProposalHistory:
         return self._attempt(event.round, event.attempt).proposals[event.proposal]

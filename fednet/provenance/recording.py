@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from fednet.domain import events as ev
+from fednet.domain.batch_events import AttestationsBatched, CommitteeDrawn, UpdatesBatched
 from fednet.domain.identity import Digest
 from fednet.domain.ledger import AccessStatus, Head, Standing
 from fednet.errors import LedgerError
@@ -39,7 +40,7 @@ KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.ConsentEnded, ev.AttemptStarted, ev.UpdateSubmitted, ev.SubmissionsClosed,
     ev.RoundProposed, ev.RoundAttested, ev.RoundObjected, ev.ProposalEnded, ev.RoundFinalized,
     ev.RunConcluding, ev.RunCompleted, ev.RunAborted, ev.CreditsClaimed, ev.CreditsTransferred,
-    ev.UpdatesBatched, ev.CommitteeDrawn, ev.AttestationsBatched, ev.SampleDrawn,
+    UpdatesBatched, CommitteeDrawn, AttestationsBatched, ev.SampleDrawn,
 )  # fmt: skip
 """Every class of events; its number is its place. A plain RunEvent is of an unknown module."""
 KIND_NAMES = tuple(kind.__name__ for kind in KINDS)

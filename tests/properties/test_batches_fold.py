@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fednet.domain import events as ev
+from fednet.domain.batch_events import CommitteeDrawn
 from fednet.domain.batches import Unfolding, committee_of, draw_committee
 from fednet.domain.history import AttemptHistory, RunHistory
 from fednet.domain.identity import Digest, RoundNumber, RunId
@@ -177,7 +178,7 @@ def require_committees(play: Play, events: Sequence[ev.RunEvent], size: int) -> 
             length = event.roster_length
         if isinstance(event, ev.RoundProposed):
             proposed[event.round, event.attempt, event.proposal] = event
-        if isinstance(event, ev.CommitteeDrawn):
+        if isinstance(event, CommitteeDrawn):
             proposal = proposed[event.round, event.attempt, event.proposal]
             block = play.world.chain.w3.eth.get_block(event.seed_block)
             drawn = draw_committee(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from fednet.cli import rounds_view
 from fednet.domain import events as ev
+from fednet.domain.batch_events import AttestationsBatched, CommitteeDrawn, UpdatesBatched
 from fednet.domain.evaluation import Evaluation
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
@@ -93,6 +94,21 @@ def test_every_event_of_a_run_has_a_line() -> None:
             continue
         fields = dict.fromkeys(kind.__dataclass_fields__, 1)
         assert rounds_view.line(kind(**fields)) != kind.__name__
+
+
+def test_batches_have_a_line_that_counts() -> None:
+    third, sheet = RoundNumber(3), Locator(STATE)
+    events = (
+        UpdatesBatched(log(1), RUN, third, SiteId(7), 1, STATE, sheet, (3,), bytes(74)),
+        CommitteeDrawn(log(1), RUN, third, 1, 1, seed_block=9, size=4, members=0),
+        AttestationsBatched(log(1), RUN, third, 1, 1, bytes(303)),
+    )
+    found = [rounds_view.line(event) for event in events]
+    assert found == [
+        "round 3: site 7 handed in 2 updates",
+        "round 3: a committee of 4 was drawn",
+        "round 3: 3 signed attestations were carried",
+    ]
 
 
 def test_metric_stands_in_the_line_of_the_round_that_made_the_state() -> None:
