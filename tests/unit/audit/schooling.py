@@ -65,12 +65,11 @@ class School(World):
         self, folder: Path, rounds: int, sections: Mapping[str, Any], seed: int = 3
     ) -> None:
         training.make_deterministic()
-        others = {name: value for name, value in sections.items() if name != "update"}
-        self.sections = {"training": TRAINING, **others}  # type: ignore[misc]
+        self.sections = {"training": TRAINING, **sections}  # type: ignore[misc]
         self.task = built_in_task("digits")
         self.seed = seed
         self.kept: dict[SiteId, Mapping[str, FloatArray]] = {}
-        super().__init__(folder, SITES, rounds, update=sections.get("update"))
+        super().__init__(folder, SITES, rounds)
 
     def initial(self) -> dict[str, FloatArray]:
         """Give each cluster a model of its own."""
@@ -79,7 +78,6 @@ class School(World):
             rounds=100,
             task=TaskSection(source="digits", digest="0" * 64),
             model=ModelSection(commitment="0" * 64, size_bytes=1),
-            update=self.update,
             **self.sections,
         )
         models = [
