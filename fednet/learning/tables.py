@@ -49,7 +49,7 @@ class Measured:
 
 
 def load_table(
-    path: Path,
+    path: str | Path,
     *,
     features: Sequence[str],
     label: str,
@@ -69,12 +69,13 @@ def load_table(
         DataError: Missing, empty, too large, wrong columns, something that is
             not a finite number, or only one class where there are no more than two.
     """
-    read = _read(path, features, label, max_file_bytes)
-    return _classified(read, features, label, classes, path.name)
+    source = Path(path)
+    read = _read(source, features, label, max_file_bytes)
+    return _classified(read, features, label, classes, source.name)
 
 
 def load_measured(
-    path: Path, *, features: Sequence[str], target: str, max_file_bytes: int = MAX_FILE_BYTES
+    path: str | Path, *, features: Sequence[str], target: str, max_file_bytes: int = MAX_FILE_BYTES
 ) -> Measured:
     """Read the named feature columns and one column of a quantity, for regression.
 
@@ -87,10 +88,11 @@ def load_measured(
     Raises:
         DataError: As for `load_table`; any finite numbers may be targets.
     """
-    read = _read(path, features, target, max_file_bytes)
-    values = _finite(read, features, path.name)
+    source = Path(path)
+    read = _read(source, features, target, max_file_bytes)
+    values = _finite(read, features, source.name)
     alone = Columns(read.labels[:, None], read.labels, (target,))
-    return Measured(values, _finite(alone, (target,), path.name)[:, 0])
+    return Measured(values, _finite(alone, (target,), source.name)[:, 0])
 
 
 def table_of_frame(
