@@ -21,7 +21,7 @@ from fednet.node import Keepsakes, Kept
 _CARD_FILE = "README.md"
 _RUNS = "runs"
 """Where a home's node keeps the files of runs."""
-_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_FILE = click.Path(path_type=Path, exists=True)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 

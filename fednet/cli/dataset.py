@@ -41,8 +41,9 @@ def register(
 ) -> None:
     """Register the private data at PATH, or the one in the settings.
 
-    The chain learns the number of examples and SHA-256(salt, bytes). The node
-    checks before every round that it still trains on these bytes.
+    PATH is a file or a folder. The chain learns the number of examples and
+    SHA-256(salt, bytes). The node checks before every round that it still
+    trains on these bytes.
     """
     about = read_text(description, description_file, "description", optional=True)
     writer = wiring.writer(app, Signer(account, password_file))
