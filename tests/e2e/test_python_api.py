@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import datasets
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,7 +66,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     # One site keeps its records as Parquet: nobody but its own task needs to know.
     frame = pd.read_csv(paths[0])
     frame.to_parquet(paths[0].with_suffix(".parquet"))
-    data = [paths[0].with_suffix(".parquet"), *paths[1:]]
+    # Another as the folder that a library saved.
+    datasets.disable_progress_bars()
+    saved = folder / "data" / "saved"
+    datasets.Dataset.from_pandas(pd.read_csv(paths[2])).save_to_disk(saved, num_shards=3)
+    data = [paths[0].with_suffix(".parquet"), paths[1], saved]
     plan = fednet.Plan.new(
         "masses", f"{folder / 'masses.py'}:Masses", rounds=2, sites=3, folder=folder,
         training={"learning_rate": "0.5", "local_epochs": 3, "seed": 4},
