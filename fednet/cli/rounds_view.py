@@ -234,6 +234,8 @@ def line(event: ev.RunEvent) -> str:
         case UpdatesBatched():
             count = len(event.rows) // ROW_SIZE_BYTES
             return f"round {event.round}: site {event.site} handed in {count} updates"
+        case ev.SampleDrawn():
+            return f"round {event.round}: the sample of sites that train was drawn"
         case CommitteeDrawn():
             return f"round {event.round}: a committee of {event.size} was drawn"
         case AttestationsBatched():
