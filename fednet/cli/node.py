@@ -34,7 +34,7 @@ def node() -> None:
 @node.command()
 @click.argument("invitation", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--name", help="Name of the institution; never a person's.")
-@click.option("--data", type=click.Path(path_type=Path), help="The private data: a file, or a folder.")
+@click.option("--data", type=click.Path(path_type=Path), help="The private data: file or folder.")
 @click.option("--task", help="Task to check it against; default the invitation's.")
 @click.option("--code-file", type=click.Path(path_type=Path, dir_okay=False),
               help="File with the invitation's code; asked for if absent.")  # fmt: skip

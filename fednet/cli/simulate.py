@@ -23,8 +23,10 @@ _PNG, _JSON = "curves.png", "result.json"
 @click.command(
     epilog=example(
         "",
-        "fednet simulate --sites 50 --partition dirichlet:0.3 --compare fedavg,fedadam",
-        "fednet simulate --sites 11 --attack sign-flip-10:2 --compare fedavg,krum,median",
+        "fednet simulate --sites 50 --partition dirichlet:0.3 \\",
+        "    --compare fedavg,fedadam",
+        "fednet simulate --sites 11 --attack sign-flip-10:2 \\",
+        "    --compare fedavg,krum,median",
     )
 )
 @click.option("--task", default="digits", show_default=True, help="A task that ships records.")
