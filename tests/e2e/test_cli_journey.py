@@ -132,9 +132,11 @@ def see_what_was_measured(operator: Person, watched: str) -> None:
 def compare_checkpoints(operator: Person, member: Person) -> None:
     """Hand a member's checkpoints to the operator, who audits with them and from memory."""
     kept = member.reads("checkpoint", "list")
-    assert [(entry["site"], entry["round"]) for entry in kept] == [(1, 1), (1, 2)]
+    # Rounds in quick succession share one checkpoint: the newest covers those before it.
+    assert {entry["site"] for entry in kept} == {1}
+    assert kept[-1]["round"] == 2
     theirs = member.home.parent / "theirs.jsonl"
-    theirs.write_text(member.types("checkpoint", "show", "2").stdout)
+    theirs.write_text(member.types("checkpoint", "show", str(len(kept))).stdout)
     operator.types("checkpoint", "import", str(theirs))
     verdicts = operator.reads("checkpoint", "verify", str(theirs))
     assert [entry["verdict"] for entry in verdicts] == ["holds"]
