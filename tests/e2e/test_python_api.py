@@ -16,8 +16,9 @@ from click.testing import CliRunner
 
 import fednet
 from fednet.cli import main
-from fednet.errors import PhaseError, SettingsError, TrainingError
+from fednet.errors import PhaseError, PlanError, SettingsError, TrainingError
 from fednet.learning.partition import hospitals
+from tests.e2e.cli_world import consortium
 
 TASK = '''
 import torch
@@ -208,3 +209,28 @@ def test_what_cannot_be_is_refused(played: Played, home: fednet.Home, tmp_path: 
             plan=played.plan, data=[played.folder / "data" / "site-2.csv"] * 3,
             held_out=played.folder / "data" / "held-out.csv", attack="label-flip:1",
         )  # fmt: skip
+
+
+def test_a_researcher_opens_a_run_and_signs_a_report(tmp_path: Path) -> None:
+    plan = fednet.Plan.new("pilot", "breast-cancer", rounds=1, folder=tmp_path)
+    with consortium(tmp_path, inside=True) as operator:
+        password = operator.home / "password"
+        with fednet.Home(operator.home) as home:
+            assert home.runs() == []
+            run = home.open_run(plan, password_file=password)
+            assert (run.number, run.phase) == (1, "gathering")
+            assert run.plan.commitment == plan.commitment
+            with pytest.raises(fednet.FednetError, match="no round is final"):
+                home.final_model(1)
+            files = run.report(tmp_path / "r.html", sign=True, password_file=password)
+            assert [path.name for path in files] == ["r.html", "r.sig.json"]
+        verified = operator.reads("report", "verify", str(tmp_path / "r.html"))
+        listed = operator.reads("keys", "list")
+        assert verified["signed by"] == listed[0]["address"]
+        # A plan whose code is another is refused before anything is sent.
+        text = plan.path.read_text("utf-8").replace(plan.terms.task.digest, "0" * 64)
+        plan.path.write_text(text, "utf-8")
+        with fednet.Home(operator.home) as home:
+            with pytest.raises(PlanError, match="not the plan's"):
+                home.open_run(fednet.Plan.read(plan.path), password_file=password)
+            assert len(home.runs()) == 1
