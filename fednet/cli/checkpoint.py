@@ -26,9 +26,10 @@ from fednet.node.checkpoints import state
 def checkpoint() -> None:
     """Signed statements of what the chain said.
 
-    A node signs and keeps one after each final round by itself. Exchange them
-    with other members: who owns the chain can then not rewrite it unseen, because
-    `fednet audit` compares it with every checkpoint that this home keeps.
+    A node signs and keeps one by itself when rounds have become final; it covers
+    all that came before. Exchange them with other members: who owns the chain can
+    then not rewrite it unseen, because `fednet audit` compares it with every
+    checkpoint that this home keeps.
     """
 
 

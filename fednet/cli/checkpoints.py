@@ -47,7 +47,7 @@ def numbered(app: App, number: int) -> SignedCheckpoint:
             expected=f"1 to {len(kept)}" if kept else None,
             hint="`fednet checkpoint list` shows them"
             if kept
-            else "none is kept yet: a node signs one after each final round,"
+            else "none is kept yet: a node signs one when a round is final,"
             " `fednet checkpoint make RUN` signs one now, `fednet checkpoint import FILE` keeps"
             " another member's",
         )
