@@ -29,6 +29,8 @@ ARTIFACTS = ROOT / "fednet" / "ledger" / "artifacts"
 NODE_PACKAGES = ROOT / "fednet" / "ledger" / "chains" / "node"
 MODULES = ("PlainRounds", "BatchedRounds", "SampledRounds")
 NAMES = ("SiteRegistry", "DataAccess", "Runs", "Credits", *MODULES)
+RICH_ETHER = 10**9
+"""What each account begins with: every world of a session gives its sites gas from it."""
 ENOUGH_GAS = 10_000_000
 
 OPERATOR, SITE, RESEARCHER, AGGREGATOR = 1, 2, 4, 8
@@ -78,6 +80,8 @@ class Anvil:
                 "0",
                 "--accounts",
                 str(accounts),
+                "--balance",
+                str(RICH_ETHER),
                 "--order",
                 "fifo",
                 "--gas-limit",

@@ -7,6 +7,7 @@ their names are read without importing them, because they need their targets.
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import socket
 import tempfile
@@ -95,7 +96,9 @@ def _build_site(folder: Path) -> Iterator[Site]:
         socket.socket(socket.AF_UNIX) as named,
     ):
         udp.bind(("127.0.0.1", 0))
-        abstract.bind("\0fednet-test-" + folder.name)
+        # Such names are shared by the whole machine, other test runs included.
+        abstract_name = f"fednet-test-{os.getpid()}-{folder.name}"
+        abstract.bind("\0" + abstract_name)
         named.bind(str(socket_path))
         abstract.listen()
         named.listen()
@@ -109,7 +112,7 @@ def _build_site(folder: Path) -> Iterator[Site]:
             f"SECRET = {SECRET!r}\n"
             f"TCP_PORT = {tcp.getsockname()[1]}\n"
             f"UDP_PORT = {udp.getsockname()[1]}\n"
-            f"ABSTRACT_NAME = {'fednet-test-' + folder.name!r}\n"
+            f"ABSTRACT_NAME = {abstract_name!r}\n"
             f"SOCKET_PATH = {str(socket_path)!r}\n"
         )
         try:
