@@ -23,7 +23,8 @@ HEADER = """\
 # Speed
 
 Written by `scripts/bench`, in one run on one machine; compare figures of one run only.
-Gas stands in [gas.md](gas.md).
+Gas stands in [gas.md](gas.md), the long tables in [accuracy.md](accuracy.md),
+[codecs.md](codecs.md) and [robustness.md](robustness.md).
 """
 
 
