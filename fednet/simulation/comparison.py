@@ -9,6 +9,7 @@ from typing import Any
 from fednet.domain.sections import AggregationSection, ServerSection, TrainingSection
 from fednet.errors import SettingsError
 from fednet.simulation.engine import Rehearsal
+from fednet.simulation.scenario import HELP
 
 _DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "fedprox": {"training": {"proximal_mu": "0.1"}},
@@ -90,7 +91,10 @@ def variant(name: str, hostile: int) -> dict[str, dict[str, Any]]:
         changes.setdefault("server", {})["optimizer"] = name
     else:
         raise SettingsError(
-            "nothing of this name can be compared", subject=name, expected=", ".join(variants())
+            "nothing of this name can be compared",
+            subject=name,
+            expected=", ".join(variants()),
+            hint=HELP,
         )
     return changes
 

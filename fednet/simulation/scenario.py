@@ -8,6 +8,7 @@ from typing import Self
 from fednet.errors import SettingsError
 
 MOST_SITES = 10_000
+HELP = "`fednet simulate --help` shows what can be rehearsed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,10 @@ class Partition:
         if (kind == "iid" and not rest) or (kind == "dirichlet" and 0 < alpha <= 1_000):
             return cls(kind, alpha)
         raise SettingsError(
-            "no such partition", subject=text, expected="iid, or dirichlet:0.3 for example"
+            "no such partition",
+            subject=text,
+            expected="iid, or dirichlet:0.3 for example",
+            hint=HELP,
         )
 
 
@@ -56,7 +60,10 @@ class Attack:
         count = int(rest) if rest.isdecimal() else 0
         if name not in names or not 0 < count < MOST_SITES:
             raise SettingsError(
-                "no such attack", subject=text, expected=f"NAME:COUNT with {', '.join(names)}"
+                "no such attack",
+                subject=text,
+                expected=f"NAME:COUNT with {', '.join(names)}",
+                hint=HELP,
             )
         return cls(name, count)
 
