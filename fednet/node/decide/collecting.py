@@ -1,0 +1,72 @@
+"""What a node does while submissions are collected."""
+
+from __future__ import annotations
+
+from fednet.domain.history import AttemptHistory
+from fednet.node.acts import Act, Drop, Publish, Submit, Train, Wait
+from fednet.node.decide.judging import judge
+from fednet.node.decide.standing import in_cohort, last_final, rank_of, took_part
+from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on
+from fednet.node.places import final_key, find_attempt
+from fednet.node.view import NodeView
+
+
+def collect(view: NodeView) -> Act:
+    """Give this site's update, then wait for those of others."""
+    attempt = find_attempt(view.history, view.attempt_key)
+    if attempt is None:
+        return Wait("the log lags behind the chain")
+    if late := move_on(view):
+        return late
+    if in_cohort(view, attempt) and view.site not in attempt.submissions:
+        act = _give_update(view)
+        if not isinstance(act, Wait):
+            return act
+    else:
+        act = Wait("others are training", view.state.deadline + 1)
+    if not view.plan.reveals_late and (step := fetch(view, view.attempt_key, attempt)):
+        return step
+    return _drop(view, attempt) or act
+
+
+def _give_update(view: NodeView) -> Act:
+    """Return the next step towards this site's submission."""
+    key, facts = view.attempt_key, view.facts
+    end = view.state.deadline + 1
+    if reason := facts.sat_out.get(key):
+        return Wait(f"sitting this attempt out: {reason}", end)
+    if key in facts.pledges:
+        if not view.plan.reveals_late and key not in facts.published:
+            return Publish(key)
+        return Submit(key)
+    if facts.obstacle:
+        return Wait(f"sitting this attempt out: {facts.obstacle}", end)
+    if view.history.consents[view.site].expiry <= view.now:
+        return Wait("the grant of this site's consent has expired", end)
+    return _ground(view) or Train(key)
+
+
+def _ground(view: NodeView) -> Act | None:
+    """Return what is missing before one may train on the last final state; None if nothing."""
+    last = final_key(view.history, last_final(view))
+    if last is None or last in view.facts.verified:
+        return None
+    if last in view.facts.disputed:
+        return Wait(f"own recomputation of round {last.round} gave another record than the final")
+    return judge(view, last) if took_part(view, last) else None
+
+
+def _drop(view: NodeView, attempt: AttemptHistory) -> Act | None:
+    """End the consent of a site that is waited for and cannot submit any more."""
+    rank = rank_of(view)
+    for site, consent in sorted(view.history.consents.items()):
+        if site == view.site or site in view.history.ended or site in attempt.submissions:
+            continue
+        if consent.position >= attempt.started.roster_length:
+            continue
+        expired = consent.expiry <= view.now
+        begins = max(view.state.since, consent.expiry if expired else 0)
+        late_enough = view.now > begins + rank * STAGGER_SECONDS
+        if (expired or site in view.lost) and late_enough:
+            return Drop(site)
+    return None

@@ -1,0 +1,100 @@
+"""How a node judges proposals, and votes: in time, or late on a final one."""
+
+from __future__ import annotations
+
+from fednet.domain.history import AttemptHistory, ProposalHistory
+from fednet.domain.identity import Commitment, SiteId
+from fednet.domain.ledger import Inclusion, unpack_inclusion
+from fednet.node.acts import Act, Attest, Object, Recompute, Wait
+from fednet.node.decide.standing import (
+    has_voted,
+    has_voted_since,
+    in_cohort,
+    is_forgotten,
+    last_final,
+    missing_of,
+    took_part,
+)
+from fednet.node.decide.steps import fetch, move_on, reveal
+from fednet.node.places import ProposalKey, final_key, find_attempt, find_proposal, position_in
+from fednet.node.view import NodeView, Vote
+
+
+def attest(view: NodeView) -> Act:
+    """Judge the proposal at hand and vote on it, once."""
+    attempt = find_attempt(view.history, view.attempt_key)
+    proposal = find_proposal(view.history, view.proposal_key)
+    if attempt is None or proposal is None:
+        return Wait("the log lags behind the chain")
+    if late := move_on(view):
+        return late
+    if step := reveal(view, attempt):
+        return step
+    wait = Wait("members are attesting", view.state.deadline + 1)
+    if has_voted(view.site, proposal) or not in_cohort(view, attempt):
+        return wait
+    if is_forgotten(view, view.attempt_key):
+        return wait
+    return _vote(view, view.proposal_key) or judge(view, view.proposal_key)
+
+
+def vote_on_final(view: NodeView) -> Act | None:
+    """Vote late on the last final round; None if that is done or not ours to do."""
+    key = final_key(view.history, last_final(view))
+    attempt = find_attempt(view.history, key.attempt_key) if key else None
+    proposal = find_proposal(view.history, key) if key else None
+    if key is None or attempt is None or proposal is None:
+        return None
+    if not took_part(view, key) or has_voted(view.site, proposal):
+        return None
+    if is_forgotten(view, key.attempt_key) or has_voted_since(view, key):
+        return None
+    return _vote(view, key) or judge(view, key)
+
+
+def _vote(view: NodeView, key: ProposalKey) -> Act | None:
+    vote: Vote | None = view.facts.votes.get(key)
+    if vote is None:
+        return None
+    if vote.agrees:
+        return Attest(key, vote.digest)
+    return Object(key, Commitment(vote.digest))
+
+
+def judge(view: NodeView, key: ProposalKey) -> Act:
+    """Recompute a proposal as soon as its bytes are here."""
+    attempt = find_attempt(view.history, key.attempt_key)
+    proposal = find_proposal(view.history, key)
+    if attempt is None or proposal is None:
+        return Wait("the log lags behind the chain")
+    unavailable = _excused(view, key, attempt, proposal)
+    missing = missing_of(view, attempt) - unavailable
+    if not missing:
+        return Recompute(key, unavailable)
+    return fetch(view, key.attempt_key, attempt) or Wait("fetching the updates to recompute")
+
+
+def _excused(
+    view: NodeView, key: ProposalKey, attempt: AttemptHistory, proposal: ProposalHistory
+) -> frozenset[SiteId]:
+    """List the sites that the recomputation treats as unavailable.
+
+    In an attempt's first proposal a member that holds the bytes contradicts;
+    from the second on their absence is no ground for an objection.
+    """
+    roster_length = attempt.started.roster_length
+    submitted = {
+        position: site
+        for site in attempt.submissions
+        if (position := position_in(view.history, site, roster_length)) is not None
+    }
+    verdicts = unpack_inclusion(proposal.proposed.inclusion, submitted)
+    if verdicts is None:
+        return frozenset()
+    is_final = final_key(view.history, key.round) == key
+    claimed = {
+        submitted[at] for at, verdict in verdicts.items() if verdict is Inclusion.UNAVAILABLE
+    }
+    if key.number > 1 or is_final:
+        return frozenset(claimed)
+    return frozenset(claimed & missing_of(view, attempt))

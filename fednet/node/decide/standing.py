@@ -1,0 +1,76 @@
+"""What decisions ask of a view: who is in, who voted, whose bytes are missing, whose turn it is."""
+
+from __future__ import annotations
+
+from fednet.domain.history import AttemptHistory, ProposalHistory
+from fednet.domain.identity import RoundNumber, SiteId
+from fednet.node.places import AttemptKey, ProposalKey, find_attempt
+from fednet.node.view import NodeView
+
+MOST_RANKS = 9
+"""Later ranks act together: by then nine nodes have failed to."""
+
+
+def missing_of(view: NodeView, attempt: AttemptHistory) -> frozenset[SiteId]:
+    """List the sites whose submitted bytes are not here."""
+    key = AttemptKey(attempt.started.round, attempt.started.attempt)
+    own = view.facts.pledges.get(key)
+    return frozenset(
+        site
+        for site, submission in attempt.submissions.items()
+        if submission.commitment not in view.facts.held
+        and not (own and site == view.site and own.commitment == submission.commitment)
+    )
+
+
+def in_cohort(view: NodeView, attempt: AttemptHistory) -> bool:
+    """Tell whether this site's consent stands and was frozen with the attempt."""
+    consent = view.history.consents.get(view.site)
+    return (
+        consent is not None and view.consents and consent.position < attempt.started.roster_length
+    )
+
+
+def took_part(view: NodeView, key: ProposalKey) -> bool:
+    """Tell whether this site submitted to the proposal's attempt or is in its cohort."""
+    attempt = find_attempt(view.history, key.attempt_key)
+    mine = attempt is not None and view.site in attempt.submissions
+    return mine or (attempt is not None and in_cohort(view, attempt))
+
+
+def is_forgotten(view: NodeView, key: AttemptKey) -> bool:
+    """Tell whether the chain knows a submission of ours that the journal does not."""
+    attempt = find_attempt(view.history, key)
+    mine = attempt.submissions.get(view.site) if attempt else None
+    if mine is None:
+        return False
+    pledge = view.facts.pledges.get(key)
+    return pledge is None or pledge.commitment != mine.commitment
+
+
+def has_voted(site: SiteId, proposal: ProposalHistory) -> bool:
+    """Tell whether a site attested or objected to a proposal."""
+    return site in proposal.attestations or site in proposal.objections
+
+
+def has_voted_since(view: NodeView, key: ProposalKey) -> bool:
+    """Tell whether this site voted on a later proposal: the chain takes none before that."""
+    later = view.history.rounds.get(RoundNumber(key.round + 1))
+    return later is not None and any(
+        has_voted(view.site, proposal)
+        for attempt in later.attempts.values()
+        for proposal in attempt.proposals.values()
+    )
+
+
+def rank_of(view: NodeView) -> int:
+    """Give this site its place in the queue for acts that one node suffices for."""
+    state = view.state
+    length = max(len(view.history.roster), 1)
+    position = view.history.consents[view.site].position
+    return min((position + state.round + state.attempt + state.proposal) % length, MOST_RANKS)
+
+
+def last_final(view: NodeView) -> RoundNumber:
+    """Name the last round that the log calls final; 0 for the initial model."""
+    return RoundNumber(view.history.final_rounds)
