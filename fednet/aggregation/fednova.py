@@ -11,7 +11,8 @@ gradients. With weights p_i = w_i / sum w:
     combined = (sum_i p_i a(t_i)) * sum_i p_i u_i / a(t_i)
 
 Momentum is counted within a round: each site begins a round with none.
-The numbers of steps are the sites' own; the intake refuses a site that says 0.
+The numbers of steps are the sites' own word, which nobody can check; the intake
+refuses 0, and more than the plan's epochs over its most examples take.
 """
 
 from __future__ import annotations

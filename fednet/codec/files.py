@@ -69,6 +69,13 @@ class RawFile:
         except BaseException:
             self.close()
             raise
+        # What the tensors decode to; files of codecs that pack them say something else.
+        self.layout = self.header.layout
+
+    @property
+    def element_count(self) -> int:
+        """Count the elements of the flat vector."""
+        return self.layout.element_count
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -164,16 +171,6 @@ class TensorFile(RawFile):
 
     def __init__(self, path: BlobFile, subject: str, size_limit_bytes: int | None = None) -> None:
         super().__init__(path, subject, size_limit_bytes)
-
-    @property
-    def layout(self) -> Layout:
-        """Return what the file's tensors are."""
-        return self.header.layout
-
-    @property
-    def element_count(self) -> int:
-        """Count the elements of the flat vector."""
-        return self.header.layout.element_count
 
     def read_into(self, start: int, out: FloatArray) -> None:
         """Fill a contiguous buffer with the elements from ``start`` on.

@@ -12,19 +12,12 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from fednet.codec.files import (
-    CHUNK_ELEMENTS,
-    HEADER_SLACK_BYTES,
-    SHORTEST_ENTRY_BYTES,
-    RawFile,
-    require_float32,
-    write_parts,
-)
+from fednet.codec.base import Packed, PackedFile, PackingCodec
+from fednet.codec.files import CHUNK_ELEMENTS, HEADER_SLACK_BYTES, SHORTEST_ENTRY_BYTES
 from fednet.codec.packing import (
     LARGEST,
     ByteArray,
@@ -39,8 +32,6 @@ from fednet.codec.packing import (
     seed_of,
     unpack_nibbles,
 )
-from fednet.domain.blobs import BlobFile
-from fednet.domain.identity import Commitment
 from fednet.domain.sections import UpdateSection
 from fednet.domain.shape import MARK, StateShape
 from fednet.domain.tensors import (
@@ -74,88 +65,12 @@ class _Tensor:
         return self.count // self.row
 
 
-class QuantisedCodec:
-    """Keep every value as an integer of a few bits.
+class QuantisedFile(PackedFile):
+    """Multiply each integer by its scale as it is read."""
 
-    Args:
-        bits: 8 or 4.
-    """
-
-    def __init__(self, bits: int) -> None:
-        self.name = f"int{bits}"
-        self._bits = bits
-
-    def size_limit_bytes(self, state_size_bytes: int, section: UpdateSection) -> int:
-        elements = state_size_bytes // ELEMENT_SIZE_BYTES
-        tensors = min(state_size_bytes, MAX_HEADER_SIZE_BYTES) // SHORTEST_ENTRY_BYTES
-        scales = elements // LEAST_ROW + tensors
-        data = elements * self._bits // 8 + tensors + scales * ELEMENT_SIZE_BYTES
-        # Each tensor's entry stands twice, the second time under a longer name.
-        header = min(3 * state_size_bytes, MAX_HEADER_SIZE_BYTES)
-        return data + header + HEADER_SLACK_BYTES
-
-    def write(
-        self,
-        path: Path,
-        arrays: Mapping[str, FloatArray],
-        metadata: Mapping[str, object],
-        section: UpdateSection,
-    ) -> Commitment:
-        require_float32(arrays)
-        noise = Noise(seed_of(metadata))
-        plain = Layout.of(arrays)
-        parts: dict[str, memoryview] = {}
-        for spec in plain.tensors:
-            integers, scales = _quantise_tensor(arrays[spec.name], spec, self._bits, noise)
-            packed = pack_nibbles(integers) if self._bits == 4 else integers
-            parts[spec.name] = packed.data.cast("B")
-            parts[SCALE_PREFIX + spec.name] = scales.data.cast("B")
-        layout = packed_layout(plain, self._bits)
-        return write_parts(path, layout, metadata, [parts[spec.name] for spec in layout.tensors])
-
-    def open(
-        self,
-        path: BlobFile,
-        subject: str,
-        size_limit_bytes: int,
-        shape: StateShape,
-        section: UpdateSection,
-    ) -> QuantisedFile:
-        return QuantisedFile(path, subject, size_limit_bytes, shape, self._bits)
-
-
-class QuantisedFile(RawFile):
-    """Read one canonical file of packed integers as a flat float32 vector."""
-
-    def __init__(
-        self, path: BlobFile, subject: str, size_limit_bytes: int, shape: StateShape, bits: int
-    ) -> None:
-        dtypes = frozenset({FLOAT32, "I8" if bits == 8 else "U8"})
-        super().__init__(path, subject, size_limit_bytes, dtypes)
-        try:
-            self._bits = bits
-            self._layout = self._find_layout(shape)
-            self._tensors, self._scales = self._place()
-            self._starts = [tensor.start for tensor in self._tensors]
-            check_scales(self._scales, subject)
-            for tensor in self._tensors:
-                self._check_integers(tensor)
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def layout(self) -> Layout:
-        """Return what the file's tensors decode to."""
-        return self._layout
-
-    @property
-    def element_count(self) -> int:
-        """Count the elements of the flat vector."""
-        return self._layout.element_count
+    dtypes = frozenset({FLOAT32, "I8", "U8"})
 
     def read_into(self, start: int, out: FloatArray) -> None:
-        """Fill a contiguous buffer with the elements from ``start`` on."""
         at, done = bisect_right(self._starts, start) - 1, 0
         while done < out.size:
             tensor = self._tensors[at]
@@ -172,13 +87,22 @@ class QuantisedFile(RawFile):
             done += count
             at += 1
 
+    def _begin(self, shape: StateShape, section: UpdateSection) -> Layout:
+        plain = self._find_layout(shape)
+        self._tensors, self._scales = self._place(plain)
+        self._starts = [tensor.start for tensor in self._tensors]
+        check_scales(self._scales, self.subject)
+        for tensor in self._tensors:
+            self._check_integers(tensor)
+        return plain
+
     def _find_layout(self, shape: StateShape) -> Layout:
         for part in shape.parts:
             if packed_layout(part.layout, self._bits) == self.header.layout:
                 return part.layout
         raise MalformedBlobError("holds no packed update of this model", subject=self.subject)
 
-    def _place(self) -> tuple[list[_Tensor], FloatArray]:
+    def _place(self, plain: Layout) -> tuple[list[_Tensor], FloatArray]:
         starts, position = {}, 0
         for spec in self.header.layout.tensors:
             starts[spec.name] = position
@@ -186,7 +110,7 @@ class QuantisedFile(RawFile):
         tensors: list[_Tensor] = []
         scales: list[FloatArray] = []
         element = scale = 0
-        for spec in self._layout.tensors:
+        for spec in plain.tensors:
             row = _row_of(spec.shape)
             tensor = _Tensor(element, spec.element_count, row, starts[spec.name], scale)
             own = np.empty(tensor.channels, "<f4")
@@ -227,18 +151,59 @@ class QuantisedFile(RawFile):
                 raise MalformedBlobError("the last half byte is not zero", subject=self.subject)
 
 
+class QuantisedCodec(PackingCodec):
+    """Keep every value as an integer of a few bits.
+
+    Args:
+        bits: 8 or 4.
+    """
+
+    file = QuantisedFile
+
+    def __init__(self, bits: int) -> None:
+        super().__init__(bits)
+        self.name = f"int{bits}"
+
+    def size_limit_bytes(self, state_size_bytes: int, section: UpdateSection) -> int:
+        elements = state_size_bytes // ELEMENT_SIZE_BYTES
+        tensors = min(state_size_bytes, MAX_HEADER_SIZE_BYTES) // SHORTEST_ENTRY_BYTES
+        scales = elements // LEAST_ROW + tensors
+        data = elements * self._bits // 8 + tensors + scales * ELEMENT_SIZE_BYTES
+        # Each tensor's entry stands twice, the second time under a longer name.
+        header = min(3 * state_size_bytes, MAX_HEADER_SIZE_BYTES)
+        return data + header + HEADER_SLACK_BYTES
+
+    def _pack(
+        self,
+        arrays: Mapping[str, FloatArray],
+        metadata: Mapping[str, object],
+        section: UpdateSection,
+    ) -> Packed:
+        noise = Noise(seed_of(metadata))
+        packed: dict[TensorSpec, npt.NDArray[np.generic]] = {}
+        for spec in Layout.of(arrays).tensors:
+            integers, scales = _quantise_tensor(arrays[spec.name], spec, self._bits, noise)
+            of_integers, of_scales = _packed_specs(spec, self._bits)
+            packed[of_integers] = pack_nibbles(integers) if self._bits == 4 else integers
+            packed[of_scales] = scales
+        return packed
+
+
 def packed_layout(plain: Layout, bits: int) -> Layout:
     """Return the tensors of a file that holds an update of the given tensors."""
-    specs: list[TensorSpec] = []
-    for spec in plain.tensors:
-        count = spec.element_count
-        specs.append(
-            TensorSpec(spec.name, spec.shape, "I8")
-            if bits == 8
-            else TensorSpec(spec.name, ((count + 1) // 2,), "U8")
-        )
-        specs.append(TensorSpec(SCALE_PREFIX + spec.name, (count // _row_of(spec.shape),)))
+    specs = [packed for spec in plain.tensors for packed in _packed_specs(spec, bits)]
     return Layout(tuple(sorted(specs, key=lambda spec: spec.name)))
+
+
+def _packed_specs(spec: TensorSpec, bits: int) -> tuple[TensorSpec, TensorSpec]:
+    """Return what stands for a tensor: its integers and its scales."""
+    count = spec.element_count
+    integers = (
+        TensorSpec(spec.name, spec.shape, "I8")
+        if bits == 8
+        else TensorSpec(spec.name, ((count + 1) // 2,), "U8")
+    )
+    return integers, TensorSpec(SCALE_PREFIX + spec.name, (count // _row_of(spec.shape),))
 
 
 def _row_of(shape: tuple[int, ...]) -> int:

@@ -12,20 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from fednet.codec.files import (
-    HEADER_SLACK_BYTES,
-    SHORTEST_ENTRY_BYTES,
-    RawFile,
-    require_float32,
-    write_parts,
-)
+from fednet.codec.base import Packed, PackedFile, PackingCodec
+from fednet.codec.files import HEADER_SLACK_BYTES, SHORTEST_ENTRY_BYTES, RawFile
 from fednet.codec.indices import IndexArray, decode_indices, encode_indices, packed_limit_bytes
 from fednet.codec.packing import (
     LARGEST,
@@ -40,8 +32,6 @@ from fednet.codec.packing import (
     seed_of,
     unpack_nibbles,
 )
-from fednet.domain.blobs import BlobFile
-from fednet.domain.identity import Commitment
 from fednet.domain.sections import UpdateSection
 from fednet.domain.shape import MARK, StateShape
 from fednet.domain.tensors import (
@@ -66,16 +56,55 @@ def kept_count(element_count: int, section: UpdateSection) -> int:
     return -(-element_count * Fraction(section.keep_ratio) // 1)
 
 
-class SparseCodec:
+class SparseFile(PackedFile):
+    """Hold the indices and values of one canonical sparse file."""
+
+    dtypes = frozenset({FLOAT32, "I8", "U8"})
+
+    def read_into(self, start: int, out: FloatArray) -> None:
+        # Bounds of another dtype would make a copy of all the indices.
+        bounds = np.array((start, start + out.size), self._indices.dtype)
+        first, last = np.searchsorted(self._indices, bounds)
+        out.fill(0)
+        out[self._indices[first:last].astype(np.int64) - start] = self._values[first:last]
+
+    def _begin(self, shape: StateShape, section: UpdateSection) -> Layout:
+        plain = _find_layout(self, shape, section, self._bits)
+        count = kept_count(plain.element_count, section)
+        parts = _read_parts(self)
+        self.close()  # all of it is read
+        frame = parts[INDICES].tobytes()
+        indices = decode_indices(frame, count, plain.element_count, self.subject)
+        if self._bits == 32:
+            values = parts[VALUES].view("<f4")
+            _check_floats(values, self.subject)
+        else:
+            integers = _read_integers(parts[VALUES], count, self._bits, self.subject)
+            scales = parts[SCALES].view("<f4")
+            tensors = np.searchsorted(_starts(plain), indices, side="right") - 1
+            _check_integers(integers, scales, tensors, LARGEST[self._bits], self.subject)
+            values = integers * scales[tensors]
+        zero = values == 0
+        if not np.array_equal(indices[zero], _lowest_free(indices[~zero], int(zero.sum()))):
+            raise MalformedBlobError("zeros have another, canonical place", subject=self.subject)
+        narrow = plain.element_count < 1 << 32
+        self._indices = indices.astype(np.uint32) if narrow else indices
+        self._values = values
+        return plain
+
+
+class SparseCodec(PackingCodec):
     """Keep the largest values.
 
     Args:
         bits: Of each value: 32 keeps them as they are, 8 and 4 round them to integers.
     """
 
+    file = SparseFile
+
     def __init__(self, bits: int) -> None:
+        super().__init__(bits)
         self.name = "topk" if bits == 32 else f"topk-int{bits}"
-        self._bits = bits
 
     def size_limit_bytes(self, state_size_bytes: int, section: UpdateSection) -> int:
         elements = max(1, state_size_bytes // ELEMENT_SIZE_BYTES)
@@ -85,14 +114,12 @@ class SparseCodec:
         values = (kept * self._bits + 7) // 8
         return packed_limit_bytes(kept, elements) + values + scales + HEADER_SLACK_BYTES
 
-    def write(
+    def _pack(
         self,
-        path: Path,
         arrays: Mapping[str, FloatArray],
         metadata: Mapping[str, object],
         section: UpdateSection,
-    ) -> Commitment:
-        require_float32(arrays)
+    ) -> Packed:
         plain = Layout.of(arrays)
         flat = np.concatenate(
             [np.asarray(arrays[spec.name], dtype="<f4").reshape(-1) for spec in plain.tensors]
@@ -105,85 +132,11 @@ class SparseCodec:
             noise = Noise(seed_of(metadata))
             values, scales = _quantise(flat[indices], indices, plain, self._bits, noise)
         indices, values = _respell(indices, values)
-        frame = encode_indices(indices)
-        data = {INDICES: memoryview(frame), VALUES: _packed(values, self._bits).data.cast("B")}
-        if self._bits != 32:
-            data[SCALES] = scales.data.cast("B")
-        layout = _packed_layout(plain, self._bits, indices.size, len(frame))
-        ordered = [data[name] for name in sorted(data)]
-        return write_parts(path, layout, metadata, ordered)
-
-    def open(
-        self,
-        path: BlobFile,
-        subject: str,
-        size_limit_bytes: int,
-        shape: StateShape,
-        section: UpdateSection,
-    ) -> SparseFile:
-        dtypes = frozenset({_DTYPES[self._bits], FLOAT32, "U8"})
-        with RawFile(path, subject, size_limit_bytes, dtypes) as file:
-            return SparseFile(file, shape, section, self._bits)
-
-
-class SparseFile:
-    """Hold the indices and values of one canonical sparse file.
-
-    Args:
-        file: The bytes; read here and not needed later.
-        shape: States of the run.
-        section: How many values there must be.
-        bits: Of each value.
-
-    Raises:
-        MalformedBlobError: The bytes are not the canonical form of an update.
-    """
-
-    def __init__(self, file: RawFile, shape: StateShape, section: UpdateSection, bits: int) -> None:
-        self.metadata = file.metadata
-        self.layout = _find_layout(file, shape, section, bits)
-        self.element_count = self.layout.element_count
-        count = kept_count(self.element_count, section)
-        parts = _read_parts(file)
-        frame = parts[INDICES].tobytes()
-        indices = decode_indices(frame, count, self.element_count, file.subject)
-        if bits == 32:
-            values = parts[VALUES].view("<f4")
-            _check_floats(values, file.subject)
-        else:
-            integers = _read_integers(parts[VALUES], count, bits, file.subject)
-            scales = parts[SCALES].view("<f4")
-            tensors = np.searchsorted(_starts(self.layout), indices, side="right") - 1
-            _check_integers(integers, scales, tensors, LARGEST[bits], file.subject)
-            values = integers * scales[tensors]
-        zero = values == 0
-        if not np.array_equal(indices[zero], _lowest_free(indices[~zero], int(zero.sum()))):
-            raise MalformedBlobError("zeros have another, canonical place", subject=file.subject)
-        narrow = self.element_count < 1 << 32
-        self._indices = indices.astype(np.uint32) if narrow else indices
-        self._values = values
-
-    def read_into(self, start: int, out: FloatArray) -> None:
-        """Fill a contiguous buffer with the elements from ``start`` on."""
-        # Bounds of another dtype would make a copy of all the indices.
-        bounds = np.array((start, start + out.size), self._indices.dtype)
-        first, last = np.searchsorted(self._indices, bounds)
-        out.fill(0)
-        out[self._indices[first:last].astype(np.int64) - start] = self._values[first:last]
-
-    def close(self) -> None:
-        """Do nothing: the file was let go of when it had been read."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        frame = np.frombuffer(encode_indices(indices), np.uint8)
+        layout = _packed_layout(plain, self._bits, indices.size, frame.size)
+        of_indices, *of_scales, of_values = layout.tensors
+        packed = {of_indices: frame, of_values: _packed(values, self._bits)}
+        return packed | dict.fromkeys(of_scales, scales)
 
 
 def _largest(flat: FloatArray, count: int) -> IndexArray:
