@@ -17,7 +17,7 @@ from fednet.domain.identity import (
     RunId,
     SiteId,
 )
-from fednet.domain.ledger import Deployment, Head, Role
+from fednet.domain.ledger import Deployment, Head, Modules, Role
 from fednet.provenance import IndexedBlock
 
 SITES = 200
@@ -32,8 +32,8 @@ _START = 1_700_000_000
 
 def deployment() -> Deployment:
     """Name a consortium that is nowhere."""
-    one, two, three, four, five = (Address(f"0x{number:040x}") for number in range(1, 6))
-    return Deployment(1, digest("genesis"), 0, one, two, three, four, five, ())
+    one, two, three, four, *modules = (Address(f"0x{number:040x}") for number in range(1, 8))
+    return Deployment(1, digest("genesis"), 0, one, two, three, four, Modules(*modules), ())
 
 
 def digest(*parts: object) -> Digest:

@@ -66,7 +66,7 @@ class HandmadeRun:
         researcher = acts.researcher_of(world)
         self.hospitals = [acts.join(world, f"hospital {number}") for number in range(sites)]
         opened = researcher.open_run(
-            world.reader.deployment.rounds,
+            world.reader.deployment.modules.plain,
             (self.plan.commitment, plan_located),
             (state, located),
             self.plan.credits.transferable,
@@ -107,7 +107,11 @@ class HandmadeRun:
             self.hospitals[0].writer.advance(run)
         state = reader.state(run)
         place = Place(
-            reader.deployment.chain_id, reader.deployment.rounds, run, state.round, state.attempt
+            reader.deployment.chain_id,
+            reader.run(run).module,
+            run,
+            state.round,
+            state.attempt,
         )
         for number, hospital in enumerate(self.hospitals):
             self._submit(number, hospital, place)

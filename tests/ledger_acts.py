@@ -119,7 +119,7 @@ def researcher_of(world: World) -> LedgerWriter:
 def open_run(world: World, researcher: LedgerWriter, **changes: int) -> RunId:
     """Open a run with a plan that is only a commitment here."""
     receipt = researcher.open_run(
-        world.reader.deployment.rounds,
+        world.reader.deployment.modules.plain,
         (commitment("plan"), locator("plan")),
         (commitment("model"), locator("model")),
         True,

@@ -41,8 +41,9 @@ CHECKS: tuple[Check, ...] = (
     Check(
         4,
         "Plan",
-        "The plan's bytes hash to the commitment that opened the run; the contract's parameters,"
-        " the initial model and the transferability of credits are the plan's.",
+        "The plan's bytes hash to the commitment that opened the run; the rounds module, the"
+        " contract's parameters, the initial model and the transferability of credits are the"
+        " plan's.",
     ),
     Check(
         5,

@@ -174,7 +174,12 @@ def _check_state(snapshot: Snapshot, history: RunHistory, findings: Findings) ->
 
 def _check_agreed(snapshot: Snapshot, plan: Plan, findings: Findings) -> None:
     subject = f"plan of run {snapshot.run_id}"
+    # A module that the deployment does not name was approved later; its kind is not known here.
+    named = snapshot.deployment.modules.name_of(snapshot.run.module) or plan.module.name
+    drawn = plan.module.drawn_sites if snapshot.drawn_sites is None else snapshot.drawn_sites
     for name, expected, actual in (
+        ("module", plan.module.name, named),
+        ("number of drawn sites", plan.module.drawn_sites, drawn),
         ("parameters", plan.parameters(), snapshot.parameters),
         ("initial model", Commitment(plan.model.commitment), snapshot.run.initial_model),
         ("transferable", plan.credits.transferable, snapshot.opened.transferable),

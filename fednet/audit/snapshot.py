@@ -49,6 +49,8 @@ class Snapshot:
     run: Run
     opened: ev.RunOpened
     parameters: Parameters
+    drawn_sites: int | None
+    """Sites that the module draws; None if it draws none, or is not one of the deployment's."""
     state: RunState
     running_hash: Digest
     run_events: Sequence[ev.RunEvent]
@@ -125,6 +127,7 @@ def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
         run=opened_run,
         opened=opened[0],
         parameters=reader.parameters(run),
+        drawn_sites=reader.drawn_sites(run),
         state=state,
         running_hash=running_hash,
         run_events=run_events,

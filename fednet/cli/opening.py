@@ -40,11 +40,12 @@ def open_run(reader: LedgerReader, writer: LedgerWriter, store: BlobStore, file:
         plan_locator = store.publish(canonical_plan)
     model_locator = store.publish(file.model)
     receipt = writer.open_run(
-        reader.deployment.rounds,
+        reader.deployment.modules.at(plan.module.name),
         (plan.commitment, plan_locator),
         (Commitment(plan.model.commitment), model_locator),
         plan.credits.transferable,
         plan.parameters(),
+        plan.module.drawn_sites,
     )
     return RunId(receipt.created)
 

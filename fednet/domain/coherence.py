@@ -10,6 +10,7 @@ from fednet.domain.sections import (
     CohortSection,
     CreditsSection,
     EvaluationSection,
+    ModuleSection,
     PersonalSection,
     ServerSection,
     TrainingSection,
@@ -36,6 +37,8 @@ class Sections(Protocol):
     @property
     def cohort(self) -> CohortSection: ...
     @property
+    def module(self) -> ModuleSection: ...
+    @property
     def update(self) -> UpdateSection: ...
     @property
     def aggregation(self) -> AggregationSection: ...
@@ -55,6 +58,7 @@ def contradiction(plan: Sections) -> str:
     """Say which fields cannot stand together; empty if all can."""
     checks = (
         _cohort,
+        _module,
         _credits,
         _training,
         _update,
@@ -77,6 +81,30 @@ def _cohort(plan: Sections) -> str:
     if cohort.target_updates > cohort.maximum_sites:
         return "cohort: target_updates can never be reached by maximum_sites"
     return ""
+
+
+def _module(plan: Sections) -> str:
+    section, cohort = plan.module, plan.cohort
+    if section.committee_sites and section.name != "batched":
+        return 'module: committee_sites needs name = "batched"'
+    if (section.sampled_sites > 0) != (section.name == "sampled"):
+        return 'module: sampled_sites above 0 and name = "sampled" need each other'
+    if section.name == "sampled":
+        awaited = cohort.target_updates or cohort.minimum_updates
+        if not awaited <= section.sampled_sites <= cohort.maximum_sites:
+            return (
+                f"module: sampled_sites must be at least {awaited}, the updates that a round "
+                "waits for (cohort.target_updates, else minimum_updates), and at most "
+                "cohort.maximum_sites"
+            )
+    return ""
+
+
+def _most_updates(plan: Sections) -> tuple[int, str]:
+    """Return how many updates a round can bring, and the field that says so."""
+    if plan.module.sampled_sites:
+        return plan.module.sampled_sites, "module.sampled_sites"
+    return plan.cohort.maximum_sites, "cohort.maximum_sites"
 
 
 def _credits(plan: Sections) -> str:
@@ -127,7 +155,7 @@ def _sparse(plan: Sections) -> str:
 
 
 def _aggregation(plan: Sections) -> str:
-    section, cohort = plan.aggregation, plan.cohort
+    section, (most, named) = plan.aggregation, _most_updates(plan)
     if (section.norm > 0) != (section.rule in _RADIUS_RULES):
         return f"aggregation: norm above 0 is the radius of {' and '.join(_RADIUS_RULES)} only"
     if section.hostile and section.rule in _TRUSTING_RULES:
@@ -136,12 +164,12 @@ def _aggregation(plan: Sections) -> str:
         return 'aggregation: fednova normalises plain SGD; training.algorithm must be "fedavg"'
     if section.rule == "fednova" and plan.training.local_epochs == 0:
         return "aggregation: fednova needs steps; training.local_epochs must be above 0"
-    if section.least_updates > cohort.maximum_sites:
+    if section.least_updates > most:
         return (
             f"aggregation: {section.rule} with hostile = {section.hostile} needs "
-            f"{section.least_updates} updates, which cohort.maximum_sites rules out"
+            f"{section.least_updates} updates, which {named} rules out"
         )
-    if section.fallback == "fail" and section.least_updates > cohort.minimum_updates:
+    if section.fallback == "fail" and section.least_updates > plan.cohort.minimum_updates:
         return (
             f"aggregation: {section.rule} with hostile = {section.hostile} needs "
             f"{section.least_updates} updates; raise cohort.minimum_updates to that, "
@@ -149,8 +177,8 @@ def _aggregation(plan: Sections) -> str:
         )
     if section.keep and section.rule != "multi-krum":
         return "aggregation: keep is for multi-krum only"
-    if section.keep > max(0, cohort.maximum_sites - section.hostile - 2):
-        return "aggregation: keep is above cohort.maximum_sites - hostile - 2"
+    if section.keep > max(0, most - section.hostile - 2):
+        return f"aggregation: keep is above {named} - hostile - 2"
     return ""
 
 

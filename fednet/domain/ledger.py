@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from typing import Literal, TypeAlias, get_args
 
 from fednet.domain.identity import (
     Address,
@@ -21,6 +22,9 @@ from fednet.domain.identity import (
     RunId,
     SiteId,
 )
+
+ModuleName: TypeAlias = Literal["plain", "batched", "sampled"]
+"""A rounds module of every deployment, as a plan names it."""
 
 
 class Standing(IntEnum):
@@ -274,6 +278,25 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Modules:
+    """The rounds modules of a deployment, each by the plan's word for it."""
+
+    plain: Address
+    batched: Address
+    sampled: Address
+
+    def at(self, name: ModuleName) -> Address:
+        """Return where a module stands."""
+        found: Address = getattr(self, name)
+        return found
+
+    def name_of(self, address: Address) -> ModuleName | None:
+        """Name the module that stands there; None for one that an operator approved later."""
+        names: tuple[ModuleName, ...] = get_args(ModuleName)
+        return next((name for name in names if self.at(name) == address), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """Where the contracts of one consortium live; written by ``fednet deploy``."""
 
@@ -285,9 +308,21 @@ class Deployment:
     data_access: Address
     runs: Address
     credits: Address
-    rounds: Address
+    modules: Modules
     code_hashes: tuple[tuple[str, Digest], ...]
     """Keccak-256 of each contract's code on the chain, by contract name, sorted."""
+
+    def contracts(self) -> dict[str, Address]:
+        """Return every contract's address by the contract's name."""
+        return {
+            "SiteRegistry": self.site_registry,
+            "DataAccess": self.data_access,
+            "Runs": self.runs,
+            "Credits": self.credits,
+            "PlainRounds": self.modules.plain,
+            "BatchedRounds": self.modules.batched,
+            "SampledRounds": self.modules.sampled,
+        }
 
 
 def pack_inclusion(verdicts: Mapping[int, Inclusion]) -> bytes:

@@ -23,6 +23,7 @@ from fednet.domain.sections import (
     CreditsSection,
     EvaluationSection,
     ModelSection,
+    ModuleSection,
     PersonalSection,
     Section,
     ServerSection,
@@ -47,6 +48,7 @@ class Plan(Section):
     training: TrainingSection = TrainingSection()
     cohort: CohortSection = CohortSection()
     timing: TimingSection = TimingSection()
+    module: ModuleSection = ModuleSection()
     update: UpdateSection = UpdateSection()
     aggregation: AggregationSection = AggregationSection()
     server: ServerSection = ServerSection()

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
 
 from fednet.domain import canonical
+from fednet.domain.batches import MAXIMUM_COMMITTEE_SITES
+from fednet.domain.ledger import ModuleName
 
 SECONDS_PER_DAY = 86_400
 MOST_CLUSTERS = 16
@@ -100,6 +102,21 @@ class TimingSection(Section):
     attest_seconds: Seconds = 1_800
     max_proposals: int = Field(3, ge=1, le=100)
     max_attempts: int = Field(3, ge=1, le=100)
+
+
+class ModuleSection(Section):
+    """The contract that leads the run's rounds."""
+
+    name: ModuleName = "plain"
+    committee_sites: int = Field(0, ge=0, le=MAXIMUM_COMMITTEE_SITES)
+    """Members drawn to attest each proposal, with batched; 0 lets the whole cohort attest."""
+    sampled_sites: int = Field(0, ge=0, le=10_000)
+    """Sites drawn to train in each attempt, with sampled; 0 with the others."""
+
+    @property
+    def drawn_sites(self) -> int | None:
+        """Return how many sites the module draws; None for one that draws none."""
+        return {"batched": self.committee_sites, "sampled": self.sampled_sites}.get(self.name)
 
 
 class UpdateSection(Section):

@@ -19,10 +19,10 @@ from web3 import Web3
 
 from fednet.errors import LedgerError
 
-DEPLOYED = ("SiteRegistry", "DataAccess", "Runs", "Credits", "PlainRounds")
+ROUNDS = ("PlainRounds", "BatchedRounds", "SampledRounds")
+"""Rounds modules; a run names the one that leads it."""
+CONTRACTS = ("SiteRegistry", "DataAccess", "Runs", "Credits", *ROUNDS)
 """Contracts of every deployment."""
-CONTRACTS = (*DEPLOYED, "BatchedRounds", "SampledRounds")
-"""Every contract that a ledger may hold: an operator can approve further rounds modules."""
 Value: TypeAlias = Any
 """What web3's codec takes and gives: int, bool, str, bytes, and tuples of these."""
 _CODEC = Web3().codec

@@ -1,4 +1,4 @@
-"""Put the five contracts on a chain, tied to each other for good.
+"""Put the seven contracts on a chain, tied to each other for good.
 
 Each contract names the others in its constructor, so their addresses are
 computed ahead from the account's next nonces (Yellow Paper, section 7). An
@@ -16,7 +16,7 @@ from web3.types import Nonce
 from web3.utils.address import get_create_address
 
 from fednet.domain.identity import Address, Digest
-from fednet.domain.ledger import Deployment, Receipt
+from fednet.domain.ledger import Deployment, Modules, Receipt
 from fednet.errors import FednetError, LedgerError
 from fednet.ledger import abi, codec
 from fednet.ledger.fees import FeeCaps
@@ -28,14 +28,14 @@ _ARGUMENTS = {
     "DataAccess": ("SiteRegistry", "Runs"),
     "Runs": ("SiteRegistry", "Credits"),
     "Credits": ("SiteRegistry", "Runs"),
-    "PlainRounds": ("SiteRegistry", "DataAccess", "Runs"),
+    **dict.fromkeys(abi.ROUNDS, ("SiteRegistry", "DataAccess", "Runs")),
 }
 """Contracts in the order of their creation, each with those its constructor takes."""
 _AGAIN = "run the deployment again; what was created so far is never used"
 
 
 def deploy(rpc_url: str, account: LocalAccount, caps: FeeCaps | None = None) -> Deployment:
-    """Create the contracts, check their code, and approve the plain rounds module.
+    """Create the contracts, check their code, and approve every rounds module.
 
     The account becomes the first operator.
 
@@ -69,7 +69,8 @@ def _deploy(rpc: JsonRpc, account: LocalAccount, caps: FeeCaps | None) -> Deploy
     }
     receipts = [_create(transactor, name, at) for name in _ARGUMENTS]
     hashes = [(name, _code_hash(rpc, name, at[name])) for name in sorted(_ARGUMENTS)]
-    transactor.act("Runs", at["Runs"], "approveModule", [at["PlainRounds"]])
+    for module in abi.ROUNDS:
+        transactor.act("Runs", at["Runs"], "approveModule", [at[module]])
     return Deployment(
         chain_id=int(chain_id, 16),
         genesis_hash=Digest(genesis["hash"]),
@@ -78,7 +79,7 @@ def _deploy(rpc: JsonRpc, account: LocalAccount, caps: FeeCaps | None) -> Deploy
         data_access=at["DataAccess"],
         runs=at["Runs"],
         credits=at["Credits"],
-        rounds=at["PlainRounds"],
+        modules=Modules(*(at[module] for module in abi.ROUNDS)),
         code_hashes=tuple(hashes),
     )
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fednet.domain.identity import Address, Digest
-from fednet.domain.ledger import Deployment
+from fednet.domain.ledger import Deployment, Modules
 from fednet.errors import SettingsError
-from fednet.ledger.abi import DEPLOYED
+from fednet.ledger.abi import CONTRACTS
 from fednet.ledger.codec import to_address
 
 FORMAT = "fednet-deployment/1"
@@ -33,7 +34,14 @@ class _Addresses(BaseModel):
     data_access: str = Field(pattern=_ADDRESS)
     runs: str = Field(pattern=_ADDRESS)
     credits: str = Field(pattern=_ADDRESS)
-    rounds: str = Field(pattern=_ADDRESS)
+
+
+class _Modules(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    plain: str = Field(pattern=_ADDRESS)
+    batched: str = Field(pattern=_ADDRESS)
+    sampled: str = Field(pattern=_ADDRESS)
 
 
 class _File(BaseModel):
@@ -44,6 +52,8 @@ class _File(BaseModel):
     genesis_hash: str = Field(pattern=_HEX64)
     block: int = Field(ge=0)
     contracts: _Addresses
+    modules: _Modules
+    """Rounds modules, by the plan's word for them."""
     code_hashes: dict[str, str]
 
     @classmethod
@@ -58,21 +68,10 @@ class _File(BaseModel):
                 data_access=deployment.data_access,
                 runs=deployment.runs,
                 credits=deployment.credits,
-                rounds=deployment.rounds,
             ),
+            modules=_Modules(**asdict(deployment.modules)),
             code_hashes={name: str(code) for name, code in deployment.code_hashes},
         )
-
-
-def contract_addresses(deployment: Deployment) -> dict[str, Address]:
-    """Return the contracts' addresses by the contracts' names."""
-    return {
-        "SiteRegistry": deployment.site_registry,
-        "DataAccess": deployment.data_access,
-        "Runs": deployment.runs,
-        "Credits": deployment.credits,
-        "PlainRounds": deployment.rounds,
-    }
 
 
 def encode_deployment(deployment: Deployment) -> str:
@@ -94,15 +93,15 @@ def decode_deployment(text: str, subject: str) -> Deployment:
         raise SettingsError(
             f"not a deployment file: {field or 'text'}: {first['msg']}", subject=subject, hint=_HINT
         ) from exc
-    if sorted(raw.code_hashes) != sorted(DEPLOYED):
+    if sorted(raw.code_hashes) != sorted(CONTRACTS):
         raise SettingsError(
             "the code hashes are not those of the contracts",
             subject=subject,
-            expected=", ".join(sorted(DEPLOYED)),
+            expected=", ".join(sorted(CONTRACTS)),
             actual=", ".join(sorted(raw.code_hashes)) or "none",
             hint=_HINT,
         )
-    named = raw.contracts
+    named, modules = raw.contracts, raw.modules
     return Deployment(
         chain_id=raw.chain_id,
         genesis_hash=_digest(raw.genesis_hash, subject),
@@ -111,7 +110,11 @@ def decode_deployment(text: str, subject: str) -> Deployment:
         data_access=_address(named.data_access, subject),
         runs=_address(named.runs, subject),
         credits=_address(named.credits, subject),
-        rounds=_address(named.rounds, subject),
+        modules=Modules(
+            plain=_address(modules.plain, subject),
+            batched=_address(modules.batched, subject),
+            sampled=_address(modules.sampled, subject),
+        ),
         code_hashes=tuple(
             (name, _digest(code, subject)) for name, code in sorted(raw.code_hashes.items())
         ),

@@ -42,7 +42,6 @@ from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.errors import DeploymentMismatchError, LedgerError
 from fednet.ledger import abi, codec
 from fednet.ledger.checkpoints import verify_checkpoint
-from fednet.ledger.deployment import contract_addresses
 from fednet.ledger.logs import LogReader
 from fednet.ledger.proofs.collect import ProofSource, RpcSource
 from fednet.ledger.proofs.history import prove_claims
@@ -52,6 +51,8 @@ from fednet.ledger.rpc import Json, JsonRpc, Rpc, RpcRefusedError
 _Value = TypeVar("_Value")
 _WRONG_CHAIN = "name the chain this deployment stands on, or the deployment file of this chain"
 _BLOCKS_AT_ONCE = 100
+_COMMITTEE_SIZE_BIT = 248
+"""Of a packed committee; what the plan asks for stands from there on."""
 _MOST_BLOCKS_PROVEN = 50_000
 """Headers that a live audit fetches; a bundle has no such limit."""
 _UNKNOWN_ID_HINT = "ids are counted from 1; see `fednet ledger`"
@@ -78,7 +79,7 @@ class Web3Reader:
         self._chain = chain
         self._deployment = deployment
         self._logs = LogReader(chain)
-        self._addresses = contract_addresses(deployment)
+        self._addresses = deployment.contracts()
         self._runs: dict[RunId, Run] = {}
         self._parameters: dict[RunId, Parameters] = {}
         self._checked_connections = 0
@@ -184,6 +185,18 @@ class Web3Reader:
             self._parameters[run] = self._of_run(Parameters, "parametersOf", run)
         return self._parameters[run]
 
+    def drawn_sites(self, run: RunId) -> int | None:
+        module = self.run(run).module
+        match self._deployment.modules.name_of(module):
+            case "batched":
+                (committee,) = self._values("BatchedRounds", "committeeOf", run, at=module)
+                return int(committee) >> _COMMITTEE_SIZE_BIT
+            case "sampled":
+                (sample,) = self._values("SampledRounds", "sampleOf", run, at=module)
+                return int(sample[0])
+            case _:
+                return None
+
     def state(self, run: RunId) -> RunState:
         return self._of_run(RunState, "stateOf", run)
 
@@ -248,7 +261,7 @@ class Web3Reader:
         if not kinds:
             return []
         wanted = ["0x" + codec.topic_of(kind).hex() for kind in kinds]
-        addresses = [at for name, at in self._addresses.items() if name != "PlainRounds"]
+        addresses = [at for name, at in self._addresses.items() if name not in abi.ROUNDS]
         logs = self._logs.read(addresses, [wanted, *topics], *self._range(from_block))
         return [event for event in map(codec.read_event, logs) if event is not None]
 

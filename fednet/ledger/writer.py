@@ -124,13 +124,11 @@ class Web3Writer:
         initial_model: tuple[Commitment, Locator],
         transferable: bool,
         parameters: Parameters,
-        committee_sites: int | None = None,
-        sampled_sites: int | None = None,
+        drawn_sites: int | None = None,
     ) -> Receipt:
         packed = encode_parameters(parameters)
-        for of_module in (committee_sites, sampled_sites):
-            if of_module is not None:
-                packed += abi.encode(["uint16"], [of_module])
+        if drawn_sites is not None:
+            packed += abi.encode(["uint16"], [drawn_sites])
         return self._runs("open", module, *plan, *initial_model, transferable, packed)
 
     def announce(self, site: SiteId, commitment: Commitment, locator: Locator) -> Receipt:

@@ -58,7 +58,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, deployment: Deployment, site: SiteId) -> None:
-        name = f"{deployment.genesis_hash.hex()[:16]}-{deployment.rounds.lower()}-{site}"
+        name = f"{deployment.genesis_hash.hex()[:16]}-{deployment.runs.lower()}-{site}"
         self.path = folder / f"{name}.jsonl"
         self._runs: defaultdict[RunId, RunNotes] = defaultdict(RunNotes)
         self._lock = Lock()

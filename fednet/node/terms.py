@@ -49,6 +49,11 @@ def read_terms(reader: LedgerReader, blobs: BlobStore, opened: RunOpened) -> Run
     opened.plan.verify(data, subject)
     plan = Plan.from_bytes(data, subject)
     _require(subject, "parameters", plan.parameters(), reader.parameters(opened.run))
+    # Of a module that the deployment does not name, nobody here knows what it is.
+    if named := reader.deployment.modules.name_of(opened.module):
+        _require(subject, "module", plan.module.name, named)
+        drawn = reader.drawn_sites(opened.run)
+        _require(subject, "number of drawn sites", plan.module.drawn_sites, drawn)
     _require(subject, "initial model", plan.model.commitment, str(opened.initial_model))
     _require(subject, "transferable", plan.credits.transferable, opened.transferable)
     deployment: Deployment = reader.deployment

@@ -238,7 +238,7 @@ class Network:
         paths[1].write_bytes(model)
         located = [store.publish(path) for path in paths]
         opened = self.researcher.open_run(
-            module or self.reader.deployment.rounds,
+            module or self.reader.deployment.modules.plain,
             (plan.commitment, located[0]),
             (Commitment.of(model), located[1]),
             plan.credits.transferable,

@@ -9,7 +9,7 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from fednet.ledger import abi, codec
-from fednet.ledger.reader import Web3Reader, contract_addresses
+from fednet.ledger.reader import Web3Reader
 from tests.attacks.network import Network
 from tests.rpc_proxy import misbehaving_provider
 
@@ -35,7 +35,7 @@ def fresh_reader(network: Network, url: str = "") -> Iterator[Web3Reader]:
 
 def slots_read(network: Network, contract: str, function: str, *arguments: int) -> list[str]:
     """List the storage slots of a contract that a view reads, in any layout."""
-    at = contract_addresses(network.reader.deployment)[contract]
+    at = network.reader.deployment.contracts()[contract]
     data = abi.contract(contract).functions[function].encode(arguments)
     call = {"to": at, "data": "0x" + data.hex()}
     answer = network.anvil.rpc("eth_createAccessList", call, "latest")
@@ -45,13 +45,13 @@ def slots_read(network: Network, contract: str, function: str, *arguments: int) 
 
 def slot_value(network: Network, contract: str, slot: str) -> int:
     """Read a slot."""
-    at = contract_addresses(network.reader.deployment)[contract]
+    at = network.reader.deployment.contracts()[contract]
     return int(network.anvil.rpc("eth_getStorageAt", at, slot, "latest"), 16)
 
 
 def rewrite_slot(network: Network, contract: str, slot: str, value: int) -> None:
     """Overwrite a slot, as only whoever runs the chain can."""
-    at = contract_addresses(network.reader.deployment)[contract]
+    at = network.reader.deployment.contracts()[contract]
     network.anvil.rpc("anvil_setStorageAt", at, slot, "0x" + value.to_bytes(32, "big").hex())
 
 

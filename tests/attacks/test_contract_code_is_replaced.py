@@ -9,7 +9,6 @@ from __future__ import annotations
 import pytest
 
 from fednet.domain.identity import RoundNumber
-from fednet.ledger.reader import contract_addresses
 from tests.attacks.finished import Finished
 from tests.attacks.lie import Liar, Lie, reader, require_honest
 from tests.attacks.network import Network
@@ -44,7 +43,7 @@ def forger(original: str, view: bytes, answer: int) -> str:
 
 @pytest.mark.parametrize("name", ["PlainRounds", "Credits", "Runs", "SiteRegistry", "DataAccess"])
 def test_forger_is_not_believed(network: Network, finished: Finished, name: str) -> None:
-    at, aside = contract_addresses(network.reader.deployment)[name], address_for(name)
+    at, aside = network.reader.deployment.contracts()[name], address_for(name)
     view = selector("PlainRounds", "settlementOf")
     with restored(network):
         code = network.anvil.rpc("eth_getCode", at, "latest")

@@ -268,12 +268,12 @@ def test_roles_are_asked_for(world: World) -> None:
     assert caught.value.error == "AccountRoleMissing"
     assert caught.value.arguments["account"] == hospital.writer.address
     with pytest.raises(RevertedError) as outsider:
-        hospital.writer.approve_module(world.reader.deployment.rounds)
+        hospital.writer.approve_module(world.reader.deployment.modules.plain)
     assert outsider.value.error == "AccountRoleMissing"
     world.operator.set_account_roles(SiteId(0), world.writer("second").address, Role.OPERATOR)
-    world.writer("second").withdraw_module(world.reader.deployment.rounds)
-    world.writer("second").approve_module(world.reader.deployment.rounds)
-    assert len(world.reader.events([ev.ModuleApproved, ev.ModuleWithdrawn])) == 3
+    world.writer("second").withdraw_module(world.reader.deployment.modules.plain)
+    world.writer("second").approve_module(world.reader.deployment.modules.plain)
+    assert len(world.reader.events([ev.ModuleApproved, ev.ModuleWithdrawn])) == 5
 
 
 def test_unknown_ids_are_ledger_errors(world: World) -> None:
@@ -336,13 +336,13 @@ def test_module_says_what_its_runs_say(world: World) -> None:
     run, hospitals, researcher = acts.started_run(world)
     other = acts.open_run(world, researcher)
     acts.consent(world, researcher, other, hospitals[0])
-    said = world.reader.module_events([world.reader.deployment.rounds])
+    said = world.reader.module_events([world.reader.deployment.modules.plain])
     each = [*world.reader.run_events(run), *world.reader.run_events(other)]
     assert list(said) == sorted(each, key=lambda event: event.log)
     assert world.reader.module_events([]) == []
     last = said[-1].log.block
     assert {event.log.block for event in world.reader.module_events(
-        [world.reader.deployment.rounds], last)} == {last}  # fmt: skip
+        [world.reader.deployment.modules.plain], last)} == {last}  # fmt: skip
 
 
 def test_a_quorum_ends_a_run_early(world: World) -> None:

@@ -32,10 +32,9 @@ from fednet.domain.running_hash import running_hash_of
 from fednet.errors import RevertedError
 from fednet.ledger.batches import Attestation, Module, Update, sign, signer_of
 from fednet.ledger.chains import LocalChain
-from fednet.ledger.transacting import Transactor
 from fednet.ledger.writer import Web3Writer
 from tests import ledger_acts as acts
-from tests.chain_fixtures import ETHER, ChainWorld, deploy_world, funded_account
+from tests.chain_fixtures import ETHER, ChainWorld, deploy_world
 from tests.ledger_acts import Hospital
 
 ROUND = RoundNumber(1)
@@ -98,10 +97,7 @@ def batching(chain: LocalChain) -> Iterator[Batching]:
 def begun(chain: LocalChain, committee_sites: int) -> Batching:
     world = deploy_world(chain)
     held = world.deployment
-    creator = Transactor(world.reader.rpc, funded_account(chain), held.chain_id)
-    arguments = [held.site_registry, held.data_access, held.runs]
-    _, module = creator.create("BatchedRounds", arguments)
-    world.operator.approve_module(module)
+    module = held.modules.batched
     researcher = acts.researcher_of(world)
     hospitals, keys = [], []
     for name in ("a", "b", "c"):
@@ -113,9 +109,10 @@ def begun(chain: LocalChain, committee_sites: int) -> Batching:
     assert isinstance(researcher, Web3Writer)
     plan, model = ((acts.commitment(name), acts.locator(name)) for name in ("plan", "model"))
     receipt = researcher.open_run(
-        module, plan, model, True, acts.PARAMETERS, committee_sites=committee_sites
+        module, plan, model, True, acts.PARAMETERS, drawn_sites=committee_sites
     )
     run = RunId(receipt.created)
+    assert world.reader.drawn_sites(run) == committee_sites
     for hospital in hospitals:
         acts.consent(world, researcher, run, hospital)
     return Batching(world, run, Module(held.chain_id, module), hospitals, keys)

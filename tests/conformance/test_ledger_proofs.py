@@ -97,7 +97,7 @@ def test_honest_node_is_proven_with_code_running_hash_and_settlement(
     assert proof.problems == ()
     assert proof.proven, proof.reason
     assert set(proof.stored) == {"running hash", "settlement of round 1"} | {
-        f"code of {name}" for name in abi.DEPLOYED
+        f"code of {name}" for name in abi.CONTRACTS
     }
     assert proof.first_block == 0
     assert proof.last_block == claims.head.number

@@ -15,10 +15,9 @@ from fednet.domain.running_hash import running_hash_of
 from fednet.domain.samples import sample_size, sampled_positions, seed_of
 from fednet.errors import RevertedError
 from fednet.ledger.chains import LocalChain
-from fednet.ledger.transacting import Transactor
 from fednet.ledger.writer import Web3Writer
 from tests import ledger_acts as acts
-from tests.chain_fixtures import ChainWorld, deploy_world, funded_account
+from tests.chain_fixtures import ChainWorld, deploy_world
 
 ROUND = RoundNumber(1)
 SAMPLED = 2
@@ -30,15 +29,11 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ChainWorld
     chain.start()
     try:
         world = deploy_world(chain)
-        held = world.deployment
-        creator = Transactor(world.reader.rpc, funded_account(chain), held.chain_id)
-        arguments = [held.site_registry, held.data_access, held.runs]
-        _, module = creator.create("SampledRounds", arguments)
-        world.operator.approve_module(module)
+        module = world.deployment.modules.sampled
         researcher = acts.researcher_of(world)
         assert isinstance(researcher, Web3Writer)
         plan, model = ((acts.commitment(name), acts.locator(name)) for name in ("plan", "model"))
-        researcher.open_run(module, plan, model, True, acts.PARAMETERS, sampled_sites=SAMPLED)
+        researcher.open_run(module, plan, model, True, acts.PARAMETERS, drawn_sites=SAMPLED)
         yield world
         world.reader.close()
     finally:
@@ -47,6 +42,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ChainWorld
 
 def test_what_the_client_reads_says_who_may_submit(world: ChainWorld) -> None:
     run = RunId(1)
+    assert world.reader.drawn_sites(run) == SAMPLED
     researcher = acts.researcher_of(world)
     hospitals = [acts.join(world, name) for name in ("a", "b", "c")]
     for hospital in hospitals:

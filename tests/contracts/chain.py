@@ -1,4 +1,4 @@
-"""A real Anvil process and the five contracts on it, for tests and for the gas table.
+"""A real Anvil process and the seven contracts on it, for tests and for the gas table.
 
 Acts are sent from Anvil's unlocked accounts, so that tests speak of who does
 what and not of signatures. The ledger client is not used: these tests are about

@@ -178,7 +178,7 @@ class Consortium:
         path = self.folder / f"{plan.commitment}.json"
         path.write_bytes(plan.to_bytes())
         receipt = self.researcher.open_run(
-            self.deployment.rounds,
+            self.deployment.modules.plain,
             (plan.commitment, store.publish(path)),
             (Commitment(plan.model.commitment), store.publish(model)),
             plan.credits.transferable,

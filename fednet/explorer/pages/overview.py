@@ -16,14 +16,7 @@ def overview(request: Request) -> Response:
     window = window_of(request)
     deployment = window.reader.deployment
     codes = dict(deployment.code_hashes)
-    addresses = {
-        "SiteRegistry": deployment.site_registry,
-        "DataAccess": deployment.data_access,
-        "Runs": deployment.runs,
-        "Credits": deployment.credits,
-        "PlainRounds": deployment.rounds,
-    }
-    contracts = [(name, at, codes.get(name)) for name, at in addresses.items()]
+    contracts = [(name, at, codes.get(name)) for name, at in deployment.contracts().items()]
     return window.page(
         request,
         "overview.html",

@@ -15,7 +15,7 @@ from fednet.ledger import codec
 from fednet.ledger.bundle import contents
 from fednet.ledger.bundle.archive import ArchiveWriter
 from fednet.ledger.bundle.recording import RecordingRpc, log_json
-from fednet.ledger.deployment import contract_addresses, encode_deployment
+from fednet.ledger.deployment import encode_deployment
 from fednet.ledger.proofs.collect import RpcSource, Unprovable
 from fednet.ledger.proofs.history import (
     blocks_with_logs,
@@ -97,6 +97,7 @@ class Capture(Web3Reader):
         """Ask every view that an audit or a reader of the run may ask again."""
         run, final = self.run_id, self.state(self.run_id).final_rounds
         self.parameters(run)
+        self.drawn_sites(run)
         self.running_hash(run)
         self.credit_total(run)
         self.site_count()
@@ -127,7 +128,7 @@ class Capture(Web3Reader):
         slots = list(claimed_slots(self._claims()))
         module, found = self.run(self.run_id).module, []
         try:
-            for address in contract_addresses(self.deployment).values():
+            for address in self.deployment.contracts().values():
                 wanted = slots if address == module else []
                 proof = source.storage(address, wanted, self.head_seen.number)
                 found.append(contents.encode_storage(address, proof))

@@ -16,7 +16,6 @@ from fednet.domain.ledger import Deployment, Head
 from fednet.domain.proofs import LedgerClaims, LedgerProblem, LogProof
 from fednet.errors import LedgerError, MalformedBlobError, VerificationError
 from fednet.ledger import codec
-from fednet.ledger.deployment import contract_addresses
 from fednet.ledger.proofs.collect import BlockReceipts, ProofSource, Unprovable
 from fednet.ledger.proofs.headers import Header, bloom_mask, find_break
 from fednet.ledger.proofs.receipts import logs_of, receipts_root
@@ -88,11 +87,7 @@ def prove_claims(
 
 def log_addresses(deployment: Deployment, module: Address) -> list[Address]:
     """List the contracts whose logs tell of a run."""
-    known = (
-        deployment.site_registry, deployment.data_access, deployment.runs, deployment.credits,
-        deployment.rounds, module,
-    )  # fmt: skip
-    return list(dict.fromkeys(known))
+    return list(dict.fromkeys((*deployment.contracts().values(), module)))
 
 
 def blocks_with_logs(headers: Sequence[Header], addresses: Iterable[Address]) -> list[int]:
@@ -240,7 +235,7 @@ def _check_storage(
     """Prove code, running hash and settlements, if the source can and the layout is known."""
     said: list[tuple[str, Digest | None, Digest]] = []
     try:
-        for name, address in contract_addresses(deployment).items():
+        for name, address in deployment.contracts().items():
             slots = claimed_slots(claims) if address == claims.module else {}
             proof = source.storage(address, list(slots), claims.head.number)
             subject = f"{name} at {address}"
@@ -275,7 +270,7 @@ def _check_storage(
 
 
 def claimed_slots(claims: LedgerClaims) -> dict[int, tuple[str, Digest]]:
-    """Name the slots of the plain rounds module that hold what was claimed."""
+    """Name the slots of a rounds module that hold what was claimed."""
     slots = {running_hash_slot(claims.run): (RUNNING_HASH, claims.running_hash)}
     for number, settled in claims.settlements.items():
         slots[settlement_slot(claims.run, number)] = (f"settlement of round {number}", settled)

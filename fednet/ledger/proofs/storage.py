@@ -1,4 +1,4 @@
-"""Where the plain rounds module keeps what an audit needs, and proofs that it does.
+"""Where a rounds module keeps what an audit needs, and proofs that it does.
 
 The places follow from ``contracts/rounds/RoundsStore.sol`` and Solidity's layout
 of mappings (https://docs.soliditylang.org/en/latest/internals/layout_in_storage.html);

@@ -27,6 +27,7 @@ from fednet.domain.ledger import (
     CreditAccount,
     Deployment,
     Head,
+    Modules,
     Parameters,
     Phase,
     Role,
@@ -46,7 +47,10 @@ CHAIN_ID = 1337
 REGISTRY, ACCESS, RUNS, CREDITS, MODULE, RESEARCHER = (
     Address("0x" + f"{number:02x}" * 20) for number in range(1, 7)
 )
-DEPLOYMENT = Deployment(CHAIN_ID, ZERO_DIGEST, 1, REGISTRY, ACCESS, RUNS, CREDITS, MODULE, ())
+BATCHED, SAMPLED = (Address("0x" + f"{number:02x}" * 20) for number in (7, 8))
+DEPLOYMENT = Deployment(
+    CHAIN_ID, ZERO_DIGEST, 1, REGISTRY, ACCESS, RUNS, CREDITS, Modules(MODULE, BATCHED, SAMPLED), ()
+)
 BEGUN = 1_000_000
 
 
@@ -133,6 +137,9 @@ class Books:
 
     def parameters(self, run: RunId) -> Parameters:
         return self.plan.parameters()
+
+    def drawn_sites(self, run: RunId) -> int | None:
+        return self.plan.module.drawn_sites
 
     def state(self, run: RunId) -> RunState:
         history = RunHistory.of(RUN, self.logged)

@@ -155,6 +155,20 @@ def test_parameters_other_than_the_plans_are_found(world: World) -> None:
     assert codes(world) == ["plan-differs"]
 
 
+def test_module_other_than_the_plans_is_found(world: World) -> None:
+    world.play(2)
+    held = world.deployment.modules
+    swapped = replace(held, plain=held.batched, batched=held.plain)
+    world.deployment = replace(world.deployment, modules=swapped)
+    assert codes(world) == ["plan-differs"]
+
+
+def test_module_that_draws_other_than_the_plan_says_is_found(world: World) -> None:
+    world.play(2)
+    world.drawn_sites = lambda run: 5  # type: ignore[method-assign]
+    assert codes(world) == ["plan-differs"]
+
+
 def test_module_that_nobody_approved_is_found(world: World) -> None:
     world.play(2)
     world.events_seen = [e for e in world.events_seen if not isinstance(e, ev.ModuleApproved)]

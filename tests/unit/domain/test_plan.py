@@ -26,7 +26,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "d74cab7a2c16aff10030fb4ee2dea8455291483b017c764e790c63663d812bbb"
+        == "be87682f954cd3bb23bac6bc4ecf9484e35d6eed03571595952cd475064adb47"
     )
 
 
@@ -53,6 +53,25 @@ def test_plan_spelling_does_not_change_its_commitment() -> None:
         (MINIMAL + "[cohort]\ntarget_updates = 1\n", "target_updates"),
         (MINIMAL + "[cohort]\nmaximum_sites = 2\ntarget_updates = 3\n", "target_updates"),
         (MINIMAL + "[update]\nminimum_examples = 9\nmaximum_examples = 8\n", "minimum_examples"),
+        (MINIMAL + '[module]\nname = "other"\n', "module.name"),
+        (MINIMAL + "[module]\ncommittee_sites = 3\n", "committee_sites"),
+        (MINIMAL + '[module]\nname = "sampled"\ncommittee_sites = 3\n', "committee_sites"),
+        (MINIMAL + '[module]\nname = "batched"\ncommittee_sites = 16\n', "committee_sites"),
+        (MINIMAL + "[module]\nsampled_sites = 3\n", "sampled_sites"),
+        (MINIMAL + '[module]\nname = "batched"\nsampled_sites = 3\n', "sampled_sites"),
+        (MINIMAL + '[module]\nname = "sampled"\n', "sampled_sites"),
+        (MINIMAL + '[module]\nname = "sampled"\nsampled_sites = 1\n', "sampled_sites"),
+        (MINIMAL + '[module]\nname = "sampled"\nsampled_sites = 1001\n', "sampled_sites"),
+        (
+            MINIMAL + '[module]\nname = "sampled"\nsampled_sites = 4\n'
+            "[cohort]\ntarget_updates = 5\n",
+            "sampled_sites",
+        ),
+        (
+            MINIMAL + '[module]\nname = "sampled"\nsampled_sites = 4\n'
+            '[aggregation]\nrule = "krum"\nhostile = 1\nfallback = "median"\n',
+            "module.sampled_sites",
+        ),
         (MINIMAL + "[credits]\nper_round = 100_000_000_000_000\n", "credits"),
         (MINIMAL.replace("= 3", "= 1000") + "[credits]\nper_round = 281_474_976_711\n", "credits"),
         ("rounds = ", "TOML"),
@@ -62,6 +81,20 @@ def test_plan_names_the_field_that_is_wrong(text: str, field: str) -> None:
     with pytest.raises(PlanError) as caught:
         Plan.from_toml(text)
     assert field in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "drawn"),
+    [
+        ("", None),
+        ('name = "batched"', 0),
+        ('name = "batched"\ncommittee_sites = 15', 15),
+        ('name = "sampled"\nsampled_sites = 2', 2),
+        ('name = "sampled"\nsampled_sites = 1000', 1_000),
+    ],
+)
+def test_plan_says_how_many_sites_its_module_draws(section: str, drawn: int | None) -> None:
+    assert Plan.from_toml(MINIMAL + f"[module]\n{section}\n").module.drawn_sites == drawn
 
 
 def test_plan_refuses_bytes_that_leave_defaults_out() -> None:

@@ -17,14 +17,16 @@ from fednet.domain.identity import (
     RunId,
     SiteId,
 )
-from fednet.domain.ledger import Deployment, Head, Role
+from fednet.domain.ledger import Deployment, Head, Modules, Role
 from fednet.errors import LedgerUnavailableError
 from fednet.provenance import IndexedBlock
 
 ACCOUNT = Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
 BEGAN = 1_800_000_000
-CONTRACTS = [Address("0x" + f"{number:040x}") for number in range(1, 6)]
-DEPLOYMENT = Deployment(31_337, Digest(bytes(32)), 1, *CONTRACTS, code_hashes=())
+CONTRACTS = [Address("0x" + f"{number:040x}") for number in range(1, 8)]
+DEPLOYMENT = Deployment(
+    31_337, Digest(bytes(32)), 1, *CONTRACTS[:4], Modules(*CONTRACTS[4:]), code_hashes=()
+)
 
 
 def digest(*parts: object) -> Digest:

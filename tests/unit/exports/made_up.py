@@ -21,7 +21,7 @@ from fednet.domain.identity import (
     RunId,
     SiteId,
 )
-from fednet.domain.ledger import Deployment, Head, Inclusion, Phase, Run, pack_inclusion
+from fednet.domain.ledger import Deployment, Head, Inclusion, Modules, Phase, Run, pack_inclusion
 from fednet.domain.plan import Plan
 from fednet.domain.record import CreditEntry, RoundRecord, UpdateEntry
 from fednet.domain.sections import CohortSection, ModelSection, TaskSection
@@ -102,7 +102,7 @@ def make_dossier(
     head = Head(chain.block, Digest(digest("block")), BEGUN + 10 * chain.block)
     dossier = RunDossier(
         deployment=Deployment(31337, Digest(digest("genesis")), 1, REGISTRY, ACCESS, RUNS,
-                              CREDITS, MODULE, ()),
+                              CREDITS, Modules(MODULE, ACCESS, RUNS), ()),
         head=head,
         run=Run(RUN, MODULE, RESEARCHER, plan.commitment, Commitment.of(MODEL)),
         opened=opened,

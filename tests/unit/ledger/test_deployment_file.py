@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from fednet.domain.identity import Address, Digest
-from fednet.domain.ledger import Deployment
+from fednet.domain.ledger import Deployment, Modules
 from fednet.errors import SettingsError
-from fednet.ledger.abi import DEPLOYED
+from fednet.ledger.abi import CONTRACTS
 from fednet.ledger.codec import to_address
 from fednet.ledger.deploy import created_address
 from fednet.ledger.deployment import (
@@ -35,8 +35,8 @@ DEPLOYMENT = Deployment(
     data_access=address(0xA2),
     runs=address(0xA3),
     credits=address(0xA4),
-    rounds=address(0xA5),
-    code_hashes=tuple((name, Digest(b"\2" * 32)) for name in sorted(DEPLOYED)),
+    modules=Modules(plain=address(0xA5), batched=address(0xA6), sampled=address(0xA7)),
+    code_hashes=tuple((name, Digest(b"\2" * 32)) for name in sorted(CONTRACTS)),
 )
 
 
@@ -47,6 +47,16 @@ def test_deployment_survives_the_file(tmp_path: Path) -> None:
     write_deployment(path, replace(DEPLOYMENT, block=4))
     assert read_deployment(path).block == 4
     assert [each.name for each in path.parent.iterdir()] == ["deployment.json"]
+
+
+def test_module_is_found_by_the_plans_word_and_by_its_address() -> None:
+    modules = DEPLOYMENT.modules
+    assert [modules.at(name) for name in ("plain", "batched", "sampled")] == [
+        address(number) for number in (0xA5, 0xA6, 0xA7)
+    ]
+    assert modules.name_of(address(0xA7)) == "sampled"
+    assert modules.name_of(address(0xA8)) is None
+    assert sorted(DEPLOYMENT.contracts()) == sorted(CONTRACTS)
 
 
 def change(path: tuple[str, ...], value: Any) -> str:
@@ -72,6 +82,8 @@ def change(path: tuple[str, ...], value: Any) -> str:
         change(("contracts", "runs"), "0x12"),
         change(("contracts", "runs"), address(0xA3).lower()),
         change(("contracts", "extra"), address(0xA3)),
+        change(("modules", "plain"), address(0xA5).lower()),
+        change(("modules", "later"), address(0xA5)),
         change(("code_hashes",), {}),
         change(("code_hashes", "Runs"), "12"),
         change(("code_hashes", "Other"), "02" * 32),

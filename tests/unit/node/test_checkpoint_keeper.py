@@ -12,7 +12,7 @@ from eth_account import Account
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Address, Digest, SiteId
-from fednet.domain.ledger import Deployment, Head
+from fednet.domain.ledger import Deployment, Head, Modules
 from fednet.errors import LedgerUnavailableError
 from fednet.ledger.checkpoints import sign_checkpoint
 from fednet.node import CheckpointBook, CheckpointKeeper
@@ -27,7 +27,7 @@ NEVER_SECONDS = 3_600.0
 class World:
     """Give headers and sign with a real key; the chain can be away, or hold its answer back."""
 
-    deployment = Deployment(1, Digest(b"\x07" * 32), 0, AT, AT, AT, AT, AT, ())
+    deployment = Deployment(1, Digest(b"\x07" * 32), 0, AT, AT, AT, AT, Modules(AT, AT, AT), ())
 
     def __init__(self) -> None:
         self.is_away = False

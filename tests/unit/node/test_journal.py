@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fednet.domain.identity import Address, Commitment, Digest, RoundNumber, RunId, SiteId
-from fednet.domain.ledger import Deployment
+from fednet.domain.ledger import Deployment, Modules
 from fednet.errors import SettingsError
 from fednet.node.journal import Journal
 from fednet.node.view import Vote
@@ -18,11 +18,12 @@ from tests.unit.node.views import attempt_key, pledge_of, proposal_key
 
 RUN = RunId(3)
 NOBODY = Address("0x" + "00" * 20)
+NO_MODULES = Modules(NOBODY, NOBODY, NOBODY)
 
 
 def deployment(genesis: int = 1) -> Deployment:
     digest = Digest(bytes([genesis]) * 32)
-    return Deployment(31337, digest, 0, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, ())
+    return Deployment(31337, digest, 0, NOBODY, NOBODY, NOBODY, NOBODY, NO_MODULES, ())
 
 
 Open = Callable[..., Journal]
