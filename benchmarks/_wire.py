@@ -6,7 +6,6 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -79,12 +78,15 @@ class Wire:
         self._taker.connect([address.replace(found[0], f"/ip4/127.0.0.1/tcp/{self._proxy.port}")])
         self._rest()
 
-    def cost_bytes(self, path: Path) -> int:
-        """Publish a file at one node, fetch it at the other, and return what went over the wire."""
-        locator = self._giver.publish(path)
-        data = path.read_bytes()
+    def cost_bytes(self, *paths: Path) -> int:
+        """Publish files at one node, fetch them at the other, and return what went over the wire.
+
+        A node fetches the same bytes only once.
+        """
+        blobs = [(self._giver.publish(path), path.read_bytes()) for path in paths]
         before = self._rest()
-        self._taker.fetch(Commitment.of(data), [locator], len(data), _FETCH_SECONDS)
+        for locator, data in blobs:
+            self._taker.fetch(Commitment.of(data), [locator], len(data), _FETCH_SECONDS)
         return self._rest() - before
 
     def close(self) -> None:
@@ -111,9 +113,3 @@ class Wire:
             if self._proxy.count != count:
                 count, since = self._proxy.count, time.monotonic()
         return count
-
-
-def costs_bytes(folder: Path, files: Sequence[Path]) -> list[int]:
-    """Return what each file costs on the wire, each fetched once over a resting connection."""
-    with Wire(folder) as wire:
-        return [wire.cost_bytes(path) for path in files]

@@ -2,16 +2,17 @@
 
 Ten sites train digits with a perceptron of 167,178 parameters and with the
 convolutional network of ``digits-conv``, error feedback on, by fednet's own
-pieces (see `_federation`); one update of the last round is then fetched from one
-Kubo node by another, through a counter. `--full` takes every codec and three
-seeds, and writes the table in docs/codecs.md; otherwise one seed of float32 and
-topk-int8 is played.
+pieces (see `_federation`). What a member and a site that comes back fetch is then
+fetched from one Kubo node by another, through a counter. `--full` takes every
+codec and three seeds, and writes the table in docs/codecs.md; otherwise one seed
+of float32 and topk-int8 is played.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._federation import Arrays, Federation, mean, plan_of
-from benchmarks._wire import costs_bytes
+from benchmarks._wire import Wire
 from fednet.codec import CODECS, open_update
 from fednet.codec.feedback import residual_of, with_residual
 from fednet.domain.identity import SiteId
@@ -30,13 +31,19 @@ from fednet.learning import partition
 from fednet.learning.baseline import built_in_task
 from fednet.learning.task import Task
 from fednet.learning.tasks.digits import Digits
+from fednet.node.decide.returning import replay_pays
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "codecs.md"
 START, END = "<!-- recorded: codecs -->\n", "<!-- end -->"
 SITES = 10
+STATE = "state"
 SPARSE = "topk"
 MOST_SHARE = 0.01
 MOST_LOSS = 0.005
+MISSED_ROUNDS = 3
+"""Rounds for which the site was away that comes back."""
+MOST_BACK = 0.5
+"""Bytes of a site that comes back, over those of a state."""
 LAST_ROUNDS = 5
 """Rounds whose accuracies are averaged into the final one."""
 
@@ -79,6 +86,17 @@ class Result:
     """On held-out records, mean of the last rounds."""
     file_bytes: float
     """Of an update, mean of the sites in the last round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Bytes on the wire under one codec, on one task."""
+
+    update: int
+    down: int
+    """Of the other sites' updates of a round, which a member fetches."""
+    back: int
+    """Of what a site that missed rounds fetches, by the rule of a node: updates or a state."""
 
 
 class Feedback:
@@ -135,7 +153,7 @@ def main() -> int:
 
 
 def play(course: Course, codec: str, seed: int, folder: Path) -> Result:
-    """Train a course under a codec; leave one update of the last round in the folder."""
+    """Train a course under a codec; the first seed leaves what was sent last in the folder."""
     own = folder / f"{course.name}-{codec}-{seed}"
     paths, held_out = partition.even("digits", SITES, seed).write(own / "data")
     keep_ratio = course.keep_ratio if codec.startswith(SPARSE) else "1"
@@ -155,27 +173,50 @@ def play(course: Course, codec: str, seed: int, folder: Path) -> Result:
         task=course.task,
     )
     test = course.task.load(held_out)
-    accuracies = [federation.play(test)["accuracy"] for _ in range(course.rounds)]
     updates = [own / f"update-{site}" for site in federation.data]
+    left = left_path(folder, course.name, codec)
+    accuracies = []
+    for number in range(1, course.rounds + 1):
+        accuracies.append(federation.play(test)["accuracy"])
+        if seed == 0 and number > course.rounds - MISSED_ROUNDS:
+            place = left / f"{number:03}"
+            place.mkdir(parents=True)
+            for path in updates:
+                shutil.copy(path, place)
+    if seed == 0:
+        shutil.copy(federation.state_path, left / STATE)
     size = mean([path.stat().st_size for path in updates])
-    updates[0].replace(sample_path(folder, course.name, codec, seed))
     return Result(course.name, codec, seed, mean(accuracies[-LAST_ROUNDS:]), size)
 
 
-def sample_path(folder: Path, course: str, codec: str, seed: int) -> Path:
-    """Say where a run's last update is kept."""
-    return folder / f"update-{course}-{codec}-{seed}"
+def left_path(folder: Path, course: str, codec: str) -> Path:
+    """Say where the last rounds' updates, in a folder each, and the last state are kept."""
+    return folder / f"left-{course}-{codec}"
 
 
-def wire_costs(folder: Path, results: Sequence[Result]) -> dict[tuple[str, str], int]:
-    """Measure one update of each course and codec, that of the first seed."""
-    played = [result for result in results if result.seed == 0]
-    files = [sample_path(folder, each.course, each.codec, 0) for each in played]
-    counts = costs_bytes(folder / "wire", files)
-    return {(each.course, each.codec): at for each, at in zip(played, counts, strict=True)}
+def wire_costs(folder: Path, results: Sequence[Result]) -> dict[tuple[str, str], Cost]:
+    """Measure what was sent last on each course under each codec."""
+    with Wire(folder / "wire") as wire:
+        return {
+            (each.course, each.codec): cost_of(wire, left_path(folder, each.course, each.codec))
+            for each in results
+            if each.seed == 0
+        }
 
 
-def table(results: Sequence[Result], costs: Mapping[tuple[str, str], int]) -> str:
+def cost_of(wire: Wire, left: Path) -> Cost:
+    """Fetch what a member fetches, then the rest of what a site that comes back does."""
+    *earlier, last = sorted(path for path in left.iterdir() if path.is_dir())
+    first, *others = sorted(last.iterdir())
+    missed = [path for place in earlier for path in sorted(place.iterdir())]
+    update, down = wire.cost_bytes(first), wire.cost_bytes(*others)
+    state, size = left / STATE, first.stat().st_size
+    if replay_pays(MISSED_ROUNDS * SITES, size, state.stat().st_size):
+        return Cost(update, down, update + down + wire.cost_bytes(*missed))
+    return Cost(update, down, wire.cost_bytes(state))
+
+
+def table(results: Sequence[Result], costs: Mapping[tuple[str, str], Cost]) -> str:
     """Lay out what every codec costs."""
     lines = []
     for course in courses():
@@ -184,34 +225,43 @@ def table(results: Sequence[Result], costs: Mapping[tuple[str, str], int]) -> st
             f"**{course.name}**: {count:,} values, {course.rounds} rounds of {course.local_epochs}"
             f" local epochs, keep_ratio {course.keep_ratio} where sparse.",
             "",
-            "| Codec | File | On the wire | Share | Accuracy | Against float32 | Seeds |",
-            "|---|--:|--:|--:|--:|--:|--:|",
+            "| Codec | File | On the wire | Share | Down | Back | Accuracy | Against float32 |"
+            " Seeds |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
         ]
         for codec in CODECS:
             rows = _of(results, course.name, codec)
             if not rows:
                 continue
-            wire, accuracy = costs[course.name, codec], mean([row.accuracy for row in rows])
-            share = wire / costs[course.name, "float32"]
+            cost, accuracy = costs[course.name, codec], mean([row.accuracy for row in rows])
+            share = cost.update / costs[course.name, "float32"].update
             gap = _gap(results, course.name, codec)
             lines.append(
-                f"| {codec} | {mean([row.file_bytes for row in rows]):,.0f} | {wire:,} |"
-                f" {share:.2%} | {accuracy:.4f} | {100 * gap:+.2f} points | {len(rows)} |"
+                f"| {codec} | {mean([row.file_bytes for row in rows]):,.0f} | {cost.update:,} |"
+                f" {share:.2%} | {cost.down:,} | {cost.back:,} | {accuracy:.4f} |"
+                f" {100 * gap:+.2f} points | {len(rows)} |"
             )
         lines.append("")
     return "\n".join(lines)
 
 
-def _report(results: Sequence[Result], costs: Mapping[tuple[str, str], int]) -> None:
+def _report(results: Sequence[Result], costs: Mapping[tuple[str, str], Cost]) -> None:
     for course in dict.fromkeys(result.course for result in results):
         for codec in CODECS:
             if codec == "float32" or not _of(results, course, codec):
                 continue
-            share = costs[course, codec] / costs[course, "float32"]
+            plain, cost = costs[course, "float32"], costs[course, codec]
+            back = f"bytes of a site back after {MISSED_ROUNDS} rounds over those of a state"
             gap = _gap(results, course, codec)
             is_limited = codec == "topk-int8"
             what = f"{course}, {codec}"
-            _row(f"{what}: bytes on the wire over those of float32", share, MOST_SHARE, is_limited)
+            _row(
+                f"{what}: bytes on the wire over those of float32",
+                cost.update / plain.update,
+                MOST_SHARE,
+                is_limited,
+            )
+            _row(f"{what}: {back}", cost.back / plain.back, MOST_BACK, is_limited)
             _row(f"{what}: accuracy lost against float32", 0.0 - gap, MOST_LOSS, is_limited)
 
 

@@ -72,6 +72,15 @@ class Recompute:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """Recompute a final round that was missed, so that its state need not be fetched."""
+
+    key: ProposalKey
+    unavailable: frozenset[SiteId]
+    """Sites that the final record calls unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attest:
     """Vouch for a proposal whose recomputation gave the same record."""
 
@@ -124,6 +133,7 @@ Act = (
     | Fetch
     | Propose
     | Recompute
+    | Replay
     | Attest
     | Object
     | Preserve

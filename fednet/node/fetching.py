@@ -50,6 +50,8 @@ class Fetcher:
         self._wake = wake
         self._wishes: dict[Commitment, _Wish] = {}
         self._held: dict[Commitment, Path] = {}
+        self.largest_size_bytes = 0
+        """Of what was fetched so far; 0 if nothing was."""
         self._queue: list[tuple[float, Commitment]] = []
         self._news = Condition()
         self._closed = False
@@ -133,6 +135,7 @@ class Fetcher:
         with self._news:
             if self._wishes.pop(commitment, None) is not None:
                 self._held[commitment] = path
+                self.largest_size_bytes = max(self.largest_size_bytes, path.stat().st_size)
             is_last = not self._wishes
         # Decisions wait for the last of them; whoever cannot wait looks by itself.
         if is_last:

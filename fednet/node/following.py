@@ -12,11 +12,11 @@ from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, RoundNumber, SiteId
 from fednet.domain.ledger import Phase, Role, RunState, Standing
 from fednet.errors import FednetError, HeadMovedError, RevertedError
-from fednet.node.acts import Act, Done, Fetch, Wait
+from fednet.node.acts import Act, Done, Fetch, Replay, Wait
 from fednet.node.decide import decide
 from fednet.node.fetching import Fetcher
 from fednet.node.performing import Performer
-from fednet.node.places import ProposalKey, final_key
+from fednet.node.places import AttemptKey, ProposalKey, final_key
 from fednet.node.progress import Progress
 from fednet.node.reading import RunReading
 from fednet.node.site import SiteTools
@@ -100,6 +100,8 @@ class RunFollower:
         )
         self._crew: tuple[RunTerms, Workshop, Performer] | None = None
         self._verified: dict[ProposalKey, bool] = {}
+        self._ground = RoundNumber(0)
+        self._asked: dict[AttemptKey, int] = {}
         self._seen_final: dict[ProposalKey, int] = {}
         self._obstacle = ""
         self._last_said: tuple[object, ...] = ()
@@ -152,9 +154,11 @@ class RunFollower:
         self.is_over = isinstance(act, Done)
         if not isinstance(act, Wait | Done):
             performer.perform(act, self._reading.history)
-            if not isinstance(act, Fetch):
+            if isinstance(act, Fetch):
+                self._asked.setdefault(act.key, view.now)
+            else:
                 self._last_said = ()
-        self._tidy(view, workshop)
+        self._tidy(view, workshop, has_replayed=isinstance(act, Replay))
         if self._tools.checkpoints is not None:
             self._tools.checkpoints.note(self._reading.history)
         return act
@@ -184,6 +188,9 @@ class RunFollower:
             votes=notes.votes,
             verified=verified,
             disputed=performer.disputed,
+            ground=self._ground,
+            update_size_bytes=workshop.likely_update_size_bytes,
+            asked=self._asked,
             preserved=notes.preserved,
             held=self._fetcher.held,
             fetching=self._fetcher.fetching,
@@ -230,27 +237,55 @@ class RunFollower:
     def _confirmed(
         self, verified: dict[ProposalKey, Commitment], workshop: Workshop
     ) -> frozenset[ProposalKey]:
-        """Trust what the journal says was verified while its state is still here."""
-        recent = self._reading.history.final_rounds
-        for key, state in verified.items():
-            if key not in self._verified:
-                is_needed = key.round >= recent
-                self._verified[key] = is_needed and workshop.holds_state(state)
-        return frozenset(key for key, holds in self._verified.items() if holds)
+        """Trust what the journal says was verified while its state is still here.
 
-    def _tidy(self, view: NodeView, workshop: Workshop) -> None:
-        """Let go of what earlier rounds needed, once in every round."""
+        Of rounds before the last final one, only the newest state is of use.
+        """
+        history, ground = self._reading.history, self._ground
+        for key in sorted(verified.keys() - self._verified.keys(), reverse=True):
+            is_final = final_key(history, key.round) == key
+            is_needed = key.round >= history.final_rounds or (is_final and key.round > ground)
+            self._verified[key] = is_needed and workshop.holds_state(verified[key])
+            if is_final and self._verified[key]:
+                ground = max(ground, key.round)
+        confirmed = frozenset(key for key, holds in self._verified.items() if holds)
+        self._ground = self._newest(confirmed | workshop.agreed)
+        return confirmed
+
+    def _newest(self, keys: Set[ProposalKey]) -> RoundNumber:
+        """Name the last round that one of the proposals made final; 0 if none did."""
+        history = self._reading.history
+        rounds = [key.round for key in keys if final_key(history, key.round) == key]
+        return max(rounds, default=RoundNumber(0))
+
+    def _tidy(self, view: NodeView, workshop: Workshop, *, has_replayed: bool) -> None:
+        """Let go of what earlier rounds needed, once in every round and after each replay."""
         current = view.state.round
-        if current == self._tidied:
+        if current == self._tidied and not has_replayed:
             return
-        entry = view.history.rounds.get(current)
-        attempts = entry.attempts.values() if entry else ()
-        named = {item.commitment for attempt in attempts for item in attempt.submissions.values()}
-        self._fetcher.stop_wanting(named)
+        if current != self._tidied:
+            self._fetcher.stop_wanting(self._named_since(self._ground, current))
         notes = self._tools.journal.notes(view.history.run)
-        keep = {state for key, state in notes.verified.items() if key.round not in notes.preserved}
+        newest = self._newest({key for key in notes.verified if self._verified.get(key, True)})
+        keep = {
+            state
+            for key, state in notes.verified.items()
+            if key.round == newest or (key in notes.votes and key.round not in notes.preserved)
+        }
         workshop.tidy(current, frozenset(keep))
         self._tidied = current
+
+    def _named_since(self, ground: RoundNumber, current: RoundNumber) -> set[Commitment]:
+        """Collect the updates of the round at hand, and of those that may have to be replayed."""
+        first = ground + 1 if ground else current
+        rounds = self._reading.history.rounds
+        return {
+            item.commitment
+            for number in range(first, current + 1)
+            if (entry := rounds.get(RoundNumber(number)))
+            for attempt in entry.attempts.values()
+            for item in attempt.submissions.values()
+        }
 
     def _rest(self, seconds: float) -> None:
         self._has_news = self._wake.wait(min(seconds, self._tools.settings.longest_pause_seconds))

@@ -84,6 +84,8 @@ class Performer:
                 self._propose(key, unavailable, history)
             case acts.Recompute(key, unavailable):
                 self._recompute(key, unavailable, history)
+            case acts.Replay(key, unavailable):
+                self._replay(key, unavailable, history)
             case acts.Preserve(number):
                 self._preserve(number, history)
             case _:
@@ -225,6 +227,25 @@ class Performer:
         else:
             vote = Vote(True, recomputed.witness(tools.site))
             tools.journal.vote(self._run, key, vote, settlement.state)
+
+    def _replay(
+        self, key: ProposalKey, unavailable: frozenset[SiteId], history: RunHistory
+    ) -> None:
+        """Recompute a final round on which this site has no vote any more."""
+        proposal = find_proposal(history, key)
+        if proposal is None:
+            return
+        proposed = proposal.proposed
+        try:
+            recomputed = self._recomputed(key, proposed.site, unavailable, history)
+        except AggregationError:
+            self.disputed.add(key)
+            return
+        if not recomputed.agrees_with(proposed, _inclusion(recomputed, key, history)):
+            self.disputed.add(key)
+            return
+        self._workshop.agree(key, recomputed)
+        self._tools.journal.verify(self._run, key, recomputed.settlement.state)
 
     def _disagree(self, key: ProposalKey, expected: Commitment, history: RunHistory) -> None:
         if final_key(history, key.round) == key:

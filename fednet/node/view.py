@@ -45,6 +45,12 @@ class NodeFacts:
     """Proposals recomputed and agreed with, whose state is on this disk."""
     disputed: Set[ProposalKey] = frozenset()
     """Final proposals whose own recomputation gave another record."""
+    ground: int = 0
+    """Newest final round whose recomputed state is on this disk; 0 if there is none."""
+    update_size_bytes: int = 0
+    """How large an update of this run is thought to be."""
+    asked: Mapping[AttemptKey, int] = field(default_factory=dict)
+    """When this node first asked for an attempt's updates, in seconds since 1970."""
     preserved: Set[RoundNumber] = frozenset()
     held: Set[Commitment] = frozenset()
     """Updates of others whose verified bytes are here."""

@@ -27,6 +27,7 @@ from fednet.node.view import Pledge
 _FETCH_TIMEOUT_SECONDS = 60.0
 _READ_SIZE_BYTES = 1 << 20
 _UPDATE_NAME = re.compile(r"update-(\d+)-\d+-\d+\.safetensors")
+_UPDATES = "update-*.safetensors"
 
 
 class Workshop:
@@ -47,13 +48,26 @@ class Workshop:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            own = [path.stat().st_size for path in folder.glob(_UPDATES)]
         except OSError as exc:
             raise disk_error(folder, exc) from exc
+        self._own_size_bytes = max(own, default=0)
 
     @property
     def update_size_limit_bytes(self) -> int:
         """Largest file that an update of this run may be."""
         return update_size_limit_bytes(self._terms.plan)
+
+    @property
+    def likely_update_size_bytes(self) -> int:
+        """Size of the largest update seen here, this site's own included; else their limit."""
+        seen = max(self._own_size_bytes, self._fetcher.largest_size_bytes)
+        return seen or self.update_size_limit_bytes
+
+    @property
+    def agreed(self) -> frozenset[ProposalKey]:
+        """Proposals of late that were recomputed here and found right."""
+        return frozenset(self._agreed)
 
     def previous(self, history: RunHistory, round_number: RoundNumber) -> PreviousRound:
         """Return what a round starts from: the last final state and its record.

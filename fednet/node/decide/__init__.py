@@ -5,7 +5,8 @@
    attempt out: it never does a second, different act.
 3. A vote that stands in the journal is the only one ever sent.
 4. Nobody trains on the final state of a round it was part of unless its own recomputation
-   confirms it; who joins later takes the state that chain and record name.
+   confirms it, nor on anything that follows a final record it contradicts; who joins later
+   takes the state that chain and record name, who missed rounds replays them or does the same.
 5. Deadlines are judged by the block's time; turns are staggered by roster
    position, so that all nodes do not act at once.
 """

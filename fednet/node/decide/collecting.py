@@ -5,6 +5,7 @@ from __future__ import annotations
 from fednet.domain.history import AttemptHistory
 from fednet.node.acts import Act, Drop, Publish, Submit, Train, Wait
 from fednet.node.decide.judging import judge
+from fednet.node.decide.returning import catch_up
 from fednet.node.decide.standing import in_cohort, last_final, rank_of, took_part
 from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on
 from fednet.node.places import final_key, find_attempt
@@ -48,12 +49,15 @@ def _give_update(view: NodeView) -> Act:
 
 def _ground(view: NodeView) -> Act | None:
     """Return what is missing before one may train on the last final state; None if nothing."""
+    if disputed := [
+        key for key in view.facts.disputed if final_key(view.history, key.round) == key
+    ]:
+        number = min(disputed).round
+        return Wait(f"own recomputation of round {number} gave another record than the final")
     last = final_key(view.history, last_final(view))
     if last is None or last in view.facts.verified:
         return None
-    if last in view.facts.disputed:
-        return Wait(f"own recomputation of round {last.round} gave another record than the final")
-    return judge(view, last) if took_part(view, last) else None
+    return judge(view, last) if took_part(view, last) else catch_up(view, view.state.round)
 
 
 def _drop(view: NodeView, attempt: AttemptHistory) -> Act | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fednet.domain.history import AttemptHistory, ProposalHistory
-from fednet.domain.identity import Commitment, SiteId
-from fednet.domain.ledger import Inclusion, unpack_inclusion
+from fednet.domain.identity import Commitment
 from fednet.node.acts import Act, Attest, Object, Recompute, Wait
+from fednet.node.decide.returning import catch_up
 from fednet.node.decide.standing import (
+    excused,
     has_voted,
     has_voted_since,
     in_cohort,
@@ -16,7 +16,7 @@ from fednet.node.decide.standing import (
     took_part,
 )
 from fednet.node.decide.steps import fetch, move_on, reveal
-from fednet.node.places import ProposalKey, final_key, find_attempt, find_proposal, position_in
+from fednet.node.places import ProposalKey, final_key, find_attempt, find_proposal
 from fednet.node.view import NodeView, Vote
 
 
@@ -67,34 +67,12 @@ def judge(view: NodeView, key: ProposalKey) -> Act:
     proposal = find_proposal(view.history, key)
     if attempt is None or proposal is None:
         return Wait("the log lags behind the chain")
-    unavailable = _excused(view, key, attempt, proposal)
+    unavailable = excused(view, key, attempt, proposal)
     missing = missing_of(view, attempt) - unavailable
-    if not missing:
-        return Recompute(key, unavailable)
-    return fetch(view, key.attempt_key, attempt) or Wait("fetching the updates to recompute")
-
-
-def _excused(
-    view: NodeView, key: ProposalKey, attempt: AttemptHistory, proposal: ProposalHistory
-) -> frozenset[SiteId]:
-    """List the sites that the recomputation treats as unavailable.
-
-    In an attempt's first proposal a member that holds the bytes contradicts;
-    from the second on their absence is no ground for an objection.
-    """
-    roster_length = attempt.started.roster_length
-    submitted = {
-        position: site
-        for site in attempt.submissions
-        if (position := position_in(view.history, site, roster_length)) is not None
-    }
-    verdicts = unpack_inclusion(proposal.proposed.inclusion, submitted)
-    if verdicts is None:
-        return frozenset()
-    is_final = final_key(view.history, key.round) == key
-    claimed = {
-        submitted[at] for at, verdict in verdicts.items() if verdict is Inclusion.UNAVAILABLE
-    }
-    if key.number > 1 or is_final:
-        return frozenset(claimed)
-    return frozenset(claimed & missing_of(view, attempt))
+    if missing and (step := fetch(view, key.attempt_key, attempt)):
+        return step
+    if step := catch_up(view, key.round):
+        return step
+    if missing:
+        return Wait("fetching the updates to recompute")
+    return Recompute(key, unavailable)

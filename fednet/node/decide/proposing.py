@@ -5,6 +5,7 @@ from __future__ import annotations
 from fednet.domain.history import AttemptHistory
 from fednet.domain.ledger import Role, turn_position
 from fednet.node.acts import Act, Propose, Wait
+from fednet.node.decide.returning import catch_up
 from fednet.node.decide.standing import MOST_RANKS, in_cohort, is_forgotten, missing_of
 from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on, reveal
 from fednet.node.places import find_attempt, position_in
@@ -40,6 +41,8 @@ def _take_turn(view: NodeView, attempt: AttemptHistory, position: int) -> Act:
     opens = view.state.since if rank == 0 else grace_end + (rank - 1) * STAGGER_SECONDS
     if view.now < opens:
         return Wait("it is another's turn to propose", opens)
+    if step := catch_up(view, key.round):
+        return step
     if (intent := view.facts.intents.get(key)) is not None:
         return Propose(key, intent)
     missing = missing_of(view, attempt)

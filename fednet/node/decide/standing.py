@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fednet.domain.history import AttemptHistory, ProposalHistory
 from fednet.domain.identity import RoundNumber, SiteId
-from fednet.node.places import AttemptKey, ProposalKey, find_attempt
+from fednet.domain.ledger import Inclusion, unpack_inclusion
+from fednet.node.places import AttemptKey, ProposalKey, final_key, find_attempt, position_in
 from fednet.node.view import NodeView
 
 MOST_RANKS = 9
@@ -21,6 +22,32 @@ def missing_of(view: NodeView, attempt: AttemptHistory) -> frozenset[SiteId]:
         if submission.commitment not in view.facts.held
         and not (own and site == view.site and own.commitment == submission.commitment)
     )
+
+
+def excused(
+    view: NodeView, key: ProposalKey, attempt: AttemptHistory, proposal: ProposalHistory
+) -> frozenset[SiteId]:
+    """List the sites that the recomputation treats as unavailable.
+
+    In an attempt's first proposal a member that holds the bytes contradicts;
+    from the second on their absence is no ground for an objection.
+    """
+    roster_length = attempt.started.roster_length
+    submitted = {
+        position: site
+        for site in attempt.submissions
+        if (position := position_in(view.history, site, roster_length)) is not None
+    }
+    verdicts = unpack_inclusion(proposal.proposed.inclusion, submitted)
+    if verdicts is None:
+        return frozenset()
+    is_final = final_key(view.history, key.round) == key
+    claimed = {
+        submitted[at] for at, verdict in verdicts.items() if verdict is Inclusion.UNAVAILABLE
+    }
+    if key.number > 1 or is_final:
+        return frozenset(claimed)
+    return frozenset(claimed & missing_of(view, attempt))
 
 
 def in_cohort(view: NodeView, attempt: AttemptHistory) -> bool:

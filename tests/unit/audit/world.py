@@ -80,7 +80,8 @@ class World(Books):
 
     def __init__(self, folder: Path, sites: int = 3, rounds: int = 2) -> None:
         self.folder = folder
-        self.store = MemoryStore(MemorySwarm(), folder / "cache")
+        self.swarm = MemorySwarm()
+        self.store = MemoryStore(self.swarm, folder / "cache")
         self.sites = [SiteId(number) for number in range(1, sites + 1)]
         super().__init__()
         self.open_until = 0
