@@ -127,8 +127,9 @@ class Run:
 
     def rounds(self) -> list[RoundRow]:
         """List the rounds: who submitted, proposed, attested and objected."""
-        history = queries.history_of(self._home.reader, self.number)
-        return rounds_view.rows_of(history, self._home.reader.state(self.number))
+        reader, run = self._home.reader, self.number
+        history, sampled = queries.history_of(reader, run), queries.sampled_sites(reader, run)
+        return rounds_view.rows_of(history, reader.state(run), sampled)
 
     def updates(self) -> list[UpdateRow]:
         """List every update that was submitted, and what became of it."""

@@ -177,6 +177,12 @@ CHECKS: tuple[Check, ...] = (
         " everybody who voted so had a final record that says so: the pooled metric reached the"
         " plan's target, or the plan's patience was over.",
     ),
+    Check(
+        27,
+        "Samples",
+        "Where the plan asks for a sample, the hash of the block in which an attempt began drew"
+        " it, or of a later one if nobody asked within 256 blocks; whoever submitted was in it.",
+    ),
 )
 
 (
@@ -206,4 +212,5 @@ CHECKS: tuple[Check, ...] = (
     CHECKPOINTS,
     PROOF,
     EARLY_END,
+    SAMPLES,
 ) = CHECKS

@@ -32,6 +32,7 @@ from fednet.audit.own_work import OwnWork
 from fednet.audit.proving import check_pins, check_proof
 from fednet.audit.report import AuditReport, Recalled, RoundResult, RoundVerdict
 from fednet.audit.rounds import RoundsAudit
+from fednet.audit.sampling import check_samples
 from fednet.audit.snapshot import Snapshot, take_snapshot
 from fednet.domain import events as ev
 from fednet.domain.blobs import BlobStore
@@ -227,6 +228,7 @@ def _audit_rounds(
     check_consents(snapshot, plan, findings)
     cohorts = walk_cohorts(snapshot.run_events, plan, findings)
     check_deadlines(snapshot, plan, cohorts, findings)
+    check_samples(snapshot, history, plan, cohorts, findings)
     kept = {
         number: found
         for number, entry in history.rounds.items()

@@ -228,3 +228,9 @@ def last_final_round(reader: LedgerReader, run: RunId) -> ev.RoundProposed:
 
 def _names(roles: Role) -> Sequence[str]:
     return [role.name.lower() for role in Role if role and role in roles and role.name]
+
+
+def sampled_sites(reader: LedgerReader, run: RunId) -> int:
+    """Return how many sites are drawn to train in each attempt; 0 where no sample is drawn."""
+    is_sampled = reader.deployment.modules.name_of(reader.run(run).module) == "sampled"
+    return (reader.drawn_sites(run) or 0) if is_sampled else 0

@@ -49,6 +49,8 @@ class RoundRow:
     """What the round's updates say of the state before it, where its record was read."""
     outcome: Mapping[str, str | int | list[int]] | None = None
     """What the rule chose and who belongs to which cluster, where its record was read."""
+    drawn: tuple[SiteId, ...] | None = None
+    """Who was drawn to train, nobody before the draw; null where the module draws no sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,18 @@ def updates_of(history: RunHistory) -> list[UpdateRow]:
     return rows
 
 
-def rows_of(history: RunHistory, state: RunState | None = None) -> list[RoundRow]:
+def rows_of(
+    history: RunHistory, state: RunState | None = None, sampled_sites: int = 0
+) -> list[RoundRow]:
     """Make one row for each round that ever began, in order."""
-    return [_row(number, history, state) for number in sorted(history.rounds)]
+    rows = [_row(number, history, state) for number in sorted(history.rounds)]
+    if not sampled_sites:
+        return rows
+    return [
+        replace(row, drawn=history.drawn(history.rounds[row.round].attempts[row.attempt],
+                                         sampled_sites))
+        for row in rows
+    ]  # fmt: skip
 
 
 def with_records(
@@ -235,7 +246,8 @@ def line(event: ev.RunEvent) -> str:
             count = len(event.rows) // ROW_SIZE_BYTES
             return f"round {event.round}: site {event.site} handed in {count} updates"
         case ev.SampleDrawn():
-            return f"round {event.round}: the sample of sites that train was drawn"
+            drawn = "drawn" if event.seed else "put off: the chain has forgotten the block"
+            return f"round {event.round}: the sample of sites that train was {drawn}"
         case CommitteeDrawn():
             return f"round {event.round}: a committee of {event.size} was drawn"
         case AttestationsBatched():

@@ -45,7 +45,8 @@ def look(reader: LedgerReader, run: RunId, records: Records | None = None) -> Ru
     """Read everything about a run; with records, what they say too."""
     state = reader.state(run)
     history = queries.history_of(reader, run)
-    rows = tuple(rounds_view.rows_of(history, state))
+    sampled = queries.sampled_sites(reader, run)
+    rows = tuple(rounds_view.rows_of(history, state, sampled))
     if records is not None:
         rows = rounds_view.with_records(rows, records.of(history))
     return RunView(reader.run(run), state, history, reader.head().timestamp, rows)
@@ -72,7 +73,11 @@ def fields(view: RunView) -> dict[str, object]:
         waits = f"{left} s left" if left > 0 else "over: any member may advance"
         named["deadline"] = f"{output.when(state.deadline)} ({waits})"
     if state.phase is Phase.COLLECTING:
-        named["submitted"] = f"{state.submitted} of {state.cohort}"
+        drawn = view.rows[-1].drawn if view.rows else None
+        count = state.cohort if drawn is None else len(drawn)
+        named["submitted"] = f"{state.submitted} of {count}"
+        if drawn is not None:
+            named["drawn to train"] = _sites(drawn)
     if state.phase in (Phase.ATTESTING, Phase.FINAL):
         named["attested"] = f"{state.attested}, quorum {state.quorum}, objected {state.objected}"
     missing = awaited(view)
@@ -114,6 +119,8 @@ def awaited(view: RunView) -> tuple[SiteId, ...]:
         if at < attempt.started.roster_length and site not in view.history.ended
     ]
     if view.state.phase is Phase.COLLECTING:
+        drawn = view.rows[-1].drawn
+        members = [site for site in members if drawn is None or site in drawn]
         done = set(attempt.submissions)
     elif view.state.phase is Phase.ATTESTING and attempt.proposals:
         latest = attempt.proposals[max(attempt.proposals)]

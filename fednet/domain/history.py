@@ -13,6 +13,7 @@ from fednet.domain import events as ev
 from fednet.domain.batch_events import CommitteeDrawn
 from fednet.domain.batches import Unfolding
 from fednet.domain.identity import RoundNumber, RunId, SiteId
+from fednet.domain.samples import drawn_positions
 
 
 @dataclass(slots=True)
@@ -101,6 +102,11 @@ class RunHistory:
     def final_rounds(self) -> int:
         """Count the rounds that are final."""
         return sum(1 for entry in self.rounds.values() if entry.finalized)
+
+    def drawn(self, attempt: AttemptHistory, sampled_sites: int) -> tuple[SiteId, ...]:
+        """List the sites that may submit to an attempt of a run with so large a sample."""
+        found = drawn_positions(attempt.started, attempt.draws, sampled_sites)
+        return tuple(sorted(self.roster[at] for at in found))
 
     def positions(self, site: SiteId) -> list[int]:
         """List the roster positions that a site has had."""

@@ -8,8 +8,12 @@ It puts the positions in an order; the first so many are the sample.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from eth_hash.auto import keccak
 
+from fednet.domain.events import AttemptStarted, SampleDrawn
 from fednet.domain.identity import Digest, RunId
 
 STEPS = 8
@@ -35,6 +39,37 @@ def sample_size(sampled_sites: int, cohort: int, roster_length: int) -> int:
     return min(sampled_sites, cohort) + roster_length - cohort
 
 
+def awaited_source(
+    started: AttemptStarted, draws: Sequence[SampleDrawn], sampled_sites: int
+) -> int | None:
+    """Name the block whose hash is still to draw an attempt's sample; None if none is to.
+
+    Args:
+        started: The attempt's beginning; its block draws unless nobody asked in time.
+        draws: What was drawn or put off since.
+        sampled_sites: Of the plan; 0 where the module draws no sample.
+    """
+    if not 0 < sampled_sites < started.cohort:
+        return None
+    if not draws:
+        return started.log.block
+    return None if draws[-1].seed else draws[-1].source
+
+
+def drawn_positions(
+    started: AttemptStarted, draws: Sequence[SampleDrawn], sampled_sites: int
+) -> frozenset[int]:
+    """Return the roster positions that may submit to an attempt: none before the draw."""
+    if not 0 < sampled_sites < started.cohort:
+        return frozenset(range(started.roster_length))
+    if not draws or not draws[-1].seed:
+        return frozenset()
+    size = sample_size(sampled_sites, started.cohort, started.roster_length)
+    place = (started.round, started.attempt)
+    return sampled_positions(started.run, place, draws[-1].seed, started.roster_length, size)
+
+
+@lru_cache(maxsize=16)
 def sampled_positions(
     run: RunId, place: tuple[int, int], seed: int, roster_length: int, size: int
 ) -> frozenset[int]:

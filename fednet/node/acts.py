@@ -32,6 +32,13 @@ class Train:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """Have the chain draw who trains in an attempt."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """Tell the chain the commitment that stands in the journal."""
 
@@ -127,6 +134,7 @@ class Drop:
 Act = (
     Wait
     | Done
+    | Draw
     | Train
     | Submit
     | Publish

@@ -98,6 +98,8 @@ class Performer:
                 writer.attest(run, site, key.round, key.attempt, key.number, witness)
             case acts.Object(key, expected):
                 writer.object_to(run, site, key.round, key.attempt, key.number, expected)
+            case acts.Draw():
+                writer.draw(run)
             case acts.Advance():
                 writer.advance(run)
             case acts.Conclude(number):

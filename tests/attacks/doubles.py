@@ -108,6 +108,7 @@ def make_plan(sites: int, model: bytes, changes: dict[str, object]) -> Plan:
             "grace_seconds": 100, "propose_seconds": 600, "attest_seconds": 600,
             "max_proposals": 3, "max_attempts": 2,
         },
+        "module": {},
         "update": {},
         "credits": {"per_round": 1_000},
     }  # fmt: skip

@@ -238,11 +238,12 @@ class Network:
         paths[1].write_bytes(model)
         located = [store.publish(path) for path in paths]
         opened = self.researcher.open_run(
-            module or self.reader.deployment.modules.plain,
+            module or self.reader.deployment.modules.at(plan.module.name),
             (plan.commitment, located[0]),
             (Commitment.of(model), located[1]),
             plan.credits.transferable,
             told(plan.parameters()) if told else plan.parameters(),
+            plan.module.drawn_sites,
         )
         run = Run(self, RunId(opened.created), plan, members)
         try:

@@ -178,11 +178,12 @@ class Consortium:
         path = self.folder / f"{plan.commitment}.json"
         path.write_bytes(plan.to_bytes())
         receipt = self.researcher.open_run(
-            self.deployment.modules.plain,
+            self.deployment.modules.at(plan.module.name),
             (plan.commitment, store.publish(path)),
             (Commitment(plan.model.commitment), store.publish(model)),
             plan.credits.transferable,
             plan.parameters(),
+            plan.module.drawn_sites,
         )
         return RunId(receipt.created)
 

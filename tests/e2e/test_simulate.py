@@ -51,6 +51,23 @@ def test_a_rehearsal_compares_rules_and_leaves_a_network_that_audits(tmp_path: P
     assert len(shown) == 2
 
 
+def test_a_rehearsal_draws_who_trains(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    played = call(
+        "simulate", "--sites", "5", "--rounds", "2", "--set", "module.name=sampled",
+        "--set", "module.sampled_sites=2", "--keep", home, "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert json.loads(played)["outcomes"][0]["complete"]
+    call("--home", home, "chain", "start", "--engine", "anvil", "--port", "0")
+    try:
+        rounds = json.loads(call("--home", home, "ledger", "rounds", "1", "--json"))
+    finally:
+        call("--home", home, "chain", "stop")
+    assert [len(row["drawn"]) for row in rounds] == [2, 2]
+    assert [row["submitted"] for row in rounds] == [row["drawn"] for row in rounds]
+    assert [len(row["attested"]) > 2 for row in rounds] == [True, True]
+
+
 def test_a_rehearsal_refuses_what_it_cannot_play(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").touch()

@@ -6,6 +6,7 @@ from fednet.domain.history import AttemptHistory
 from fednet.node.acts import Act, Drop, Publish, Submit, Train, Wait
 from fednet.node.decide.judging import judge
 from fednet.node.decide.returning import catch_up
+from fednet.node.decide.sampling import draw, may_submit
 from fednet.node.decide.standing import in_cohort, last_final, rank_of, took_part
 from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on
 from fednet.node.places import final_key, find_attempt
@@ -19,21 +20,25 @@ def collect(view: NodeView) -> Act:
         return Wait("the log lags behind the chain")
     if late := move_on(view):
         return late
-    if in_cohort(view, attempt) and view.site not in attempt.submissions:
-        act = _give_update(view)
-        if not isinstance(act, Wait):
-            return act
-    else:
-        act = Wait("others are training", view.state.deadline + 1)
+    act: Act = Wait("others are training", view.state.deadline + 1)
+    if in_cohort(view, attempt):
+        if step := draw(view, attempt):
+            return step
+        if view.site not in attempt.submissions:
+            act = _give_update(view, attempt)
+    if not isinstance(act, Wait):
+        return act
     if not view.plan.reveals_late and (step := fetch(view, view.attempt_key, attempt)):
         return step
     return _drop(view, attempt) or act
 
 
-def _give_update(view: NodeView) -> Act:
+def _give_update(view: NodeView, attempt: AttemptHistory) -> Act:
     """Return the next step towards this site's submission."""
     key, facts = view.attempt_key, view.facts
     end = view.state.deadline + 1
+    if not may_submit(view, attempt, view.history.consents[view.site].position):
+        return Wait("others were drawn to train", end)
     if reason := facts.sat_out.get(key):
         return Wait(f"sitting this attempt out: {reason}", end)
     if key in facts.pledges:
@@ -66,7 +71,7 @@ def _drop(view: NodeView, attempt: AttemptHistory) -> Act | None:
     for site, consent in sorted(view.history.consents.items()):
         if site == view.site or site in view.history.ended or site in attempt.submissions:
             continue
-        if consent.position >= attempt.started.roster_length:
+        if not may_submit(view, attempt, consent.position):
             continue
         expired = consent.expiry <= view.now
         begins = max(view.state.since, consent.expiry if expired else 0)
