@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from fednet.domain.tensors import FloatArray, encode_tensors
+from fednet.domain.tensors import FloatArray
 from fednet.errors import TaskError
 from fednet.learning import tasks, wire
 from fednet.learning.service import Service
 from fednet.learning.source import TaskSource
 from fednet.learning.task import Task
-from fednet.learning.trainer import Trainer
+from fednet.learning.trainer import Trainer, require_finite
 
 
 class InProcessTrainer(Trainer):
@@ -48,9 +48,10 @@ class InProcessTrainer(Trainer):
 
     def _ask(
         self, request: wire.Message, tensors: Mapping[str, FloatArray] | None = None
-    ) -> tuple[wire.Message, bytes]:
-        payload = b"" if tensors is None else encode_tensors(tensors, {})
-        return self._service.answer(request, payload)
+    ) -> tuple[wire.Message, dict[str, FloatArray]]:
+        answer, arrays = self._service.answer(request, tensors or {})
+        require_finite(arrays)
+        return answer, dict(arrays)
 
 
 @contextmanager

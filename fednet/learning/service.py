@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, cast
@@ -16,14 +16,15 @@ from typing import Self, cast
 import torch
 
 from fednet.domain.sections import PersonalSection, TrainingSection
-from fednet.domain.tensors import decode_tensors, encode_tensors
+from fednet.domain.tensors import FloatArray, decode_tensors, encode_tensors
 from fednet.errors import DataError, FednetError, TaskError
 from fednet.learning import choosing, groups, local, training, wire
 from fednet.learning.state import read_state, write_state
 from fednet.learning.task import Dataset, Task
 from fednet.learning.values import LocalTerms
 
-_Answer = tuple[wire.Message, bytes]
+Arrays = Mapping[str, FloatArray]
+_Answer = tuple[wire.Message, Arrays]
 _WALL_HINT = (
     "a task may read its dataset and write its scratch folder; it has no network, no other "
     "files and no other processes"
@@ -61,14 +62,20 @@ class Service:
         paths = cast("dict[str, str]", opening["datasets"])
         return cls(task, {key: Path(path) for key, path in paths.items()})
 
-    def answer(self, request: wire.Message, payload: bytes) -> _Answer:
-        """Do what one request asks for.
+    def serve(self, request: wire.Message, payload: bytes) -> tuple[wire.Message, bytes]:
+        """Do what one request asks for, arrays in their byte form."""
+        given = decode_tensors(payload, "request")[0] if payload else {}
+        message, arrays = self.answer(request, given)
+        return message, encode_tensors(arrays, {}) if arrays else b""
+
+    def answer(self, request: wire.Message, arrays: Arrays) -> _Answer:
+        """Do what one request asks for; the arrays of the answer are new ones.
 
         Raises:
             TaskError: The task failed or broke a rule.
             TrainingError: Training did not end in a finite model.
         """
-        actions: dict[object, Callable[[wire.Message, bytes], _Answer]] = {
+        actions: dict[object, Callable[[wire.Message, Arrays], _Answer]] = {
             "inspect": self._inspect,
             "initial": self._initial,
             "train": self._train,
@@ -76,9 +83,9 @@ class Service:
             "evaluate": self._evaluate,
         }
         with _blame(str(request["do"])):
-            return actions[request["do"]](request, payload)
+            return actions[request["do"]](request, arrays)
 
-    def _inspect(self, request: wire.Message, payload: bytes) -> _Answer:
+    def _inspect(self, request: wire.Message, arrays: Arrays) -> _Answer:
         data = self._data("private")
         labels = data.labels
         counts: dict[str, int] = {}
@@ -88,14 +95,13 @@ class Service:
         if len(counts) > 10_000:
             counts = {}
         state = read_state(training.build_model(self._task, 0))
-        return {"examples": len(data), "classes": counts}, encode_tensors(state, {})
+        return {"examples": len(data), "classes": counts}, state
 
-    def _initial(self, request: wire.Message, payload: bytes) -> _Answer:
+    def _initial(self, request: wire.Message, arrays: Arrays) -> _Answer:
         model = training.build_model(self._task, wire.count(request, "seed"))
-        return {}, encode_tensors(read_state(model), {})
+        return {}, read_state(model)
 
-    def _train(self, request: wire.Message, payload: bytes) -> _Answer:
-        arrays = decode_tensors(payload, "global model")[0]
+    def _train(self, request: wire.Message, arrays: Arrays) -> _Answer:
         settings = TrainingSection.model_validate(request["training"])
         terms = LocalTerms(
             travelling=wire.texts(request, "travelling"),
@@ -121,24 +127,23 @@ class Service:
             groups.CONTROL: result.control,
             groups.KEPT: result.kept,
         }
-        return message, encode_tensors(groups.join(parts), {})
+        return message, groups.join(parts)
 
-    def _loss(self, request: wire.Message, payload: bytes) -> _Answer:
-        arrays = decode_tensors(payload, "model")[0]
+    def _loss(self, request: wire.Message, arrays: Arrays) -> _Answer:
         settings = TrainingSection.model_validate(request["training"])
         terms = LocalTerms(
             personal=wire.texts(request, "personal"), kept=groups.take(arrays, groups.KEPT)
         )
         base = groups.take(arrays, groups.MODEL)
         found = choosing.mean_loss(self._task, self._data("private"), base, settings, terms)
-        return {"loss": wire.real_text(found, "loss")}, b""
+        return {"loss": wire.real_text(found, "loss")}, {}
 
-    def _evaluate(self, request: wire.Message, payload: bytes) -> _Answer:
+    def _evaluate(self, request: wire.Message, arrays: Arrays) -> _Answer:
         data = self._data(str(request["dataset"]))
         model = training.build_model(self._task, 0)
-        write_state(model, decode_tensors(payload, "model")[0])
+        write_state(model, arrays)
         metrics = training.judge(self._task, model, data)
-        return {"metrics": wire.real_texts(metrics)}, b""
+        return {"metrics": wire.real_texts(metrics)}, {}
 
     def _data(self, key: str) -> Dataset:
         if key not in self._loaded:

@@ -136,8 +136,8 @@ class Trainer:
             TaskError: The task failed.
         """
         self._require("private")
-        answer, payload = self._ask({"do": "inspect"})
-        layout = Layout.of(_read_tensors(payload))
+        answer, arrays = self._ask({"do": "inspect"})
+        layout = Layout.of(_some(arrays))
         classes = answer.get("classes")
         if not isinstance(classes, dict) or not all(key.isdecimal() for key in classes):
             raise TaskError("the task answered with something else", subject="classes")
@@ -150,7 +150,7 @@ class Trainer:
         Raises:
             TaskError: The task failed, or its model is not float32.
         """
-        return _read_tensors(self._ask({"do": "initial", "seed": seed})[1])
+        return _some(self._ask({"do": "initial", "seed": seed})[1])
 
     def train(
         self,
@@ -182,8 +182,7 @@ class Trainer:
             "metric": terms.metric,
         }
         given = {groups.MODEL: base, groups.CONTROL: terms.control, groups.KEPT: terms.kept}
-        answer, payload = self._ask(request, groups.join(given))
-        arrays = _read_tensors(payload)
+        answer, arrays = self._ask(request, groups.join(given))
         strange = [name for name in arrays if name.partition("/")[0] not in given]
         if strange:
             raise TaskError(
@@ -262,7 +261,8 @@ class Trainer:
 
     def _ask(
         self, request: wire.Message, tensors: Mapping[str, FloatArray] | None = None
-    ) -> tuple[wire.Message, bytes]:
+    ) -> tuple[wire.Message, dict[str, FloatArray]]:
+        """Put a request to the task; return the answer and its arrays, which are finite."""
         if self._sandbox is None or not self._sandbox.is_open:
             self.start()
         sandbox = self._sandbox
@@ -271,7 +271,7 @@ class Trainer:
         payload = b"" if tensors is None else encode_tensors(tensors, {})
         answer, reply = sandbox.exchange(request, payload, self._limits.request_seconds)
         _raise_fault(answer)
-        return answer, reply
+        return answer, _read_tensors(reply) if reply else {}
 
 
 def _write_copy(source: TaskSource, parent: Path | None) -> tempfile.TemporaryDirectory[str]:
@@ -291,9 +291,24 @@ def _read_tensors(payload: bytes) -> dict[str, FloatArray]:
         arrays = decode_tensors(payload, "answer of the task")[0]
     except MalformedBlobError as exc:
         raise TaskError("the task answered with something else", actual=exc) from exc
+    require_finite(arrays)
+    return arrays
+
+
+def require_finite(arrays: Mapping[str, FloatArray]) -> None:
+    """Raise unless every value is a finite number.
+
+    Raises:
+        TrainingError: One is not.
+    """
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise TrainingError("not finite", subject=wire.plain_text(name))
+
+
+def _some(arrays: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    if not arrays:
+        raise TaskError("the task answered without a model")
     return arrays
 
 

@@ -12,8 +12,10 @@ the same machine. https://docs.pytorch.org/docs/stable/notes/randomness.html
 
 from __future__ import annotations
 
+import math
+import os
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,7 +30,10 @@ from fednet.learning.task import Dataset, Task
 def make_deterministic() -> None:
     """Hold this process to one thread and to algorithms that repeat."""
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    # torch.use_deterministic_algorithms imports torch's compiler, which takes seconds, to tell
+    # it the same; where a task compiles, the variable does.
+    torch.set_deterministic_debug_mode("error")
+    os.environ["TORCHINDUCTOR_DETERMINISTIC"] = "1"
 
 
 def seed_everything(seed: int) -> None:
@@ -103,9 +108,7 @@ def train(
         anchor = {name: value.detach().clone() for name, value in trained.items()}
     pairs = [(value, anchor[name]) for name, value in trained.items() if name in anchor]
     pull = float(settings.proximal_mu)
-    optimizer = torch.optim.SGD(
-        trained.values(), lr=float(settings.learning_rate), momentum=float(settings.momentum)
-    )
+    descent = _Descent(trained.values(), float(settings.learning_rate), float(settings.momentum))
     model.train()
     total, steps = 0.0, 0
     with _holding(model, held):
@@ -113,12 +116,14 @@ def train(
             total = 0.0
             rows_of = torch.split(torch.randperm(len(data), generator=order), settings.batch_size)
             for rows in rows_of:
-                optimizer.zero_grad()
-                loss = _finite_loss(task.loss(model, data.rows(rows)), epoch)
-                total += float(loss.detach()) * len(rows)
-                (loss + _pull(pairs, pull)).backward()  # type: ignore[no-untyped-call]
+                descent.forget_gradients()
+                loss = task.loss(model, data.rows(rows))
+                total += _finite(loss, epoch) * len(rows)
+                if pull and pairs:
+                    loss = loss + _pull(pairs, pull)
+                loss.backward()  # type: ignore[no-untyped-call]
                 _correct(trained, drift)
-                optimizer.step()
+                descent.step()
                 steps += 1
     _require_finite(model)
     return Trained(total / len(data), steps)
@@ -136,6 +141,42 @@ def judge(task: Task, model: torch.nn.Module, data: Dataset) -> dict[str, float]
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise TaskError("metrics() gave something else", expected="numbers by name")
     return {name: float(found[name]) for name in sorted(found)}
+
+
+class _Descent:
+    """Take the steps of `torch.optim.SGD`, bit for bit, without what importing it costs.
+
+    The first optimiser of a process imports torch's compiler, which takes as long as torch.
+    """
+
+    def __init__(
+        self, parameters: Iterable[torch.nn.Parameter], rate: float, momentum: float
+    ) -> None:
+        self._parameters = tuple(parameters)
+        self._rate = rate
+        self._momentum = momentum
+        self._moving: dict[int, torch.Tensor] = {}
+
+    def forget_gradients(self) -> None:
+        """Start a step."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Follow the gradients; what has none stays where it is."""
+        for number, parameter in enumerate(self._parameters):
+            change = parameter.grad
+            if change is None:
+                continue
+            if self._momentum:
+                before = self._moving.get(number)
+                if before is None:
+                    self._moving[number] = change.detach().clone()
+                else:
+                    before.mul_(self._momentum).add_(change)
+                change = self._moving[number]
+            parameter.add_(change, alpha=-self._rate)
 
 
 @contextmanager
@@ -167,23 +208,23 @@ def _correct(
 
 def _pull(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]], weight: float) -> torch.Tensor:
     """Return FedProx's term, half of mu times the squared distance from the anchor."""
-    if weight == 0 or not pairs:
-        return torch.zeros(())
     squares = [((parameter - origin) ** 2).sum() for parameter, origin in pairs]
     return torch.stack(squares).sum() * (weight / 2)
 
 
-def _finite_loss(loss: torch.Tensor, epoch: int) -> torch.Tensor:
+def _finite(loss: torch.Tensor, epoch: int) -> float:
+    """Return the value of a loss that can be descended."""
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
         raise TaskError("loss() gave something else", expected="a scalar tensor")
-    if not torch.isfinite(loss).all():
+    value = float(loss.detach())
+    if not math.isfinite(value):
         raise TrainingError(
             "the loss is not finite",
             subject=f"epoch {epoch}",
-            actual=float(loss.detach()),
+            actual=value,
             hint="lower the plan's learning rate, or check the data for outliers",
         )
-    return loss
+    return value
 
 
 def _require_finite(model: torch.nn.Module) -> None:

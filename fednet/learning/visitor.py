@@ -50,7 +50,7 @@ def main() -> int:
     _reply(replies, {"ready": True})
     while (frame := wire.read_frame(requests)) is not None:
         try:
-            message, payload = service.answer(*frame)
+            message, payload = service.serve(*frame)
         except FednetError as exc:
             message, payload = _fault(exc), b""
         _reply(replies, message, payload)

@@ -12,7 +12,8 @@ from pyarrow import parquet
 from fednet.domain.sections import TrainingSection
 from fednet.domain.tensors import TensorSpec
 from fednet.errors import DataError, SettingsError, TaskError
-from fednet.learning import Trainer, Wall, load_table, probe_walls
+from fednet.learning import Trainer, Wall, find_task, load_table, probe_walls
+from fednet.learning.inprocess import InProcessTrainer, imported
 from fednet.learning.partition import hospitals
 from fednet.learning.sandbox import require_walls
 from fednet.learning.tasks import breast_cancer
@@ -52,9 +53,13 @@ def test_train_repeats_its_bytes_in_another_process(
     first, again = (trainer.train(base, SETTINGS, seed=5) for _ in range(2))
     with Trainer("breast-cancer", files[0][0]) as elsewhere:
         third = elsewhere.train(base, SETTINGS, seed=5)
+    source = find_task("breast-cancer")
+    with imported(source) as task:
+        here = InProcessTrainer(source, task, files[0][0]).train(base, SETTINGS, seed=5)
     for name, array in first.update.items():
         assert array.dtype == np.float32
-        assert array.tobytes() == again.update[name].tobytes() == third.update[name].tobytes()
+        assert array.tobytes() == again.update[name].tobytes()
+        assert array.tobytes() == third.update[name].tobytes() == here.update[name].tobytes()
     assert list(first.update) == ["bias", "weight"]
     assert first.examples == 156
     assert first.loss == again.loss

@@ -66,6 +66,28 @@ def test_fedprox_pulls_back_to_the_start() -> None:
     assert _fit(algorithm="fedprox", proximal_mu=Decimal("0.5")) == 0.625
 
 
+@pytest.mark.parametrize("momentum", ["0", "0.9"])
+def test_steps_are_those_of_torch_bit_for_bit(momentum: str) -> None:
+    task, rate = built_in_task("digits"), Decimal("0.07")
+    pixels = torch.rand(200, 64, generator=torch.Generator().manual_seed(5))
+    data = Dataset(pixels, torch.arange(200) % 10)
+    settings = TrainingSection(
+        local_epochs=3, batch_size=32, learning_rate=rate, momentum=Decimal(momentum)
+    )
+    ours, theirs = training.build_model(task, 1), training.build_model(task, 1)
+    training.train(task, ours, data, settings, 7)
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=float(rate), momentum=float(momentum))
+    order = torch.Generator().manual_seed(7)
+    for _ in range(3):
+        for rows in torch.split(torch.randperm(200, generator=order), 32):
+            optimizer.zero_grad()
+            task.loss(theirs, data.rows(rows)).backward()
+            optimizer.step()
+    expected = read_state(theirs)
+    for name, array in read_state(ours).items():
+        assert np.array_equal(array, expected[name]), name
+
+
 def test_no_epoch_leaves_the_model_as_it_is() -> None:
     assert _fit(local_epochs=0) == 0.0
 
