@@ -93,6 +93,7 @@ def staged(
             subject=task,
             expected=" or ".join(BUILT_IN),
         )
+    from fednet.ledger.convoy import Convoy
     from fednet.ledger.deployment import write_deployment
     from fednet.ledger.ephemeral import found_network, new_writer
 
@@ -117,7 +118,7 @@ def staged(
         reader, operator = found_network(url, lambda to: chain.fund(to, _FUNDS_WEI))
         stack.callback(reader.close)
         write_deployment(app.path(app.settings().chain.deployment), reader.deployment)
-        crowd = Crowd(reader, operator, lambda: new_writer(reader), pool)
+        crowd = Crowd(reader, operator, lambda: new_writer(reader), Convoy(reader))
         tasks = dealing.result()
         say(f"{scenario.sites} sites join")
         crowd.join(tasks.records)

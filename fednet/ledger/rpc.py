@@ -107,10 +107,10 @@ class JsonRpc(JSONBaseProvider):
         """
         return self._result(method, self._post(self._request(method, params), again))
 
-    def batch(self, *calls: tuple[Json, ...]) -> list[Json]:
-        """Send several requests at once, each a method and its parameters."""
+    def batch(self, *calls: tuple[Json, ...], again: bool = True) -> list[Json]:
+        """Send several requests at once, each a method and its parameters; see `call`."""
         requests = [self._request(method, params) for method, *params in calls]
-        answers = self._post(requests, True)
+        answers = self._post(requests, again)
         if not isinstance(answers, list):
             raise LedgerUnavailableError("does not take batches", subject=self.subject)
         by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}

@@ -160,17 +160,7 @@ class Sender:
         return _Sent(draft, nonce, offer, raw, [transaction])
 
     def _sign(self, draft: Draft, nonce: int, offer: Offer) -> tuple[str, str]:
-        fields: dict[str, Any] = {
-            "chainId": self._chain_id,
-            "nonce": nonce,
-            "value": draft.value_wei,
-            "data": draft.data,
-            "gas": draft.gas,
-            **({} if draft.to is None else {"to": draft.to}),
-            **offer.fields(),
-        }
-        signed = self._account.sign_transaction(fields)
-        return signed.raw_transaction.to_0x_hex(), signed.hash.to_0x_hex()
+        return sign_draft(draft, self._account, self._chain_id, nonce, offer)
 
     def _submit(self, sent: _Sent) -> _Fault | None:
         try:
@@ -255,7 +245,29 @@ class Sender:
         try:
             return self._rpc.call(method, *params)
         except RpcRefusedError as exc:
-            raise LedgerError("the chain refuses", subject=method, actual=exc.text) from exc
+            raise refused_question(exc) from exc
+
+
+def sign_draft(
+    draft: Draft, account: LocalAccount, chain_id: int, nonce: int, offer: Offer
+) -> tuple[str, str]:
+    """Return a transaction's signed bytes and its hash, as hexadecimal text."""
+    fields: dict[str, Any] = {
+        "chainId": chain_id,
+        "nonce": nonce,
+        "value": draft.value_wei,
+        "data": draft.data,
+        "gas": draft.gas,
+        **({} if draft.to is None else {"to": draft.to}),
+        **offer.fields(),
+    }
+    signed = account.sign_transaction(fields)
+    return signed.raw_transaction.to_0x_hex(), signed.hash.to_0x_hex()
+
+
+def refused_question(exc: RpcRefusedError) -> LedgerError:
+    """Say that the chain does not answer a question it is asked for sending."""
+    return LedgerError("the chain refuses", subject=exc.method, actual=exc.text)
 
 
 def funds_error(account: str, subject: str) -> FundsError:

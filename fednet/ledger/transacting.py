@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from eth_account.signers.local import LocalAccount
 
@@ -71,45 +72,51 @@ class Transactor:
             LedgerUnavailableError: Nobody knows what came of it.
             LedgerError: An argument is out of range.
         """
+        draft = self.draft(contract, at, function, arguments, value_wei)
+        if function not in _FIXED_GAS:
+            self._rehearse(draft)
+        return read_receipt(self._sent(draft))
+
+    def draft(
+        self,
+        contract: str,
+        at: Address,
+        function: str,
+        arguments: Sequence[object],
+        value_wei: int = 0,
+    ) -> Draft:
+        """Encode a call, with gas that is enough for it whatever the chain's state."""
         entry = abi.contract(contract).functions[function]
         data = entry.encode([codec.plain(each) for each in arguments])
-        fixed = _FIXED_GAS.get(function)
         rate = _GAS_PER_BYTE_VERIFIED if function == "attestBatch" else _GAS_PER_BYTE
-        gas = None if fixed is None else fixed + rate * len(data)
-        return self._mine(function, at, data, value_wei, gas)
+        gas = _FIXED_GAS.get(function, _GAS_OF_ACT) + rate * len(data)
+        return Draft(function, at, data, value_wei, gas)
 
     def create(self, contract: str, arguments: Sequence[object]) -> tuple[Receipt, Address]:
         """Create a contract; return the receipt and where it stands."""
         compiled = abi.contract(contract)
         types = [each.abi_type for each in compiled.constructor]
         data = compiled.bytecode + abi.encode(types, arguments)
-        raw = self._raw_receipt(f"creation of {contract}", None, data, 0, None)
-        address = codec.to_address(raw["contractAddress"])
-        return _receipt(raw), address
+        draft = Draft(f"creation of {contract}", None, data, 0, 0)
+        raw = self._sent(replace(draft, gas=self._estimate(draft)))
+        return read_receipt(raw), codec.to_address(raw["contractAddress"])
 
     def transfer(self, to: Address, value_wei: int) -> Receipt:
         """Send wei to an account."""
-        return self._mine("transfer", to, b"", value_wei, _GAS_OF_TRANSFER)
+        return read_receipt(self._sent(Draft("transfer", to, b"", value_wei, _GAS_OF_TRANSFER)))
 
-    def _mine(
-        self, subject: str, to: Address, data: bytes, value_wei: int, gas: int | None
-    ) -> Receipt:
-        return _receipt(self._raw_receipt(subject, to, data, value_wei, gas))
+    def require_success(self, draft: Draft, raw: Json) -> None:
+        """Raise unless a mined transaction did what it was to do.
 
-    def _raw_receipt(
-        self, subject: str, to: Address | None, data: bytes, value_wei: int, gas: int | None
-    ) -> Json:
-        if gas is not None:
-            draft = Draft(subject, to, data, value_wei, gas)
-        elif to is None:
-            gas = self._estimate(Draft(subject, to, data, value_wei, 0))
-            draft = Draft(subject, to, data, value_wei, gas)
-        else:
-            draft = Draft(subject, to, data, value_wei, _GAS_OF_ACT + _GAS_PER_BYTE * len(data))
-            self._rehearse(draft)
-        raw = self._sender.send(draft)
+        Raises:
+            RevertedError: The contract refused.
+        """
         if int(raw["status"], 16) != 1:
             raise self._reason(draft, raw)
+
+    def _sent(self, draft: Draft) -> Json:
+        raw = self._sender.send(draft)
+        self.require_success(draft, raw)
         return raw
 
     def _estimate(self, draft: Draft) -> int:
@@ -118,7 +125,7 @@ class Transactor:
         try:
             return int(self._rpc.call("eth_estimateGas", request), 16) * 4 // 3
         except RpcRefusedError as exc:
-            raise self._refused(draft, exc) from exc
+            raise self.refused(draft, exc) from exc
 
     def _rehearse(self, draft: Draft) -> None:
         """Call without sending, so that a refusal costs nothing.
@@ -129,7 +136,7 @@ class Transactor:
         try:
             self._rpc.call("eth_call", draft.request(self._address), "latest")
         except RpcRefusedError as exc:
-            raise self._refused(draft, exc) from exc
+            raise self.refused(draft, exc) from exc
 
     def _reason(self, draft: Draft, raw: Json) -> RevertedError:
         """Replay a failed call for its reason: at its own block, which has its time, or before."""
@@ -145,9 +152,10 @@ class Transactor:
             return RevertedError("out of gas", error="OutOfGas", subject=draft.subject)
         return refusal(None, draft.subject)
 
-    def _refused(
+    def refused(
         self, draft: Draft, exc: RpcRefusedError
     ) -> RevertedError | FundsError | LedgerError:
+        """Translate what the chain says to a call or a transaction that it does not take."""
         if is_about_funds(exc):
             return funds_error(self._address, draft.subject)
         data = revert_data(exc.data)
@@ -156,7 +164,8 @@ class Transactor:
         return LedgerError("the chain refuses the call", subject=draft.subject, actual=exc.text)
 
 
-def _receipt(raw: Json) -> Receipt:
+def read_receipt(raw: Json) -> Receipt:
+    """Read what the chain says of a mined transaction."""
     return Receipt(
         transaction=Digest(raw["transactionHash"]),
         block=int(raw["blockNumber"], 16),

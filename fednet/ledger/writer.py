@@ -51,6 +51,15 @@ class Web3Writer:
         self._transactor = Transactor(reader.rpc, account, reader.deployment.chain_id, caps)
 
     @property
+    def account(self) -> LocalAccount:
+        """Return the account that signs."""
+        return self._account
+
+    def use(self, transactor: Transactor) -> None:
+        """Send by another way from now on."""
+        self._transactor = transactor
+
+    @property
     def address(self) -> Address:
         return Address(self._account.address)
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol
 
-from fednet.domain.identity import Commitment, DatasetId, GrantId, Locator, RunId, SiteId
-from fednet.domain.ledger import Application, Role
+from fednet.domain.identity import (
+    Address,
+    Commitment,
+    DatasetId,
+    GrantId,
+    Locator,
+    RunId,
+    SiteId,
+)
+from fednet.domain.ledger import Application, Receipt, Role
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.node import SaltedData, create_salt
 
@@ -19,9 +26,6 @@ ALLOWANCE_WEI = 10**18
 _DAY_SECONDS = 86_400
 _NOTHING = Commitment.of(b"a rehearsal")
 _NOWHERE = Locator(hashlib.sha256(b"a rehearsal").digest())
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,18 @@ class Member:
     dataset: DatasetId
 
 
+class Convoy(Protocol):
+    """Sends what several writers would send, all of it at once."""
+
+    def aboard(self, writer: Any) -> LedgerWriter:  # noqa: ANN401 - a writer of the same ledger
+        """Return a writer of the same account whose acts wait for `send`."""
+        ...
+
+    def send(self) -> list[Receipt]:
+        """Send what waits; return the receipts in the order of the acts."""
+        ...
+
+
 class Crowd:
     """Sites of one machine, admitted to one deployment.
 
@@ -50,7 +66,7 @@ class Crowd:
         reader: Ledger to read.
         operator: Acts for the operator and as the researcher.
         new_writer: Makes a writer with a new account each time.
-        pool: Where independent acts are sent from side by side.
+        convoy: Takes what they do all at once.
     """
 
     def __init__(
@@ -58,28 +74,32 @@ class Crowd:
         reader: LedgerReader,
         operator: LedgerWriter,
         new_writer: Callable[[], LedgerWriter],
-        pool: Executor,
+        convoy: Convoy,
     ) -> None:
         self.reader = reader
         self.operator = operator
         self._new_writer = new_writer
-        self._pool = pool
+        self._convoy = convoy
         self.members: list[Member] = []
 
     def join(self, records: Sequence[VirtualData]) -> None:
         """Admit one site for each dataset, in order, and register its data."""
         writers = [self._new_writer() for _ in records]
-        sites = [self._admit(number, writer) for number, writer in enumerate(writers, start=1)]
-
-        def register(item: tuple[SiteId, LedgerWriter, VirtualData]) -> Member:
-            site, writer, found = item
-            salt = found.path.with_suffix(".salt")
-            create_salt(salt)
-            data = SaltedData(found.path, salt)
-            made = writer.register_dataset(site, _NOTHING, data.commitment(), found.examples)
-            return Member(site, writer, data, found, DatasetId(made.created))
-
-        self.members = self._all(register, list(zip(sites, writers, records, strict=True)))
+        operator, aboard = self._convoy.aboard(self.operator), self._convoy.aboard
+        for number, writer in enumerate(writers, start=1):
+            application = _application(number, writer.address)
+            operator.apply_for(application, writer.sign_application(application))
+        sites = [SiteId(receipt.created) for receipt in self._convoy.send()]
+        for site in sites:
+            operator.admit(site, Role.SITE | Role.AGGREGATOR, ALLOWANCE_WEI)
+        self._convoy.send()
+        data = [_salted(found) for found in records]
+        for site, writer, salted, found in zip(sites, writers, data, records, strict=True):
+            aboard(writer).register_dataset(site, _NOTHING, salted.commitment(), found.examples)
+        datasets = [DatasetId(receipt.created) for receipt in self._convoy.send()]
+        self.members = [
+            Member(*each) for each in zip(sites, writers, data, records, datasets, strict=True)
+        ]
 
     def consent(self, run: RunId) -> None:
         """Let every site grant access to its data and consent to a run.
@@ -87,35 +107,31 @@ class Crowd:
         The first ones' consents stand before the last, which begins the run, so
         that positions follow the order of sites.
         """
-        requested = [
-            self.operator.request_access(member.dataset, _NOTHING, _NOWHERE)
-            for member in self.members
-        ]
+        operator, aboard = self._convoy.aboard(self.operator), self._convoy.aboard
+        for member in self.members:
+            operator.request_access(member.dataset, _NOTHING, _NOWHERE)
+        grants = [GrantId(receipt.created) for receipt in self._convoy.send()]
         expiry = self.reader.head().timestamp + _DAY_SECONDS
+        for member, grant in zip(self.members, grants, strict=True):
+            aboard(member.writer).grant_access(grant, _NOTHING, _NOWHERE, expiry)
+        self._convoy.send()
+        for member, grant in zip(self.members, grants, strict=True):
+            aboard(member.writer).consent(run, member.site, grant)
+        self._convoy.send()
 
-        def grant(item: tuple[Member, int]) -> GrantId:
-            member, created = item
-            member.writer.grant_access(GrantId(created), _NOTHING, _NOWHERE, expiry)
-            return GrantId(created)
 
-        pairs = [(m, r.created) for m, r in zip(self.members, requested, strict=True)]
-        grants = self._all(grant, pairs)
-        for member, given in zip(self.members, grants, strict=True):
-            member.writer.consent(run, member.site, given)
+def _application(number: int, account: Address) -> Application:
+    return Application(
+        account=account,
+        name=f"virtual site {number}",
+        metadata=_NOTHING,
+        encryption_key=hashlib.sha256(b"virtual site %d" % number).digest(),
+        store_address="",
+        deadline=int(time.time()) + _DAY_SECONDS,
+    )
 
-    def _admit(self, number: int, writer: LedgerWriter) -> SiteId:
-        application = Application(
-            account=writer.address,
-            name=f"virtual site {number}",
-            metadata=_NOTHING,
-            encryption_key=hashlib.sha256(b"virtual site %d" % number).digest(),
-            store_address="",
-            deadline=int(time.time()) + _DAY_SECONDS,
-        )
-        created = self.operator.apply_for(application, writer.sign_application(application))
-        site = SiteId(created.created)
-        self.operator.admit(site, Role.SITE | Role.AGGREGATOR, ALLOWANCE_WEI)
-        return site
 
-    def _all(self, act: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
-        return list(self._pool.map(act, items))
+def _salted(records: VirtualData) -> SaltedData:
+    salt = records.path.with_suffix(".salt")
+    create_salt(salt)
+    return SaltedData(records.path, salt)
