@@ -53,6 +53,6 @@ def test_acts_keep_their_order_and_a_refusal_its_name(anvil_world: ChainWorld) -
     assert world.reader.site(sites[-1]).standing is Standing.ACTIVE
 
     for site, writer in zip(sites, writers, strict=True):
-        convoy.aboard(writer).register_dataset(site, Commitment(bytes(32)), Commitment.of(b"x"), 7)
+        convoy.aboard(writer).register_dataset(site, Commitment.of(b"y"), Commitment.of(b"x"), 7)
     assert len({receipt.created for receipt in convoy.send()}) == SITES
     assert convoy.send() == []
