@@ -174,6 +174,7 @@ def _decode(raw: dict[str, object], binding: Digest) -> KeptRound:
             )
             for site in map(_object, _list(found["sites"]))
         ),
+        outcome={name: _told(told) for name, told in _object(found["outcome"]).items()},
     )
     if result.verdict is not RoundVerdict.VERIFIED:
         raise ValueError("only verified rounds are kept")
@@ -211,6 +212,13 @@ def _sample(raw: list[object]) -> tuple[SiteId, int, Commitment, Sample]:
     if len(sample) > MOST_SAMPLE_ELEMENTS:
         raise ValueError("the sample is too long")
     return SiteId(_integer(site)), _integer(attempt), Commitment(str(base)), sample
+
+
+def _told(value: object) -> str | int | list[int]:
+    """Read what an outcome says under one word."""
+    if isinstance(value, list):
+        return [_integer(site) for site in value]
+    return value if isinstance(value, str) else _integer(value)
 
 
 def _integer(value: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -89,6 +90,8 @@ class RoundResult:
     state: Commitment | None
     attestations: int
     sites: tuple[SiteResult, ...]
+    outcome: Mapping[str, str | int | list[int]] = field(default_factory=dict)
+    """What the rule did to included updates, as recomputed; empty if it treats all alike."""
 
     def to_json(self) -> dict[str, object]:
         """Return the result in the stable form of ``--json``."""
@@ -100,6 +103,7 @@ class RoundResult:
             "state": str(self.state) if self.state else None,
             "attestations": self.attestations,
             "sites": [entry.to_json() for entry in self.sites],
+            "outcome": dict(self.outcome),
         }
 
 

@@ -209,4 +209,5 @@ def _final_result(
         state=final.proposed.state,
         attestations=len(proposal.attestations),
         sites=sites,
+        outcome=judged.recomputed.record.outcome if judged else {},
     )

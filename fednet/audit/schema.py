@@ -68,6 +68,7 @@ class RoundForm(_Form):
     state: str | None = Field(pattern=_HEX64)
     attestations: int
     sites: list[SiteRoundForm]
+    outcome: dict[str, str | int | list[int]]
 
 
 class SiteForm(_Form):

@@ -18,6 +18,7 @@ from fednet.domain.blobs import BlobStore
 from fednet.domain.checkpoint import SignedCheckpoint
 from fednet.domain.identity import Address, Digest, RunId
 from fednet.domain.ports import LedgerReader
+from fednet.domain.record import outcome_text
 from fednet.errors import FednetError
 
 _AUDITS = "audits"
@@ -149,13 +150,17 @@ def show_all(summary: Summary) -> None:
 
 def show(report: AuditReport) -> None:
     """Print a report: a line per round, then what was found, then the verdict."""
+    told = {entry.round: outcome_text(entry.outcome) for entry in report.rounds}
+    chooses = any(told.values())
     rows = [
         (entry.round, entry.verdict.value, entry.attempt, entry.attestations,
          ", ".join(f"{site.site} {site.verdict}" for site in entry.sites if site.verdict),
+         *((told[entry.round],) if chooses else ()),
          "" if entry.record is None else output.short(entry.record))
         for entry in report.rounds
     ]  # fmt: skip
-    columns = ("round", "verdict", "attempt", "attested", "updates", "record")
+    columns = ("round", "verdict", "attempt", "attested", "updates",
+               *(("what the rule did",) if chooses else ()), "record")  # fmt: skip
     output.emit_table("rounds", columns, rows)
     for finding in report.findings:
         click.echo(output.text(_line(finding)))

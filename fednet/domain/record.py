@@ -28,6 +28,15 @@ _HEX64 = r"^[0-9a-f]{64}$"
 _LISTS = ("updates", "credits", "clusters")
 
 
+def outcome_text(outcome: Mapping[str, str | int | list[int]]) -> str:
+    """Say what a rule did to the included updates: words in order, sites after them."""
+    return "; ".join(
+        f"{word.replace('_', ' ')} {', '.join(map(str, told)) if isinstance(told, list) else told}"
+        for word, told in sorted(outcome.items())
+        if told != []
+    )
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

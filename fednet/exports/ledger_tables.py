@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fednet.domain import events as ev
+from fednet.domain.record import outcome_text
 from fednet.exports.dossier import RunDossier
 from fednet.exports.provjson import dossier_verdict
 from fednet.exports.statement import Table
-from fednet.exports.texts import name, when
+from fednet.exports.texts import clean, name, when
 
 
 def site_table(dossier: RunDossier) -> Table:
@@ -49,14 +50,16 @@ def grant_table(dossier: RunDossier) -> Table:
 
 
 def round_table(dossier: RunDossier) -> Table:
-    """List the final rounds, each with the audit's verdict."""
+    """List the final rounds, each with the audit's verdict and whom the rule left out."""
     verdicts = {e.round: e.verdict.value for e in dossier.report.rounds} if dossier.report else {}
+    records = dossier.records
     rows = tuple(
         (
             str(entry.number),
             verdicts.get(entry.number, "not audited"),
             str(entry.started.attempt),
             f"{len(entry.included)} of {len(entry.submissions)}",
+            clean(outcome_text(records[entry.number].outcome)) if entry.number in records else "",
             f"site {entry.proposed.site}",
             f"{len(entry.attestations)} (quorum {entry.started.quorum})",
             str(len(entry.objections)),
@@ -64,8 +67,8 @@ def round_table(dossier: RunDossier) -> Table:
         )
         for entry in dossier.final_rounds
     )
-    columns = ("round", "audit", "attempt", "updates counted", "combined by", "vouched",
-               "objected", "final")  # fmt: skip
+    columns = ("round", "audit", "attempt", "updates counted", "what the rule did", "combined by",
+               "vouched", "objected", "final")  # fmt: skip
     return Table(caption="Final rounds", columns=columns, rows=rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -59,6 +60,22 @@ def statement(
     names: tuple[str, ...] = NAMES, findings: tuple[Finding, ...] | None = ()
 ) -> Statement:
     return make_statement(make_dossier(names=names, findings=findings), WRITTEN)
+
+
+def test_report_says_whom_the_rule_left_out() -> None:
+    dossier = make_dossier()
+    first = min(dossier.records)
+    ruled = dossier.records[first].model_copy(update={"outcome": {"chosen": [1], "left_out": [2]}})
+    said = make_statement(replace(dossier, records={**dossier.records, first: ruled}), WRITTEN)
+    (table,) = (
+        table
+        for section in said.sections
+        for table in section.tables
+        if table.caption == "Final rounds"
+    )
+    column = table.columns.index("what the rule did")
+    assert [row[column] for row in table.rows] == ["chosen 1; left out 2", ""]
+    assert "chosen 1; left out 2" in Page(write_html(said, None)).text
 
 
 def test_report_says_what_holds() -> None:
