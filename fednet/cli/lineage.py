@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from fednet.cli import home, indexing, narrowing, output, publishing, wiring
+from fednet.cli import home, indexing, narrowing, output, tracing
 from fednet.cli.app import App, json_option, pass_app
 from fednet.domain.identity import Commitment
-from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
-from fednet.errors import FednetError, LedgerError
+from fednet.errors import LedgerError
 
 if TYPE_CHECKING:
     from fednet.provenance import EventRow, Lineage, Match
@@ -32,9 +30,15 @@ _limit_option = click.option(
 @click.option(
     "--svg", type=click.Path(path_type=Path, dir_okay=False), help="Also draw it into FILE."
 )
+@click.option(
+    "--cluster", type=click.IntRange(0),
+    help="Only what made one cluster's model, where a run has clusters.",
+)  # fmt: skip
 @json_option
 @pass_app
-def lineage(app: App, commitment: str, run: int | None, svg: Path | None, as_json: bool) -> None:
+def lineage(
+    app: App, commitment: str, run: int | None, svg: Path | None, cluster: int | None, as_json: bool
+) -> None:
     """Trace a model back to the initial one.
 
     COMMITMENT is that of a state, a round record or an initial model; its first
@@ -44,7 +48,7 @@ def lineage(app: App, commitment: str, run: int | None, svg: Path | None, as_jso
 
     with indexing.fresh_index(app) as (index, _):
         found = index.lineage(_whole(index.lookup(commitment), commitment), run)
-    found = replace(found, task_digest=_task_digest(app, found))
+    found = tracing.completed(app, found, cluster)
     if svg is not None:
         home.write_new(svg, draw(found).encode())
         output.say(f"drawn into {svg}")
@@ -195,15 +199,19 @@ def _show(found: Lineage) -> None:
             "initial model": found.initial_model,
         }
     )
+    if found.cluster_model is not None:
+        output.emit_fields({"cluster": found.cluster, "its model": found.cluster_model})
+    updates = [each for step in found.steps for each in step.updates]
+    clustered = any(each.cluster is not None for each in updates)
     rows = [
         (step.round, output.short(step.state), output.short(step.previous_state), u.site,
-         found.names.get(u.site, ""), u.weight, u.verdict, output.short(u.commitment),
-         u.dataset, u.grant)
+         found.names.get(u.site, ""), u.weight, u.verdict,
+         *((u.cluster,) if clustered else ()), output.short(u.commitment), u.dataset, u.grant)
         for step in found.steps
         for u in step.updates
     ]  # fmt: skip
-    columns = ("round", "state", "made from", "site", "name", "examples", "verdict", "update",
-               "dataset", "grant")  # fmt: skip
+    columns = ("round", "state", "made from", "site", "name", "examples", "verdict",
+               *(("cluster",) if clustered else ()), "update", "dataset", "grant")  # fmt: skip
     output.emit_table("rounds before", columns, rows)
 
 
@@ -234,18 +242,6 @@ def _whole(matches: Sequence[Match], text: str) -> Commitment:
         subject=text[:80],
         hint="`fednet ledger rounds RUN` lists the states of a run",
     )
-
-
-def _task_digest(app: App, found: Lineage) -> str:
-    """Read the task's digest from the plan if a store runs that has it; empty otherwise."""
-    if not app.settings().store.rpc and not wiring.is_store_running(app):
-        return ""
-    try:
-        with wiring.running_store(app) as store:
-            data = publishing.fetch(app, store, found.plan, found.plan_locator, MAX_PLAN_SIZE_BYTES)
-        return Plan.from_bytes(data).task.digest
-    except FednetError:
-        return ""
 
 
 def _known(what: str, number: int, find: Callable[[int], _Row | None]) -> _Row:

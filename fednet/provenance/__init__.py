@@ -1,5 +1,6 @@
 """A local index of the ledger: rebuildable from the chain at any time, never the authority."""
 
+from fednet.provenance.clusters import with_clusters
 from fednet.provenance.drawing import draw
 from fednet.provenance.index import LedgerIndex
 from fednet.provenance.rows import (
@@ -46,4 +47,5 @@ __all__ = [
     "UpdateRow",
     "VoteRow",
     "draw",
+    "with_clusters",
 ]

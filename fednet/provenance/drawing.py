@@ -60,7 +60,8 @@ def draw(lineage: Lineage, link: Link | None = None) -> str:
     height = top + _BOX + _MARGIN
     count = len(lineage.steps)
     told = f"{count} round{'' if count == 1 else 's'} of run {lineage.run}"
-    title = f"Lineage of {lineage.subject}"
+    of = "" if lineage.cluster is None else f", cluster {lineage.cluster}"
+    title = f"Lineage of {lineage.subject}{of}"
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {_WIDTH} {height}" '
@@ -69,7 +70,7 @@ def draw(lineage: Lineage, link: Link | None = None) -> str:
             f'<desc id="lineage-desc">{_safe(_described(lineage, told))}</desc>',
             f"<style>{_STYLE}</style>",
             f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
-            _text(_MARGIN, _MARGIN + 8, f"Model {str(lineage.subject)[:_SHORT]}: {told}"),
+            _text(_MARGIN, _MARGIN + 8, f"Model {str(lineage.subject)[:_SHORT]}{of}: {told}"),
             _text(_MARGIN, _MARGIN + 26, f"plan {lineage.plan}", "code faint"),
             *body,
             "</svg>\n",
@@ -140,6 +141,9 @@ class _Pen:
         if update.grant is not None:
             hint += f", grant {update.grant}, dataset {update.dataset}"
         text = f"{update.site} {name}".strip()
+        if update.cluster is not None:
+            hint += f", into the model of cluster {update.cluster}"
+            text = f"{update.cluster}: {text}"
         text = text if update.verdict == "included" else f"{update.verdict}: {text}"
         return "update", str(update.commitment), text, hint, _style(update.verdict)
 

@@ -312,6 +312,8 @@ class LineageUpdate:
     verdict: str
     grant: GrantId | None
     dataset: DatasetId | None
+    cluster: int | None = None
+    """Cluster whose model took it; None where there is one model, or no record at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,3 +353,7 @@ class Lineage:
     """Names of the sites that occur."""
     task_digest: str = ""
     """Digest of the task's code, where the plan's bytes were at hand."""
+    cluster: int | None = None
+    """Cluster whose updates alone are listed; None lists all."""
+    cluster_model: Commitment | None = None
+    """That cluster's model, as ``fednet model get --cluster`` takes it out of the state."""

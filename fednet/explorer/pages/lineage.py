@@ -12,10 +12,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fednet.domain.identity import Commitment
+from fednet.domain.record import RoundRecord
 from fednet.errors import FednetError
+from fednet.explorer import blobs
 from fednet.explorer.pages.reading import asked_run, window_of
-from fednet.explorer.paging import page_of
-from fednet.provenance import Lineage, LineageStep, draw
+from fednet.explorer.paging import integer, page_of
+from fednet.explorer.window import Window
+from fednet.provenance import Lineage, LineageStep, draw, with_clusters
 
 _STEPS = 8
 """Rounds in one drawing; more would not be readable."""
@@ -39,20 +42,44 @@ def lineage(request: Request) -> Response:
         found = window.lineage(subject)
     except FednetError as exc:
         raise HTTPException(404, str(exc)) from exc
-    page = page_of(request, len(found.steps), rows=_STEPS)
-    steps = found.steps[page.offset : page.offset + page.rows]
+    page = page_of(request, len(found.steps), "cluster", rows=_STEPS)
+    shown = replace(found, steps=found.steps[page.offset : page.offset + page.rows])
+    plan = blobs.plan(window.blobs, found.plan, found.plan_locator)
+    count = plan.clusters.count if plan else 1
+    if plan and count > 1:
+        shown = with_clusters(shown, plan.clusters, _records(window, shown), _asked(request, count))
+    steps = shown.steps
     return window.page(
         request,
         "lineage.html",
         {
             "lineage": found,
+            "clusters": count,
+            "cluster": shown.cluster,
             "page": page,
             "steps": steps,
-            "graph": drawing(found, steps),
+            "graph": drawing(shown, steps),
             "replay": window.verifier.latest(found.run),
             "names": window.names(),
         },
     )
+
+
+def _records(window: Window, shown: Lineage) -> dict[Commitment, RoundRecord]:
+    """Read the records of the rounds that are shown, as far as they are at hand."""
+    read = {
+        step.record: blobs.record(window.blobs, step.record, step.record_locator)
+        for step in shown.steps
+    }
+    return {commitment: record for commitment, record in read.items() if record}
+
+
+def _asked(request: Request, count: int) -> int | None:
+    """Return the cluster that is asked for; None shows all."""
+    number = integer(request, "cluster")
+    if number is not None and number >= count:
+        raise HTTPException(404, f"There are clusters 0 to {count - 1}.")
+    return number
 
 
 def drawing(lineage: Lineage, steps: Sequence[LineageStep]) -> Markup:
