@@ -55,19 +55,26 @@ class Fight:
     training: TrainingSection
 
 
+Trained = tuple[dict[str, FloatArray], int]
+"""A difference, and the steps that it took."""
+Memory = dict[tuple[object, ...], Trained]
+
+
 class Arena:
     """Play a fight round by round in a folder.
 
     Args:
         fight: What is played.
         folder: Existing folder for its files.
+        memory: What sites trained before, shared by fights of equal training.
     """
 
-    def __init__(self, fight: Fight, folder: Path) -> None:
+    def __init__(self, fight: Fight, folder: Path, memory: Memory | None = None) -> None:
         training.make_deterministic()
         self._fight = fight
         self._attack = ATTACKS[fight.attack]
         self._folder = folder
+        self._memory = memory
         self._task = baseline.built_in_task(TASK)
         paths, held_out = _deal(fight).write(folder / "data")
         sites = [self._task.load(path) for path in paths]
@@ -121,7 +128,16 @@ class Arena:
         self._previous = PreviousRound(self._previous.record, combined.state, path, {})
         state.write_state(self._model, self._base)
 
-    def _train(self, number: RoundNumber, at: int) -> tuple[dict[str, FloatArray], int]:
+    def _train(self, number: RoundNumber, at: int) -> Trained:
+        fight, is_spoilt = self._fight, at >= SITES - HOSTILE and self._attack.flips_labels
+        key = (fight.seed, fight.alpha, number, at, is_spoilt, self._previous.state)
+        if self._memory is None:
+            return self._train_anew(number, at)
+        if key not in self._memory:
+            self._memory[key] = self._train_anew(number, at)
+        return self._memory[key]
+
+    def _train_anew(self, number: RoundNumber, at: int) -> Trained:
         state.write_state(self._model, self._base)
         seed = derive_seed(self._fight.seed, number, at)
         done = training.train(self._task, self._model, self._sites[at], self._fight.training, seed)
@@ -134,12 +150,12 @@ class Arena:
         return Dataset(data.features, torch.from_numpy(flipped(data.labels.numpy(), CLASSES)))
 
 
-def play(fight: Fight) -> list[float]:
+def play(fight: Fight, memory: Memory | None = None) -> list[float]:
     """Play a fight in a folder of its own, in memory where that can be."""
-    memory = Path("/dev/shm")  # noqa: S108
-    parent = memory if memory.is_dir() else None
+    disk = Path("/dev/shm")  # noqa: S108
+    parent = disk if disk.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="fednet-arena-", dir=parent) as folder:
-        return Arena(fight, Path(folder)).play()
+        return Arena(fight, Path(folder), memory).play()
 
 
 def _deal(fight: Fight) -> partition.Split:

@@ -3,7 +3,8 @@
 Bandwidth of the aggregation is the updates' bytes over
 the time from opening files to the last byte of the next state in its file,
 its hash included. Files come from the page cache, so this measures reading and
-arithmetic, not the disk.
+arithmetic, not the disk. Copies and aggregations take turns, and the best of each
+counts: others may use the machine.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,21 +21,22 @@ from pathlib import Path
 
 import numpy as np
 
-from fednet.aggregation import Contribution, aggregate
+from benchmarks._figures import show
+from benchmarks._updates import combine, input_paths, peak_bytes, write_inputs
 from fednet.aggregation.fedavg import FedAvg
 from fednet.aggregation.kernels import make_kernel
-from fednet.codec import TensorFile, write_state
-from fednet.domain.identity import SiteId
-from fednet.domain.shape import StateShape
 from fednet.domain.tensors import ELEMENT_SIZE_BYTES, FloatArray
 
-COPY_REPEATS = 9
-AGGREGATION_REPEATS = 7
+MINUTES = 1, 1
+COPIES = 3
+REPEATS = 7
+LEAST_SHARE = 0.7
+MOST_MODELS = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark and print its row."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the benchmark and print its figures; return 1 if a limit is not kept."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--updates", type=int, default=50)
     parser.add_argument("--elements", type=int, default=10_000_000)
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
@@ -43,104 +44,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path(".fednet/bench"))
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    kernel = None if options.kernel == "auto" else options.kernel
     if options.measure:
+        kernel = None if options.kernel == "auto" else options.kernel
         print(json.dumps(_measure(options.measure, kernel, options.threads)))
         return 0
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="aggregation-") as name:
-        folder = Path(name)
-        _write_inputs(folder, options.updates, options.elements)
-        copy = _copy_bytes_per_second(options.elements)
+        write_inputs(Path(name), options.updates, options.elements)
         # A process of its own, so that the peak is the aggregation's.
-        command = [sys.executable, __file__, "--measure", str(folder)]
+        command = [sys.executable, "-m", "benchmarks.aggregation", "--measure", name]
         command += ["--threads", str(options.threads), "--kernel", options.kernel]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    row: dict[str, object] = {
-        "benchmark": "fedavg",
-        "updates": options.updates,
-        "elements": options.elements,
-        "threads": options.threads,
-        "copy_bytes_per_second": round(copy),
-    }
-    row |= json.loads(done.stdout)
-    rate = row["bytes_per_second"]
-    assert isinstance(rate, int)
-    row["share_of_copy"] = round(rate / copy, 3)
-    print(json.dumps(row), file=sys.stderr)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
     what = f"{options.updates} updates of {options.elements:,} float32"
-    speed = {
-        "figure": f"{what}: bandwidth over that of a memory copy",
-        "value": row["share_of_copy"],
-        "limit": 0.7,
-        "at_least": True,
-    }
-    memory = {
-        "figure": f"{what}: peak memory",
-        "value": row["peak_models"],
-        "unit": "models",
-        "limit": 4,
-    }
-    for figure in (speed, memory):
-        print(json.dumps({"benchmark": "fedavg"} | figure), flush=True)
-    return 0
-
-
-def _write_inputs(folder: Path, updates: int, elements: int) -> None:
-    values = np.arange(elements, dtype=np.float32)
-    for number in range(updates + 1):
-        np.multiply(np.sin(values[:4096]), np.float32(1 + number), out=values[:4096])
-        write_state(folder / f"{number}.safetensors", {"values": values})
-
-
-def _copy_bytes_per_second(elements: int) -> float:
-    source = np.ones(elements, np.float32)
-    target = np.zeros_like(source)
-    best = min(_timed_copy(source, target) for _ in range(COPY_REPEATS))
-    return elements * ELEMENT_SIZE_BYTES / best
+    holds = [
+        show("fedavg", f"{what}: bandwidth over that of a memory copy",
+             round(found["rate"] / found["copy_rate"], 3), at_least=LEAST_SHARE),
+        show("fedavg", "a memory copy", round(found["copy_rate"] / 1e9, 2), "GB/s"),
+        show("fedavg", f"ours, {options.threads} threads", found["seconds"], "s"),
+        show("fedavg", f"{what}: peak memory", found["models"], "models", at_most=MOST_MODELS),
+        show("fedavg", "the same bytes on 1 thread and on more", found["same"], at_least=1),
+    ]  # fmt: skip
+    return 0 if all(holds) else 1
 
 
 def _timed_copy(source: FloatArray, target: FloatArray) -> float:
-    begun = time.perf_counter()
+    began = time.perf_counter()
     np.copyto(target, source)
-    return time.perf_counter() - begun
+    return time.perf_counter() - began
 
 
-def _measure(folder: Path, kernel: str | None, threads: int) -> dict[str, object]:
-    paths = sorted(folder.glob("*.safetensors"), key=lambda path: int(path.stem))
+def _measure(folder: Path, kernel: str | None, threads: int) -> dict[str, float]:
+    base, *updates = paths = input_paths(folder)
+    elements = base.stat().st_size // ELEMENT_SIZE_BYTES
     if kernel == "numba":
         make_kernel(1, kernel)
+    source, target = np.ones(elements, np.float32), np.ones(elements, np.float32)
     before = peak_bytes()
-    best = float("inf")
-    for _ in range(AGGREGATION_REPEATS):
-        begun = time.perf_counter()
-        files = [TensorFile(path, path.stem) for path in paths]
-        base, updates = files[0], files[1:]
-        shape = StateShape.plain(base.layout)
-        entries = [
-            Contribution(SiteId(number), 10 + number, file)
-            for number, file in enumerate(updates, start=1)
-        ]
-        target = folder / "next"
-        written, _ = aggregate(
-            lambda _: (FedAvg(kernel), {}), shape, base, entries, target, threads
-        )
-        best = min(best, time.perf_counter() - begun)
-        for file in files:
-            file.close()
-    model = base.layout.data_size_bytes
+    copies, seconds, states = [], [], set()
+    for _ in range(REPEATS):
+        copies += [_timed_copy(source, target) for _ in range(COPIES)]
+        began = time.perf_counter()
+        states.add(combine(FedAvg(kernel), paths, folder / "next", threads))
+        seconds.append(time.perf_counter() - began)
+    states.add(combine(FedAvg(kernel), paths, folder / "next", 1))
+    size_bytes = elements * ELEMENT_SIZE_BYTES
     return {
-        "seconds": round(best, 4),
-        "bytes_per_second": round(model * len(updates) / best),
-        "peak_models": round((peak_bytes() - before) / model, 2),
-        "peak_bytes_in_all": peak_bytes(),
-        "state": str(written.commitment),
+        "copy_rate": size_bytes / min(copies),
+        "rate": size_bytes * len(updates) / min(seconds),
+        "seconds": round(min(seconds), 3),
+        "models": round((peak_bytes() - before) / size_bytes, 2),
+        "same": int(len(states) == 1),
     }
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ of float32 and topk-int8 is played.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._federation import Arrays, Federation, mean, plan_of
+from benchmarks._figures import is_full, show
 from benchmarks._wire import Wire
 from fednet.codec import CODECS, open_update
 from fednet.codec.feedback import residual_of, with_residual
@@ -33,6 +32,7 @@ from fednet.learning.task import Task
 from fednet.learning.tasks.digits import Digits
 from fednet.node.decide.returning import replay_pays
 
+MINUTES = 2, 18
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "codecs.md"
 START, END = "<!-- recorded: codecs -->\n", "<!-- end -->"
 SITES = 10
@@ -134,7 +134,7 @@ def courses() -> tuple[Course, ...]:
 
 def main() -> int:
     """Print a row of JSON for each figure; write the table after a full run."""
-    full = bool(os.environ.get("FEDNET_BENCH_FULL"))
+    full = is_full(__doc__)
     names = tuple(CODECS) if full else ("float32", "topk-int8")
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="fednet-bench-") as name:
@@ -266,8 +266,7 @@ def _report(results: Sequence[Result], costs: Mapping[tuple[str, str], Cost]) ->
 
 
 def _row(figure: str, value: float, limit: float, is_limited: bool) -> None:
-    row: dict[str, object] = {"benchmark": "codecs", "figure": figure, "value": round(value, 5)}
-    print(json.dumps(row | {"limit": limit} if is_limited else row), flush=True)
+    show("codecs", figure, round(value, 5), at_most=limit if is_limited else None)
 
 
 def _of(results: Sequence[Result], course: str, codec: str) -> list[Result]:

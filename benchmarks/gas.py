@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks._crowd import Crowd, Row, gas_of
-from benchmarks.gas_batches import measure_batches
+from benchmarks._gas_batches import measure_batches
 from tests.contracts.chain import Anvil, digest
 from tests.contracts.world import leaf_hash, merkle_proof, merkle_root
 
+MINUTES = 1.5, 1.5
 TABLE = Path(__file__).resolve().parents[1] / "docs" / "gas.md"
 SIZES = (2, 10, 100, 1_000)
 TEN = 10

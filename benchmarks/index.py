@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
-import os
 import sqlite3
 import statistics
 import sys
@@ -20,9 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks._figures import show
 from benchmarks._records import ROUNDS, SITES, blocks_of, deployment, state_of, update_of
 from fednet.provenance import IndexedBlock, LedgerIndex
 
+MINUTES = 2, 2
 RECORDS = 1_000_000
 AT_LEAST_PER_SECOND = 10_000
 AT_MOST_MILLISECONDS = 10.0
@@ -33,31 +33,22 @@ _CHUNK = 20_000
 def main() -> int:
     """Print rows of JSON; return 1 if a promise does not hold."""
     with tempfile.TemporaryDirectory(prefix="fednet-bench-") as name:
-        rows = [*measure(Path(name))]
-    for row in rows:
-        print(json.dumps({"benchmark": "index", **row}), flush=True)
-    return 0 if all(map(_holds, rows)) else 1
+        return 0 if all([*measure(Path(name))]) else 1
 
 
-def measure(folder: Path) -> Iterator[dict[str, object]]:
-    """Ingest, then ask; yield a row for each figure."""
+def measure(folder: Path) -> Iterator[bool]:
+    """Ingest, then ask; show each figure and tell whether it holds."""
     with closing(LedgerIndex.open(folder / "index.sqlite", deployment())) as index:
         seconds, plain_seconds, runs = _ingest(index, folder / "plain.sqlite")
         rate = RECORDS / seconds
-        yield {
-            "figure": f"{RECORDS:,} records indexed",
-            "value": round(rate),
-            "unit": "records/s",
-            "limit": AT_LEAST_PER_SECOND,
-            "at_least": True,
-            "load": round(os.getloadavg()[0], 1),
-        }
-        yield {
-            "figure": "time of plain SQLite, one table and one index of the same rows, over ours",
-            "value": round(plain_seconds / seconds, 3),
-        }
+        yield show(
+            "index", f"{RECORDS:,} records indexed", round(rate), "records/s",
+            at_least=AT_LEAST_PER_SECOND,
+        )  # fmt: skip
+        what = "time of plain SQLite, one table and one index of the same rows, over ours"
+        yield show("index", what, round(plain_seconds / seconds, 3))
         size = (folder / "index.sqlite").stat().st_size / RECORDS
-        yield {"figure": "size of a record", "value": round(size), "unit": "bytes"}
+        yield show("index", "size of a record", round(size), "bytes")
         yield from _ask(index, runs)
 
 
@@ -101,7 +92,7 @@ def _chunks() -> Iterator[tuple[int, list[IndexedBlock]]]:
         yield run, chunk
 
 
-def _ask(index: LedgerIndex, runs: int) -> Iterator[dict[str, object]]:
+def _ask(index: LedgerIndex, runs: int) -> Iterator[bool]:
     whole = max(runs - 1, 1)
     """Runs that are complete."""
     gc.collect()
@@ -135,19 +126,9 @@ def _ask(index: LedgerIndex, runs: int) -> Iterator[dict[str, object]]:
             spent.append((time.perf_counter() - began) * 1_000)
         ranked = statistics.quantiles(spent, n=100)
         for what, value in (("median", ranked[49]), ("p99", ranked[98])):
-            yield {
-                "figure": f"{name}, {what}",
-                "value": round(value, 3),
-                "unit": "ms",
-                "limit": AT_MOST_MILLISECONDS,
-            }
-
-
-def _holds(row: dict[str, object]) -> bool:
-    if "limit" not in row:
-        return True
-    value, limit = float(str(row["value"])), float(str(row["limit"]))
-    return value >= limit if row.get("at_least") else value <= limit
+            yield show(
+                "index", f"{name}, {what}", round(value, 3), "ms", at_most=AT_MOST_MILLISECONDS
+            )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,6 @@ from `scripts/bench --full`) everything, and docs/accuracy.md is written.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._federation import Federation, mean, plan_of, seed_of
+from benchmarks._figures import is_full, show
 from fednet.learning import baseline, partition
 
+MINUTES = 1, 8
 TASK = "digits"
 PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 MOST_DIFFERENCE = 0.006
@@ -61,11 +60,8 @@ class Series:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a row for each figure; with --full write the page too."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    full = bool(os.environ.get("FEDNET_BENCH_FULL"))
-    parser.add_argument("--full", action="store_true", default=full)
-    options = parser.parse_args(argv)
-    sizes, rounds = ((10, 50), 20) if options.full else ((10,), 5)
+    full = is_full(__doc__, argv)
+    sizes, rounds = ((10, 50), 20) if full else ((10,), 5)
     found = {
         (name, size, alpha): compare(sections, size, alpha, rounds)
         for name, sections in PARITY.items()
@@ -73,13 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         for alpha in (None, 0.3)
     }
     for (name, size, alpha), series in found.items():
-        _print(
+        show(
+            "parity",
             f"{name}, {size} sites, {_split_name(alpha)}, {rounds} rounds: largest difference"
             " to plain PyTorch",
-            series.difference,
-            MOST_DIFFERENCE,
+            round(series.difference, 4),
+            at_most=MOST_DIFFERENCE,
         )
-    if options.full:
+    if full:
         skewed = {
             name: [learn(sections, seed) for seed in range(SEEDS)]
             for name, sections in SKEWED.items()
@@ -88,9 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             for rate in OTHER_RATES
         }
         best, rival, margins = margins_of(skewed)
-        _print(
-            f"{best} over {rival}, Dirichlet {SKEW}, mean of {SEEDS} seeds",
-            mean(margins), 0.0, at_least=True,
+        show(
+            "parity", f"{best} over {rival}, Dirichlet {SKEW}, mean of {SEEDS} seeds",
+            round(mean(margins), 4), at_least=0.0,
         )  # fmt: skip
         PAGE.write_text(page(found, rounds, skewed), "utf-8")
     return 0 if all(series.difference <= MOST_DIFFERENCE for series in found.values()) else 1
@@ -218,11 +215,6 @@ def _split(sites: int, alpha: float | None, seed: int) -> partition.Split:
 
 def _split_name(alpha: float | None) -> str:
     return "IID" if alpha is None else f"Dirichlet {alpha}"
-
-
-def _print(figure: str, value: float, limit: float, *, at_least: bool = False) -> None:
-    row = {"benchmark": "accuracy", "figure": figure, "value": round(value, 4), "unit": ""}
-    print(json.dumps(row | {"limit": limit, "at_least": at_least}), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,17 @@ no store, no walls, no audit: what remains is the learning.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
 from decimal import Decimal
 from pathlib import Path
 
+from benchmarks._figures import show
 from fednet.domain.sections import TrainingSection
 from fednet.learning import baseline, partition
 
+MINUTES = 0.3, 0.3
 SITES = 10
 ROUNDS = 20
 TASK = "digits"
@@ -31,12 +32,8 @@ def main() -> int:
         metrics = baseline.federated(task, sites, held_out, settings, ROUNDS, 0)
         seconds = time.perf_counter() - began
     what = f"{TASK}, {SITES} sites, {ROUNDS} rounds, one process"
-    for figure, value, unit in (
-        (f"{what}: a round", round(seconds / ROUNDS, 3), "s"),
-        (f"{what}: accuracy at the end", round(metrics[-1]["accuracy"], 3), ""),
-    ):
-        row = {"benchmark": "plain PyTorch", "figure": figure, "value": value, "unit": unit}
-        print(json.dumps(row), flush=True)
+    show("plain", f"{what}: a round", round(seconds / ROUNDS, 3), "s")
+    show("plain", f"{what}: accuracy at the end", round(metrics[-1]["accuracy"], 3))
     return 0
 
 

@@ -7,7 +7,6 @@ does not survive, dealt evenly, one seed.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,9 +16,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks._arena import HOSTILE, SITES, TASK, Fight, last, play
+from benchmarks._figures import is_full, show
 from fednet.domain.sections import AggregationSection, TrainingSection
 from fednet.learning.hostile import ATTACKS
 
+MINUTES = 2, 20
 PAGE = Path(__file__).parents[1] / "docs" / "robustness.md"
 ROUNDS = 15
 SEEDS = 3
@@ -87,15 +88,13 @@ class Cell:
 
 def main() -> int:
     """Play what was asked for and print the figures; with --full write the page."""
-    full = bool(os.environ.get("FEDNET_BENCH_FULL"))
+    full = is_full(__doc__)
     dealt = list(ALPHAS) if full else list(ALPHAS)[:1]
     attacks = list(ATTACKS) if full else ["none", *DEADLY]
     results = measure(dealt, attacks, range(SEEDS if full else 1), os.cpu_count() or 1)
     if full:
         PAGE.write_text(page(results), encoding="utf-8")
-    for figure in figures(results):
-        print(json.dumps({"benchmark": "robustness"} | figure), flush=True)
-    return 0
+    return 0 if report(results) else 1
 
 
 def measure(
@@ -121,39 +120,33 @@ def measure(
     return results
 
 
-def figures(results: Mapping[Cell, Sequence[float]]) -> list[dict[str, object]]:
+def report(results: Mapping[Cell, Sequence[float]]) -> bool:
     """Set what an even split shows under the deadly attacks beside its limits."""
 
     def under(wanted: Callable[[str], bool]) -> list[float]:
         return [
-            value
+            round(value, 3)
             for cell, values in results.items()
             for value in values
             if cell.dealt == "dealt evenly" and cell.attack in DEADLY and wanted(cell.rule)
         ]
 
-    return [
-        {
-            "figure": "ten times the reversed update, or 100 added: best accuracy of a mean",
-            "value": round(max(under(lambda rule: rule in MEANS)), 3),
-            "limit": MOST_OF_A_MEAN,
-        },
-        {
-            "figure": "the same: worst accuracy of a robust rule but Krum",
-            "value": round(min(under(lambda rule: rule not in (*MEANS, *LEAST))), 3),
-            "limit": LEAST_OTHERWISE,
-            "at_least": True,
-        },
-        *(
-            {
-                "figure": f"the same: worst accuracy of {name}",
-                "value": round(min(under(lambda rule, name=name: rule == name)), 3),  # type: ignore[misc]
-                "limit": least,
-                "at_least": True,
-            }
-            for name, least in LEAST.items()
+    holds = [
+        show(
+            "robustness", "ten times the reversed update, or 100 added: best accuracy of a mean",
+            max(under(lambda rule: rule in MEANS)), at_most=MOST_OF_A_MEAN,
         ),
-    ]
+        show(
+            "robustness", "the same: worst accuracy of a robust rule but Krum",
+            min(under(lambda rule: rule not in (*MEANS, *LEAST))), at_least=LEAST_OTHERWISE,
+        ),
+    ]  # fmt: skip
+    for name, least in LEAST.items():
+        worst = min(under(lambda rule, name=name: rule == name))  # type: ignore[misc]
+        holds.append(
+            show("robustness", f"the same: worst accuracy of {name}", worst, at_least=least)
+        )
+    return all(holds)
 
 
 def page(results: Mapping[Cell, Sequence[float]]) -> str:

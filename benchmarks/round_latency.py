@@ -10,18 +10,18 @@ starts, is left out.
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._figures import is_full, show
 from fednet.domain.identity import RunId
 from fednet.domain.ledger import Phase
 from tests.e2e.fleet import Fleet, assert_one_record_each, running_fleet
 
+MINUTES = 1.5, 3
 SITES = 10
 ELEMENTS = 100_000
 LIMIT_SECONDS = {"anvil": 2.0, "ganache": None}
@@ -29,21 +29,18 @@ _LOOK_SECONDS = 0.02
 
 
 def main() -> int:
-    """Print one row of JSON for each chain."""
-    rounds = 30 if os.environ.get("FEDNET_BENCH_FULL") else 10
+    """Print one figure for each chain; return 1 if a limit is not kept."""
+    rounds, holds = 30 if is_full(__doc__) else 10, True
     for engine, limit in LIMIT_SECONDS.items():
         with tempfile.TemporaryDirectory(prefix="fednet-bench-") as name:
             times = measure(Path(name), engine, rounds)
-        row: dict[str, object] = {
-            "benchmark": "round",
-            "figure": f"{engine}: {SITES} nodes, 0.4 MB model, median",
-            "value": round(statistics.median(times), 3),
-            "unit": "s",
-            "seconds": [round(seconds, 3) for seconds in times],
-            "load": round(os.getloadavg()[0], 1),
-        }
-        print(json.dumps(row if limit is None else row | {"limit": limit}), flush=True)
-    return 0
+        what = f"{engine}: {SITES} nodes, 0.4 MB model, median"
+        seconds = [round(each, 3) for each in times]
+        holds &= show(
+            "round_latency", what, round(statistics.median(times), 3), "s",
+            at_most=limit, seconds=seconds,
+        )  # fmt: skip
+    return 0 if holds else 1
 
 
 def measure(folder: Path, engine: str, rounds: int) -> list[float]:

@@ -14,6 +14,9 @@ import subprocess
 import sys
 import time
 
+from benchmarks._figures import show
+
+MINUTES = 2, 2
 ROUNDS = 20
 CROWDS = (10, 50)
 _FEDNET = "from fednet.cli import main; main()"
@@ -53,13 +56,7 @@ def main() -> int:
             ("plain PyTorch, accuracy", float(plain.output), ""),
             ("rehearsal, accuracy", accuracy, ""),
         ):
-            row = {
-                "benchmark": "rehearsal",
-                "figure": f"{what}: {figure}",
-                "value": round(value, 3),
-                "unit": unit,
-            }
-            print(json.dumps(row), flush=True)
+            show("simulate", f"{what}: {figure}", round(value, 3), unit)
     return 0
 
 

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import rules as measured
+from benchmarks._stacked import STACKED, hostile_among
 from fednet.aggregation import Contribution, Rule, aggregate
 from fednet.aggregation.centres import CentredClipping, GeometricMedian, NormBounding
 from fednet.aggregation.coordinates import Median, TrimmedMean
@@ -252,6 +254,16 @@ def test_centred_clipping_is_clipping_of_vectors(iterations: int) -> None:
     expected = stacked_clipping(rows.astype(np.float32), 70.0, iterations)
     np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-10)
     assert told == {"clipped": [3]}
+
+
+@pytest.mark.parametrize("name", sorted(STACKED))
+def test_what_speed_is_measured_against_does_the_same(name: str) -> None:
+    # Norms of about 5,000, of which the benchmark's bounds cut off some.
+    draw = np.random.default_rng(4)
+    rows = (draw.normal(size=400) + draw.normal(size=(15, 400))) * 180
+    rows = rows.astype(np.float32)
+    got, _ = both(rows, lambda kernel: measured.RULES[name](hostile_among(len(rows)), kernel))
+    np.testing.assert_allclose(got, STACKED[name](rows), rtol=1e-4, atol=0.01)
 
 
 def test_norm_bounding_cuts_and_weighs() -> None:
