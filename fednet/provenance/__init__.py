@@ -1,6 +1,6 @@
 """A local index of the ledger: rebuildable from the chain at any time, never the authority."""
 
-from fednet.provenance.clusters import with_clusters
+from fednet.provenance.clusters import clusters_of, with_clusters
 from fednet.provenance.drawing import draw
 from fednet.provenance.index import LedgerIndex
 from fednet.provenance.rows import (
@@ -46,6 +46,7 @@ __all__ = [
     "SiteRow",
     "UpdateRow",
     "VoteRow",
+    "clusters_of",
     "draw",
     "with_clusters",
 ]

@@ -40,7 +40,7 @@ def with_clusters(
 def _step(
     step: LineageStep, section: ClustersSection, record: RoundRecord, cluster: int | None
 ) -> LineageStep:
-    into = _clusters_of(section, record)
+    into = clusters_of(section, record)
     updates = tuple(replace(each, cluster=into.get(each.site)) for each in step.updates)
     if cluster is not None:
         is_common = section.method == "similarity" and step.round < section.form_round
@@ -49,8 +49,8 @@ def _step(
     return replace(step, updates=updates)
 
 
-def _clusters_of(section: ClustersSection, record: RoundRecord) -> dict[SiteId, int]:
-    """Read from a record's outcome which model took each included update."""
+def clusters_of(section: ClustersSection, record: RoundRecord) -> dict[SiteId, int]:
+    """Read from a record's outcome which cluster's model took each included update, by site."""
     said = ((number, record.outcome.get(f"cluster-{number}")) for number in range(section.count))
     return {
         SiteId(site): number for number, sites in said if isinstance(sites, list) for site in sites

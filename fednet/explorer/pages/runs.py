@@ -24,7 +24,7 @@ from fednet.explorer.pages.reading import (
 from fednet.explorer.paging import Page, page_of
 from fednet.explorer.tallying import Tally
 from fednet.explorer.window import Window
-from fednet.provenance import RoundRow, RunRow
+from fednet.provenance import RoundRow, RunRow, clusters_of
 
 _PHASES = tuple(
     each.name.lower()
@@ -72,6 +72,7 @@ def run(request: Request) -> Response:
             "parameters": [] if plan else _parameters(window, row),
             "tally": tally,
             "earned": record.earned if record else {},
+            "clusters": clusters_of(plan.clusters, record) if plan and record else {},
             "record_round": record_round,
             **_part(request, window, row, tally, plan),
         },

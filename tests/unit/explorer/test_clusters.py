@@ -104,3 +104,10 @@ def test_round_page_says_whom_the_rule_left_out_of_which_cluster(client: Visitor
     assert "/sites/2" in outcome["cluster-1"]
     assert "/sites/3" in outcome["cluster-1-left out"]
     assert "/sites/2" not in outcome["cluster-1-left out"]
+
+
+def test_run_page_says_which_model_each_site_made_last(client: Visitor) -> None:
+    text = client.get("/runs/1").text
+    table = text[text.index("<caption>Sites that handed in updates") :]
+    found = re.findall(r"/sites/(\d).*?<td class=\"n\">(\d)</td><td>", table)
+    assert {int(site): int(cluster) for site, cluster in found} == {1: 0, 2: 1, 3: 1}
