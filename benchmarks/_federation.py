@@ -106,7 +106,9 @@ class Federation:
             manifest = Manifest(place, site, base, weight, _salt(self.number, site), steps[site])
             path = self._folder / f"update-{site}"
             write_update(path, arrays, manifest, self.plan.update)
-            verdict = judge_update(path, self.plan, Expected(place, site, weight, base, self.shape))
+            verdict = judge_update(
+                path, self.plan, Expected(place, site, weight, {base: 0}, self.shape)
+            )
             self.verdicts[site] = verdict
             if verdict.inclusion is Inclusion.INCLUDED:
                 values = open_update(path, f"update of site {site}", self.plan, self.shape)

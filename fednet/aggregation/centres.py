@@ -13,7 +13,8 @@ vector, which is the global model itself, a fixed number of steps
     v <- v + (1/n) sum_i (u_i - v) min(1, norm / |u_i - v|)
 
 Norm bounding: Sun et al., "Can You Really Backdoor Federated Learning?", 2019,
-https://arxiv.org/abs/1911.07963. The mean by examples of u_i min(1, norm / |u_i|).
+https://arxiv.org/abs/1911.07963. The mean by examples of u_i min(1, norm / |u_i|); a
+late update counts by the factor of its staleness, as in `fedavg`.
 
 A centre is always a weighted sum of the updates, so both iterations need no
 more than the squared distances d_ij between them (for clipping also from the
@@ -125,7 +126,7 @@ class NormBounding:
         squares = squared_norms(contributions, threads, self._kernel)
         shares = [_share(math.sqrt(square), self._norm) for square in squares]
         coefficients = [
-            float(entry.weight) * share for entry, share in zip(contributions, shares, strict=True)
+            entry.coefficient * share for entry, share in zip(contributions, shares, strict=True)
         ]
         total = float(sum(entry.weight for entry in contributions))
         weighted_sum(contributions, coefficients, total, emit, threads, self._kernel)

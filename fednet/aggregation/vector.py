@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fednet.domain.identity import SiteId
+from fednet.domain.sections import WHOLE
 from fednet.domain.tensors import FloatArray
 
 CHUNK_ELEMENTS = 1 << 15
@@ -38,3 +39,10 @@ class Contribution:
     """Part of the state that it changes."""
     steps: int = 0
     """Optimiser steps that it took, as it says itself."""
+    factor: int = WHOLE
+    """What it counts, being late, in ten-thousandths; for rules in which examples weigh."""
+
+    @property
+    def coefficient(self) -> float:
+        """Return its examples times its factor, rounded once."""
+        return self.weight * self.factor / WHOLE

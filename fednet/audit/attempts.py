@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
@@ -59,6 +59,8 @@ class AttemptAudit:
     history: AttemptHistory
     cohort: Cohort
     previous: PreviousRound
+    late: Mapping[Commitment, int]
+    """How late an update is that was trained from an older state."""
     _combined: dict[frozenset[SiteId], Combined] = field(default_factory=dict)
 
     def judge(self, said: ProposalHistory, is_final: bool) -> Judged | None:
@@ -86,13 +88,13 @@ class AttemptAudit:
             check_objections(judged, self._alternatives(judged, unavailable))
         return judged
 
-    def look_at(self, own_work: OwnWork) -> None:
+    def look_at(self, own_work: OwnWork, *, is_final: bool) -> None:
         """Look whether the updates are work of their sites' own; each once, as first judged."""
         verdicts = next((each.verdicts for each in self._combined.values()), {})
-        base = (self.previous.state, self.previous.state_path)
+        base = self.previous.state_path
         for site, submission in self.history.submissions.items():
             if (path := self._blob(site).path) is not None:
-                own_work.look(submission, path, *base, verdicts.get(site))
+                own_work.look(submission, path, base, verdicts.get(site), counted=is_final)
 
     def _unavailable(self, proposed: RoundProposed) -> frozenset[SiteId] | None:
         """Read from the ledger whose bytes the proposer could not get."""
@@ -142,6 +144,7 @@ class AttemptAudit:
                 paths=paths,
                 credits_contract=self.tools.credits_contract,
                 cohort=self.history.started.cohort,
+                late=self.late,
             )
             self._combined[unavailable] = combine(
                 inputs, self.tools.locate, self.tools.work_dir, self.tools.threads

@@ -59,3 +59,10 @@ class RoundInputs:
     """Address of the deployment's Credits contract, to which credit leaves are bound."""
     cohort: int
     """Sites in the attempt's frozen cohort."""
+    late: Mapping[Commitment, int] = field(default_factory=dict)
+    """How late an update is that was trained from an older state; see `late_bases`."""
+
+    @property
+    def bases(self) -> Mapping[Commitment, int]:
+        """Return the staleness, in rounds, by the state that an update may start from."""
+        return {**self.late, self.previous.state: 0}

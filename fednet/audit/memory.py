@@ -56,7 +56,8 @@ class KeptRound:
         for site, attempt, base, sample in self.samples:
             history = entry.attempts.get(attempt)
             if history is not None and site in history.submissions:
-                found.append(Work(history.submissions[site], base, sample))
+                counted = history is entry.final_attempt
+                found.append(Work(history.submissions[site], base, sample, counted))
         return found
 
 
@@ -171,6 +172,7 @@ def _decode(raw: dict[str, object], binding: Digest) -> KeptRound:
                 str(site["verdict"]),
                 str(site["reason"]),
                 _integer(site["earned"]),
+                _integer(site["staleness"]),
             )
             for site in map(_object, _list(found["sites"]))
         ),

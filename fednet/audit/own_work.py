@@ -38,11 +38,12 @@ from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion
 from fednet.domain.plan import Plan
 from fednet.domain.shape import StateShape
-from fednet.domain.update import UpdateFile
+from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import MalformedBlobError, SettingsError, ShapeMismatchError
 
 _NEAR_ROUNDS = 2
-"""How many rounds back an update is searched for that is only near; equal ones always."""
+"""How many rounds back an update is searched for that is only near, beside those by which
+one may be late; equal ones always."""
 _SLACK = 8.0
 """A sample's distance may exceed the true one by this factor before a pair is let go."""
 
@@ -53,7 +54,10 @@ class Work:
 
     submission: UpdateSubmitted
     base: Commitment
+    """State that it says it was trained from."""
     sample: Sample
+    counted: bool
+    """Whether the attempt that it was handed in to became final."""
 
     @property
     def site(self) -> SiteId:
@@ -95,18 +99,19 @@ class OwnWork:
         self,
         submission: UpdateSubmitted,
         path: BlobFile,
-        base: Commitment,
         base_path: BlobFile,
         verdict: Verdict | None,
+        *,
+        counted: bool,
     ) -> None:
         """Look at one update; in the order of the chain.
 
         Args:
             submission: What the ledger says of it.
             path: Its verified bytes.
-            base: State that the round starts from.
-            base_path: That state's bytes.
+            base_path: The state that the round starts from.
             verdict: The intake's; None if the round could not be judged.
+            counted: Whether its attempt became final.
         """
         if verdict is not None and verdict.inclusion is not Inclusion.INCLUDED:
             self._report_foreign(submission, verdict)
@@ -115,7 +120,9 @@ class OwnWork:
             with TensorFile(base_path, "base", self.plan.model.size_bytes) as state:
                 self._shape = self._shape or StateShape.of_state(self.plan, state.layout)
                 with self._open(path, self._shape) as update:
-                    self._look(Work(submission, base, self._sample(update)), update, state)
+                    said = Manifest.from_metadata(update.metadata, path.name)
+                    work = Work(submission, said.base, self._sample(update), counted)
+                    self._look(work, update, state)
         except (MalformedBlobError, ShapeMismatchError):
             return
 
@@ -152,14 +159,14 @@ class OwnWork:
     def _recent(self, work: Work) -> list[Work]:
         found = []
         for other in reversed(self.seen):
-            if other.round + _NEAR_ROUNDS < work.round:
+            if other.round + _NEAR_ROUNDS + self.plan.staleness.rounds < work.round:
                 break
             found.append(other)
         return found
 
     def _judge(self, work: Work, update: UpdateFile, other: Work) -> None:
         """Compare with an update that was submitted before."""
-        if other.site == work.site and other.base == work.base:
+        if other.site == work.site and other.base == work.base and not other.counted:
             return  # the same training again, for the next attempt
         likeness = self._compare(update, other)
         if likeness is None or likeness.distance > NEAR_DISTANCE:
@@ -167,15 +174,18 @@ class OwnWork:
         is_same = likeness.distance <= SAME_DISTANCE and is_telling(work.sample)
         if other.site == work.site:
             if is_same and likeness.is_identical:
+                has_counted = "which has counted already"
+                elsewhere = "though it claims to start from another model"
                 self._report(
                     work,
                     "update-repeated",
-                    f"equals {other.subject}, though it claims to start from another model",
+                    f"equals {other.subject}, "
+                    + (has_counted if other.base == work.base else elsewhere),
                     duty=f"site {work.site}, to explain it",
                     actual=likeness,
                 )
             return
-        can_be_taken = other.round < work.round and other.base != work.base
+        can_be_taken = other.round < work.round
         convicts = is_same and likeness.is_identical and can_be_taken
         was_public = "was public by then" if can_be_taken else "was not public by then"
         likened = "equals" if likeness.is_identical else "is nearly"

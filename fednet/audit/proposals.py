@@ -249,6 +249,8 @@ def _difference(mine: UpdateEntry | None, theirs: UpdateEntry | None) -> tuple[s
         return "commitment-changed", "the record names other bytes than were submitted"
     if mine.weight != theirs.weight:
         return "weight-changed", "the record gives another weight than was submitted"
+    if mine.staleness != theirs.staleness and mine.verdict == theirs.verdict:
+        return "staleness-changed", "the record calls the update later or earlier than it is"
     if mine.verdict == theirs.verdict == "included":
         return "metrics-changed", "the record gives other metrics than the update brings"
     if mine.verdict == "included":
@@ -264,7 +266,8 @@ def _entry_text(entry: UpdateEntry | None) -> str:
     reason = f" ({entry.reason})" if entry.reason else ""
     metrics = ", ".join(f"{name} {value}" for name, value in sorted(entry.metrics.items()))
     judged = f", {metrics} on {entry.evaluated} examples" if metrics else ""
-    return f"{entry.verdict}{reason}, weight {entry.weight}{judged}, {entry.commitment}"
+    late = f", {entry.staleness} rounds late" if entry.staleness else ""
+    return f"{entry.verdict}{reason}, weight {entry.weight}{late}{judged}, {entry.commitment}"
 
 
 def _accuse(

@@ -198,7 +198,10 @@ def combine(
                 file.close()
             verdict = verdicts[entry.site]
             steps = verdict.manifest.steps if verdict.manifest else 0
-            contributions.append(Contribution(entry.site, entry.weight, file, verdict.part, steps))
+            factor = plan.staleness.factor(verdict.staleness)
+            contributions.append(
+                Contribution(entry.site, entry.weight, file, verdict.part, steps, factor)
+            )
         assigned = dict(previous.assigned)
         start: Vector = base
         if forms_in(plan.clusters, inputs.place.round):
@@ -287,6 +290,7 @@ def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
 def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId, Verdict]:
     """Judge every submission of a round whose states have a shape, by site."""
     commitments = {entry.site: entry.commitment for entry in inputs.submissions}
+    bases = inputs.bases
 
     def judge_one(entry: UpdateSubmitted) -> Verdict:
         path = inputs.paths.get(entry.site)
@@ -295,9 +299,7 @@ def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId
         part = part_for(
             inputs.plan.clusters, inputs.place.round, inputs.previous.assigned, entry.site
         )
-        expected = Expected(
-            inputs.place, entry.site, entry.weight, inputs.previous.state, shape, part
-        )
+        expected = Expected(inputs.place, entry.site, entry.weight, bases, shape, part)
         verdict = judge_update(path, inputs.plan, expected)
         if (
             verdict.reason == Reason.WRONG_AUTHOR
@@ -337,18 +339,24 @@ def _entries(
                 reason=verdict.reason,
                 metrics=dict(manifest.metrics) if manifest else {},
                 evaluated=manifest.evaluated if manifest else 0,
+                staleness=verdict.staleness,
             )
         )
     return entries
 
 
 def _evaluation(combined: Combined) -> Evaluation | None:
-    """Pool what the included updates say of the state that the round started from."""
+    """Pool what the included updates say of the state that the round started from.
+
+    A late update speaks of an older one, so it has no part in this.
+    """
     inputs, section = combined.inputs, combined.inputs.plan.evaluation
     judgements = [
         Judgement(manifest.metrics[section.metric], manifest.evaluated, entry.weight)
         for entry in combined.included()
-        if (manifest := combined.verdicts[entry.site].manifest) and section.metric
+        if (manifest := combined.verdicts[entry.site].manifest)
+        and section.metric
+        and combined.verdicts[entry.site].staleness == 0
     ]
     previous = inputs.previous
     return follow(

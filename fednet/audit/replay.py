@@ -240,7 +240,8 @@ def _audit_rounds(
         plan=plan,
         chain_id=snapshot.deployment.chain_id,
         contract=snapshot.run.module,
-        run=snapshot.run_id,
+        history=history,
+        initial=snapshot.run.initial_model,
         cohorts=cohorts,
         settlements=snapshot.settlements,
         own_work=OwnWork(

@@ -13,7 +13,7 @@ from fednet.domain.identity import Address, Commitment, RoundNumber, RunId, Site
 from fednet.domain.ledger import Head, Phase
 from fednet.domain.proofs import LogProof
 
-REPORT_FORMAT = "fednet-audit/2"
+REPORT_FORMAT = "fednet-audit/3"
 
 
 class RoundVerdict(StrEnum):
@@ -51,6 +51,8 @@ class SiteResult:
     reason: str
     earned: int
     """Credits of this round."""
+    staleness: int = 0
+    """Rounds by which an included update was late."""
 
     def to_json(self) -> dict[str, object]:
         """Return the result in the stable form of ``--json``."""
@@ -60,6 +62,7 @@ class SiteResult:
             "verdict": self.verdict,
             "reason": self.reason,
             "earned": self.earned,
+            "staleness": self.staleness,
         }
 
 

@@ -19,10 +19,11 @@ from fednet.audit.report import RoundResult, RoundVerdict, SiteResult
 from fednet.codec import update_size_limit_bytes
 from fednet.credits import settlement_hash
 from fednet.domain.events import RoundProposed
-from fednet.domain.history import RoundHistory
-from fednet.domain.identity import Address, Digest, Locator, RoundNumber, RunId, SiteId
+from fednet.domain.history import RoundHistory, RunHistory
+from fednet.domain.identity import Address, Commitment, Digest, Locator, RoundNumber, SiteId
 from fednet.domain.plan import Plan
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, VERDICT_NAMES, RoundRecord
+from fednet.domain.staleness import late_bases
 from fednet.domain.update import Place
 
 
@@ -48,7 +49,9 @@ class RoundsAudit:
     plan: Plan
     chain_id: int
     contract: Address
-    run: RunId
+    history: RunHistory
+    initial: Commitment
+    """The initial model."""
     cohorts: Mapping[Key, Cohort]
     settlements: Mapping[RoundNumber, Digest]
     """What the contract stores, by final round."""
@@ -93,11 +96,12 @@ class RoundsAudit:
         self, entry: RoundHistory, number: RoundNumber, previous: PreviousRound | None
     ) -> _Final | None:
         final: _Final | None = None
+        late = late_bases(self.plan.staleness, self.history, self.initial, number)
         for attempt_number, history in entry.attempts.items():
-            place = Place(self.chain_id, self.contract, self.run, number, attempt_number)
+            place = Place(self.chain_id, self.contract, self.history.run, number, attempt_number)
             cohort = self.cohorts[(number, attempt_number)]
             attempt = (
-                AttemptAudit(self.tools, self.plan, place, history, cohort, previous)
+                AttemptAudit(self.tools, self.plan, place, history, cohort, previous, late)
                 if previous
                 else None
             )
@@ -107,7 +111,7 @@ class RoundsAudit:
                 if is_final:
                     final = self._final(proposal.proposed, judged)
             if attempt is not None and history.proposals:
-                attempt.look_at(self.own_work)
+                attempt.look_at(self.own_work, is_final=entry.final_attempt is history)
         return final
 
     def _final(self, proposed: RoundProposed, judged: Judged | None) -> _Final:
@@ -198,6 +202,7 @@ def _final_result(
             verdict=VERDICT_NAMES[verdicts[site].inclusion] if site in verdicts else "",
             reason=verdicts[site].reason if site in verdicts else "",
             earned=earned.get(site, 0) - before.get(site, 0) if judged else 0,
+            staleness=verdicts[site].staleness if site in verdicts else 0,
         )
         for site, submission in sorted(attempt.submissions.items())
     )

@@ -56,6 +56,7 @@ class SiteRoundForm(_Form):
     verdict: str = Field(pattern="^(included|invalid|unavailable|)$")
     reason: str
     earned: int
+    staleness: int = Field(description="Rounds by which an included update was late.")
 
 
 class RoundForm(_Form):
@@ -109,7 +110,7 @@ class ProofForm(_Form):
 class ReportForm(_Form):
     """The report on one run."""
 
-    format: Literal["fednet-audit/2"]
+    format: Literal["fednet-audit/3"]
     run: int
     chain_id: int
     contract: str

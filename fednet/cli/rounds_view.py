@@ -51,6 +51,8 @@ class RoundRow:
     """What the rule chose and who belongs to which cluster, where its record was read."""
     drawn: tuple[SiteId, ...] | None = None
     """Who was drawn to train, nobody before the draw; null where the module draws no sample."""
+    late: Mapping[SiteId, int] | None = None
+    """Rounds by which included updates were late, where its record was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,8 @@ def with_records(
 ) -> tuple[RoundRow, ...]:
     """Add what the records of final rounds say."""
     return tuple(
-        replace(row, measured=found[row.round].measured, outcome=found[row.round].outcome)
-        if row.round in found
+        replace(row, measured=record.measured, outcome=record.outcome, late=record.late)
+        if (record := found.get(row.round))
         else row
         for row in rows
     )
@@ -219,7 +221,7 @@ def cells(row: RoundRow) -> tuple[str, ...]:
         str(row.round),
         row.status,
         str(row.attempt),
-        f"{len(row.submitted)}/{row.cohort}",
+        f"{len(row.submitted)}/{row.cohort}" + (f", {len(row.late)} late" if row.late else ""),
         ", ".join(left_out),
         "" if row.proposer is None else f"site {row.proposer}",
         f"{len(row.attested)}/{row.quorum}",

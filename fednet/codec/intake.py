@@ -9,6 +9,7 @@ not ask whether the training was honest: bytes cannot show that.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -36,7 +37,7 @@ class Reason(StrEnum):
     WRONG_PLACE = "wrong-place"
     """Made for another chain, contract, run, round or attempt."""
     WRONG_BASE = "wrong-base"
-    """Trained from another state than the round's."""
+    """Trained from another state than the round's, or from one older than the plan allows."""
     WRONG_LAYOUT = "wrong-layout"
     """Tensors differ from what the plan lets travel, in name or shape."""
     WRONG_CLUSTER = "wrong-cluster"
@@ -68,6 +69,9 @@ class Verdict:
     """What an included update says of itself."""
     part: int = 0
     """Part of the state that an included update changes."""
+    staleness: int = 0
+    """Rounds by which the state that an included update was trained from is older than the
+    round's own base."""
 
     @classmethod
     def invalid(cls, reason: Reason, author: SiteId | None = None) -> Verdict:
@@ -84,8 +88,8 @@ class Expected:
     """Site that submitted."""
     weight: int
     """Examples that it submitted."""
-    base: Commitment
-    """Commitment of the state that the round starts from."""
+    bases: Mapping[Commitment, int]
+    """Staleness by the state that the update may have been trained from."""
     shape: StateShape
     """Tensors of that state, and which of them may travel."""
     part: int | None = None
@@ -122,7 +126,11 @@ def _judge_values(
         reason = _check_norm(squared_norm(file), plan)
     if reason is None and part is not None:
         return Verdict(
-            Inclusion.INCLUDED, author=manifest.site, manifest=manifest, part=part.number
+            Inclusion.INCLUDED,
+            author=manifest.site,
+            manifest=manifest,
+            part=part.number,
+            staleness=expected.bases[manifest.base],
         )
     return Verdict.invalid(reason or Reason.WRONG_LAYOUT, manifest.site)
 
@@ -132,7 +140,7 @@ def _check_manifest(manifest: Manifest, plan: Plan, expected: Expected) -> Reaso
         return Reason.WRONG_AUTHOR
     if manifest.place != expected.place:
         return Reason.WRONG_PLACE
-    if manifest.base != expected.base:
+    if manifest.base not in expected.bases:
         return Reason.WRONG_BASE
     if manifest.examples != expected.weight:
         return Reason.WRONG_WEIGHT

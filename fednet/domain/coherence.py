@@ -13,6 +13,7 @@ from fednet.domain.sections import (
     ModuleSection,
     PersonalSection,
     ServerSection,
+    StalenessSection,
     TrainingSection,
     UpdateSection,
 )
@@ -23,6 +24,7 @@ MOST_COMPARED_SITES = 2_000
 _LINEAR_RULES = ("fedavg",)
 _RADIUS_RULES = ("norm-bounding", "centred-clipping")
 _TRUSTING_RULES = ("fedavg", "fednova", "norm-bounding")
+_DISCOUNTING_RULES = ("fedavg", "norm-bounding")
 _SPARSE_CODECS = ("topk", "topk-int8", "topk-int4")
 _COORDINATE_RULES = ("median", "trimmed-mean", "bulyan")
 
@@ -42,6 +44,8 @@ class Sections(Protocol):
     def update(self) -> UpdateSection: ...
     @property
     def aggregation(self) -> AggregationSection: ...
+    @property
+    def staleness(self) -> StalenessSection: ...
     @property
     def server(self) -> ServerSection: ...
     @property
@@ -63,6 +67,7 @@ def contradiction(plan: Sections) -> str:
         _training,
         _update,
         _aggregation,
+        _staleness,
         _personal,
         _clusters,
         _evaluation,
@@ -179,6 +184,30 @@ def _aggregation(plan: Sections) -> str:
         return "aggregation: keep is for multi-krum only"
     if section.keep > max(0, most - section.hostile - 2):
         return f"aggregation: keep is above {named} - hostile - 2"
+    return ""
+
+
+def _staleness(plan: Sections) -> str:
+    if not plan.staleness.rounds:
+        return ""
+    rule = plan.aggregation.rule
+    if rule not in _DISCOUNTING_RULES:
+        reason = "divides by steps" if rule == "fednova" else "gives every update the same weight"
+        return (
+            f"staleness: {rule} {reason}, so that a late update could not count for less; "
+            f"aggregation.rule must be {' or '.join(_DISCOUNTING_RULES)}"
+        )
+    if not plan.cohort.target_updates:
+        return "staleness: rounds that wait for everybody have no late update; set " + (
+            "cohort.target_updates"
+        )
+    if plan.training.algorithm == "scaffold":
+        return (
+            "staleness: scaffold's control variates belong to the model of their own round; "
+            "use fedavg or fedprox"
+        )
+    if plan.clusters.count > 1:
+        return "staleness: clusters choose by the newest models; clusters.count must be 1"
     return ""
 
 

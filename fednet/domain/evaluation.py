@@ -9,7 +9,7 @@ only: a lie moves the mean by at most that site's share of the range.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -56,7 +56,7 @@ class Evaluation(Section):
 def follow(
     section: EvaluationSection,
     before: Evaluation | None,
-    judgements: Iterable[Judgement],
+    judgements: Sequence[Judgement],
     judged_round: int,
     state: str,
 ) -> Evaluation | None:
@@ -65,12 +65,15 @@ def follow(
     Args:
         section: The plan's section.
         before: What was known a round earlier; None in the first.
-        judgements: One per included update, at least one.
+        judgements: One per included update that speaks of this state. None leaves what was
+            known as it is; in the first round there is at least one.
         judged_round: Round that made the judged state; 0 for the initial model.
         state: Commitment of the judged state, in hex.
     """
     if not section.metric:
         return None
+    if not judgements and before is not None:
+        return before
     pooled = pool(section, judgements)
     text = fixed_text(pooled)
     best, best_round, best_state = text, judged_round, state

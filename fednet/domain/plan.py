@@ -27,6 +27,7 @@ from fednet.domain.sections import (
     PersonalSection,
     Section,
     ServerSection,
+    StalenessSection,
     TaskSection,
     TimingSection,
     TrainingSection,
@@ -51,6 +52,7 @@ class Plan(Section):
     module: ModuleSection = ModuleSection()
     update: UpdateSection = UpdateSection()
     aggregation: AggregationSection = AggregationSection()
+    staleness: StalenessSection = StalenessSection()
     server: ServerSection = ServerSection()
     personal: PersonalSection = PersonalSection()
     clusters: ClustersSection = ClustersSection()

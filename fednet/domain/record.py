@@ -51,9 +51,12 @@ class UpdateEntry(_Part):
     reason: str = Field(max_length=64)
     """Why an invalid update is invalid: the intake's code; empty otherwise."""
     metrics: dict[str, str] = {}
-    """What an included update says that the previous state reaches on its site's data."""
+    """What an included update says that the state it was trained from reaches at its site."""
     evaluated: int = Field(0, ge=0)
     """Examples that it says the metrics rest on."""
+    staleness: int = Field(0, ge=0)
+    """Rounds by which the state that an included update was trained from is older than the
+    previous one."""
 
 
 class CreditEntry(_Part):
@@ -152,17 +155,22 @@ class RoundRecord(_Part):
         return {SiteId(entry.site): entry.cluster for entry in self.clusters}
 
     @property
+    def late(self) -> dict[SiteId, int]:
+        """Say by how many rounds the included updates were late that were."""
+        return {SiteId(entry.site): entry.staleness for entry in self.updates if entry.staleness}
+
+    @property
     def measured(self) -> Measured | None:
-        """Return what the sites measured of the previous state; None if the plan asks nothing."""
+        """Return what the sites measured of the previous state; None if nobody did."""
         said = self.evaluation
         if said is None:
             return None
         sites = {
             SiteId(entry.site): entry.metrics[said.metric]
             for entry in self.updates
-            if said.metric in entry.metrics
+            if said.metric in entry.metrics and entry.staleness == 0
         }
-        return Measured(said, self.round - 1, sites)
+        return Measured(said, self.round - 1, sites) if sites else None
 
     @property
     def ends(self) -> Ends:

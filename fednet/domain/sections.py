@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from math import isqrt
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+    model_validator,
+)
 
 from fednet.domain import canonical
 from fednet.domain.batches import MAXIMUM_COMMITTEE_SITES
@@ -13,6 +21,8 @@ from fednet.domain.ledger import ModuleName
 
 SECONDS_PER_DAY = 86_400
 MOST_CLUSTERS = 16
+WHOLE = 10_000
+"""A factor of 1 in ten-thousandths, in which staleness is weighed."""
 
 
 def _to_decimal(value: object) -> Decimal:
@@ -43,7 +53,13 @@ class Section(BaseModel):
 
     @field_serializer("*", when_used="always")
     def _write_reals(self, value: object) -> object:
-        return canonical.decimal_text(value) if isinstance(value, Decimal) else value
+        if isinstance(value, tuple):
+            return tuple(_plain(each) for each in value)
+        return _plain(value)
+
+
+def _plain(value: object) -> object:
+    return canonical.decimal_text(value) if isinstance(value, Decimal) else value
 
 
 class TaskSection(Section):
@@ -177,6 +193,48 @@ class AggregationSection(Section):
             "bulyan": 4 * self.hostile + 3,
         }
         return needed.get(self.rule, 1)
+
+
+class StalenessSection(Section):
+    """Whether an update may come late, trained from an older state, and what it then counts.
+
+    With ``cohort.target_updates`` as the size of the buffer this is FedBuff (Nguyen et
+    al., 2022, https://arxiv.org/abs/2106.06639), whose factor is 1 / sqrt(1 + staleness).
+    """
+
+    rounds: int = Field(0, ge=0, le=1_000)
+    """How many rounds older than its round's own base the state may be that an update was
+    trained from; 0 refuses late updates."""
+    weights: Annotated[
+        tuple[Annotated[Real, Field(gt=0, le=1, decimal_places=4)], ...],
+        BeforeValidator(_to_tuple),
+    ] = ()
+    """Factor of an update that is 1, 2, ... rounds late; left out: FedBuff's, to four places."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever an author wrote
+        if not isinstance(raw, dict) or raw.get("weights"):
+            return raw
+        rounds = raw.get("rounds", 0)
+        usable = isinstance(rounds, int) and 0 < rounds <= 1_000
+        late = range(1, rounds + 1) if usable else ()
+        return {**raw, "weights": tuple(Decimal(_root_factor(each)) / WHOLE for each in late)}
+
+    @model_validator(mode="after")
+    def _check_count(self) -> StalenessSection:
+        if len(self.weights) != self.rounds:
+            raise ValueError(f"weights: must be {self.rounds}, one for each of the rounds")
+        return self
+
+    def factor(self, staleness: int) -> int:
+        """Return what an update counts that is so many rounds late, in ten-thousandths."""
+        return int(self.weights[staleness - 1] * WHOLE) if staleness else WHOLE
+
+
+def _root_factor(staleness: int) -> int:
+    """Return 1 / sqrt(1 + staleness) in ten-thousandths, to the nearest, without a float."""
+    return (isqrt(4 * WHOLE**2 // (1 + staleness)) + 1) // 2
 
 
 class ServerSection(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fednet.domain import events as ev
+from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.record import outcome_text
 from fednet.exports.dossier import RunDossier
 from fednet.exports.provjson import dossier_verdict
@@ -79,7 +80,7 @@ def participation_table(dossier: RunDossier) -> Table:
             str(entry.number),
             f"{update.site}, {name(dossier.name(update.site))}",
             str(update.weight),
-            dossier_verdict(entry, update.site),
+            dossier_verdict(entry, update.site) + _late(dossier, entry.number, update.site),
             _reason(dossier, entry.number, update.site),
             str(update.log.block),
         )
@@ -169,6 +170,12 @@ def _act(event: ev.LedgerEvent) -> str:
         if value:
             parts.append(f"{kind} {value}")
     return ", ".join(parts)
+
+
+def _late(dossier: RunDossier, number: RoundNumber, site: SiteId) -> str:
+    record = dossier.records.get(number)
+    rounds = record.late.get(site, 0) if record else 0
+    return f", {rounds} rounds late" if rounds else ""
 
 
 def _reason(dossier: RunDossier, number: int, site: int) -> str:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RunOpened
+from fednet.domain.history import RunHistory
 from fednet.domain.identity import Address, Commitment, RoundNumber, RunId
 from fednet.domain.ledger import Deployment
 from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
 from fednet.domain.ports import LedgerReader
 from fednet.domain.record import StateRef
+from fednet.domain.staleness import late_bases
 from fednet.domain.update import Place
 from fednet.errors import PlanError
 
@@ -32,6 +34,10 @@ class RunTerms:
     def place(self, round_number: RoundNumber, attempt: int) -> Place:
         """Name an attempt as an update's manifest does."""
         return Place(self.chain_id, self.module, self.run, round_number, attempt)
+
+    def late_bases(self, history: RunHistory, round_number: RoundNumber) -> dict[Commitment, int]:
+        """Return how late each older state makes an update of a round."""
+        return late_bases(self.plan.staleness, history, self.initial.commitment, round_number)
 
 
 def read_terms(reader: LedgerReader, blobs: BlobStore, opened: RunOpened) -> RunTerms:

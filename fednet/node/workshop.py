@@ -230,6 +230,7 @@ class Workshop:
             self._paths(attempt, unavailable, pledge, site),
             self._terms.credits,
             attempt.started.cohort,
+            self._terms.late_bases(history, key.round),
         )
         combined = combine(inputs, self._blobs.locate, self.folder, self._threads)
         self._combined[key, unavailable] = combined

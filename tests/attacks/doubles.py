@@ -110,6 +110,7 @@ def make_plan(sites: int, model: bytes, changes: dict[str, object]) -> Plan:
         },
         "module": {},
         "update": {},
+        "staleness": {},
         "credits": {"per_round": 1_000},
     }  # fmt: skip
     plan: dict[str, object] = {"name": "under attack", "rounds": 1, **sections}

@@ -256,7 +256,7 @@ def test_damaged_bytes_are_refused_or_mean_something(
     assert values.size == written.layout.element_count
     # A float of sixteen or more bits can say "not finite", which the intake refuses.
     assert np.all(np.isfinite(values)) or codec in {"float32", "bfloat16"}
-    expected = Expected(MANIFEST.place, SiteId(4), 30, MANIFEST.base, written.shape)
+    expected = Expected(MANIFEST.place, SiteId(4), 30, {MANIFEST.base: 0}, written.shape)
     verdict = judge_update(written.path, written.plan, expected)
     assert verdict.inclusion is not Inclusion.INCLUDED or np.all(np.isfinite(values))
 

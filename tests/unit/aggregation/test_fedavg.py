@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from fednet.aggregation import Contribution, aggregate, recomputation_digest, rule_for, rule_of
+from fednet.aggregation.centres import NormBounding
 from fednet.aggregation.fedavg import FedAvg
 from fednet.aggregation.kernels import choose_kernel
 from fednet.aggregation.rule import RULES
@@ -70,6 +72,27 @@ def test_fedavg_weighs_updates_by_examples(tmp_path: Path) -> None:
         [(1, 1, Values(4, -2, 0)), (2, 3, Values(8, 2, 4))],
     )
     assert got == [17.0, 21.0, 3.5]
+
+
+@pytest.mark.parametrize("kernel", ["numpy", "numba"])
+@pytest.mark.parametrize("rule", [FedAvg, partial(NormBounding, 100.0)])
+def test_late_update_shortens_the_step(tmp_path: Path, rule: Any, kernel: str) -> None:
+    base, first, second = Values(10, 20), Values(4, -2), Values(8, 2)
+    entries = [
+        Contribution(SiteId(1), 1, first),
+        Contribution(SiteId(2), 3, second, factor=5_000),
+    ]
+    shape = StateShape.plain(layout_of(base))
+    aggregate(lambda _: (rule(kernel=kernel), {}), shape, base, entries, tmp_path / "s", 2)
+    arrays, _ = decode_tensors((tmp_path / "s").read_bytes(), "next")
+    # (1*4 + 3*0.5*8) / 4 = 4; (1*-2 + 3*0.5*2) / 4 = 0.25: the divisor stays whole
+    assert arrays["w"].tolist() == [14.0, 20.25]
+
+
+def test_whole_factor_changes_no_coefficient() -> None:
+    assert Contribution(SiteId(1), (1 << 40) - 1, Values(0)).coefficient == float((1 << 40) - 1)
+    # 0.5774 * 3, rounded once
+    assert Contribution(SiteId(1), 3, Values(0), factor=5_774).coefficient == 1.7322
 
 
 def test_fedavg_rounds_once_at_the_end(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_audit_reports_its_progress(world: World) -> None:
     world.play(1)
     report = world.audit().to_json()
     assert json.loads(json.dumps(report)) == report
-    assert report["format"] == "fednet-audit/2"
+    assert report["format"] == "fednet-audit/3"
 
 
 def test_audit_of_a_running_run_checks_the_final_rounds(world: World) -> None:

@@ -171,9 +171,21 @@ class World(Books):
                 self.previous_record, self.base, self.base_path, self.last
             )
         inputs = RoundInputs(
-            self.plan, self.place, previous, submissions, paths, CREDITS, len(submissions)
+            self.plan,
+            self.place,
+            previous,
+            submissions,
+            paths,
+            CREDITS,
+            len(submissions),
+            self.late(),
         )
         return recompute(inputs, number, SiteId(by), self.store.locate, self.folder)
+
+    def late(self) -> dict[Commitment, int]:
+        """Say how late an update of this round is by the state that it was trained from."""
+        older = self.bases[-2 : -2 - self.plan.staleness.rounds : -1]
+        return {state: late for late, state in reversed(list(enumerate(older, 1)))}
 
     def propose(
         self,
@@ -263,6 +275,7 @@ class World(Books):
         )
         self.previous_record, self.base, self.earned = said.record, said.state, made.record.earned
         self.base_path, self.last = made.state_path, made.record
+        self.bases.append(self.base)
         if said.round == self.plan.rounds:
             self.emit(ev.RunCompleted, rounds=said.round)
         elif not stay:
@@ -316,6 +329,7 @@ class World(Books):
     def _open(self, rounds: int) -> None:
         self.base_path = self.folder / "initial"
         self.base = write_state(self.base_path, self.initial())
+        self.bases = [self.base]
         self.earned: dict[SiteId, int] = {}
         self.last: RoundRecord | None = None
         self.plan = Plan(

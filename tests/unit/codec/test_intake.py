@@ -35,7 +35,7 @@ BASE = Commitment(bytes([7]) * 32)
 ARRAYS = {"a": np.array([3.0, 0.0], np.float32), "b": np.array([[4.0]], np.float32)}
 LAYOUT = Layout.of(ARRAYS)
 MANIFEST = Manifest(PLACE, SiteId(4), BASE, 30, Digest(bytes([9]) * 32))
-EXPECTED = Expected(PLACE, SiteId(4), 30, BASE, StateShape.plain(LAYOUT))
+EXPECTED = Expected(PLACE, SiteId(4), 30, {BASE: 0}, StateShape.plain(LAYOUT))
 STATE_SIZE = len(encode_tensors(ARRAYS, STATE_METADATA))
 
 
@@ -93,6 +93,16 @@ def test_intake_refuses_another_manifest(tmp_path: Path, change: Any, reason: An
     verdict = judged(tmp_path, manifest=replace(MANIFEST, **change))
     assert (verdict.inclusion, verdict.reason) == (Inclusion.INVALID, reason)
     assert verdict.author == change.get("site", SiteId(4))
+
+
+def test_intake_says_how_late_an_update_is(tmp_path: Path) -> None:
+    older, oldest = Commitment(bytes([8]) * 32), Commitment(bytes([9]) * 32)
+    expected = replace(EXPECTED, bases={BASE: 0, older: 3})
+    assert judged(tmp_path, expected=expected).staleness == 0
+    late = judged(tmp_path, manifest=replace(MANIFEST, base=older), expected=expected)
+    assert (late.inclusion, late.staleness) == (Inclusion.INCLUDED, 3)
+    too_late = judged(tmp_path, manifest=replace(MANIFEST, base=oldest), expected=expected)
+    assert (too_late.reason, too_late.staleness) == (Reason.WRONG_BASE, 0)
 
 
 def test_intake_refuses_too_few_examples(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "be87682f954cd3bb23bac6bc4ecf9484e35d6eed03571595952cd475064adb47"
+        == "b49b575e471c53bcbe4889c4afd610b7012f0b1979d8b74190fd10a92f521643"
     )
 
 

@@ -54,7 +54,7 @@ def test_record_reads_back_from_its_bytes() -> None:
 def test_record_has_the_pinned_commitment() -> None:
     assert (
         str(Commitment.of(RECORD.to_bytes()))
-        == "ea2895c12fe0c7ffb10beb605c24d2ef5226d5d2af76d64880bc4374a56a5e34"
+        == "b94dfaa6042a4658006a3965c4e7b9e3d200ef3666937a030540095e5b5e93da"
     )
 
 
