@@ -68,13 +68,9 @@ OWNER = Account.from_key("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae78
 """Anvil's first account; the words it is derived from are public."""
 STANDING = frozenset({"unanchored", "single-operator"})
 _SETTINGS = NodeSettings(
-    poll_seconds=0.01,
-    idle_poll_seconds=0.05,
-    scan_seconds=0.05,
-    longest_pause_seconds=0.5,
-    fetch_threads=3,
-    recompute_threads=1,
-)
+    poll_seconds=0.01, idle_poll_seconds=0.05, scan_seconds=0.05, longest_pause_seconds=0.5,
+    fetch_threads=3, recompute_threads=1,
+)  # fmt: skip
 
 
 class Member:
