@@ -218,7 +218,12 @@ def cost_of(wire: Wire, left: Path) -> Cost:
 
 def table(results: Sequence[Result], costs: Mapping[tuple[str, str], Cost]) -> str:
     """Lay out what every codec costs."""
-    lines = []
+    lines = [
+        f"*Down* is what a member fetches in a round, the updates of the other sites; *back* what a"
+        f" site fetches that missed {MISSED_ROUNDS} rounds: their updates, or a state if that is"
+        " less.",
+        "",
+    ]
     for course in courses():
         count = course.element_count
         lines += [
