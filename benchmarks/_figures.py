@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Sequence
 
 
@@ -27,6 +28,11 @@ def show(
         row |= {"limit": at_least, "at_least": True}
     print(json.dumps(row), flush=True)
     return (at_most is None or value <= at_most) and (at_least is None or value >= at_least)
+
+
+def tell(benchmark: str, text: str) -> None:
+    """Say on stderr how far a long benchmark is."""
+    print(f"{benchmark}: {text}", file=sys.stderr, flush=True)
 
 
 def parser_of(description: str | None) -> argparse.ArgumentParser:

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._federation import Arrays, Federation, mean, plan_of
-from benchmarks._figures import is_full, show
+from benchmarks._figures import is_full, show, tell
 from benchmarks._wire import Wire
 from fednet.codec import CODECS, open_update
 from fednet.codec.feedback import residual_of, with_residual
@@ -142,6 +142,7 @@ def main() -> int:
         for course in courses()[: 2 if full else 1]:
             for codec in names:
                 for seed in range(3 if full else 1):
+                    tell("codecs", f"{course.name}, {codec}, seed {seed}")
                     results.append(play(course, codec, seed, folder))
         costs = wire_costs(folder, results)
     _report(results, costs)

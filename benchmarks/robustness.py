@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks._arena import HOSTILE, SITES, TASK, Fight, last, play
-from benchmarks._figures import is_full, show
+from benchmarks._figures import is_full, show, tell
 from fednet.domain.sections import AggregationSection, TrainingSection
 from fednet.learning.hostile import ATTACKS
 
@@ -116,6 +116,7 @@ def measure(
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         histories = pool.map(play, fights)
         for cell, _ in cells:
+            tell("robustness", f"{cell.dealt}, {cell.rule}, {cell.attack}")
             results[cell] = [last(next(histories)) for _ in seeds]
     return results
 

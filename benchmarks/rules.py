@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._figures import show
+from benchmarks._figures import show, tell
 from benchmarks._stacked import CLIPPINGS, NORM, STACKED, STEPS, hostile_among
 from benchmarks._updates import combine, input_paths, peak_bytes, write_inputs
 from fednet.aggregation import Rule
@@ -72,16 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     holds = True
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="rules-") as name:
         folder = Path(name)
-        _tell(f"writing {what}")
+        tell("rules", f"writing {what}")
         write_inputs(folder, options.updates, options.elements)
         for rule in options.rules:
             ours, stacked = (_run(form, rule, folder) for form in ("ours", "stacked"))
             holds &= _show(rule, what, ours, stacked)
     return 0 if holds else 1
-
-
-def _tell(text: str) -> None:
-    print(f"rules: {text}", file=sys.stderr, flush=True)
 
 
 def _show(rule: str, what: str, ours: dict[str, float], stacked: dict[str, float]) -> bool:
@@ -106,7 +102,7 @@ def _show(rule: str, what: str, ours: dict[str, float], stacked: dict[str, float
 
 
 def _run(form: str, rule: str, folder: Path) -> dict[str, float]:
-    _tell(f"{rule}, {form}")
+    tell("rules", f"{rule}, {form}")
     command = [sys.executable, "-m", "benchmarks.rules", "--measure", form, rule, str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(done.stdout)
