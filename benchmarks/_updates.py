@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,5 +41,9 @@ def combine(rule: Rule, paths: Sequence[Path], target: Path, threads: int) -> st
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the most memory that this process ever held.
+
+    Not what ``getrusage`` says: that begins with what the parent held.
+    """
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

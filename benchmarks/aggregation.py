@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks._figures import show
 from benchmarks._updates import combine, input_paths, peak_bytes, write_inputs
 from fednet.aggregation.fedavg import FedAvg
-from fednet.aggregation.kernels import make_kernel
+from fednet.aggregation.kernels import choose_kernel, make_kernel
 from fednet.domain.tensors import ELEMENT_SIZE_BYTES, FloatArray
 
 MINUTES = 1, 1
@@ -77,8 +77,7 @@ def _timed_copy(source: FloatArray, target: FloatArray) -> float:
 def _measure(folder: Path, kernel: str | None, threads: int) -> dict[str, float]:
     base, *updates = paths = input_paths(folder)
     elements = base.stat().st_size // ELEMENT_SIZE_BYTES
-    if kernel == "numba":
-        make_kernel(1, kernel)
+    make_kernel(1, kernel or choose_kernel(elements * len(updates)))  # loads what is compiled
     source, target = np.ones(elements, np.float32), np.ones(elements, np.float32)
     before = peak_bytes()
     copies, seconds, states = [], [], set()

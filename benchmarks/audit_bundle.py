@@ -8,7 +8,6 @@ an embedded Kubo. Contracts are real, on Anvil; updates are made by hand, untrai
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from benchmarks._figures import show
+from benchmarks._updates import peak_bytes
 from fednet.aggregation import aggregate, begin_digest
 from fednet.audit import evidence, recomputation
 from fednet.audit.replay import audit_run
@@ -163,18 +163,14 @@ def _audit_kubo(folder: Path) -> dict[str, float]:
 def _audit(reader: BundleReader, store: BlobStore, folder: Path) -> dict[str, float]:
     spent: dict[str, float] = {}
     with _timed(spent):
-        before = _peak_bytes()
+        before = peak_bytes()
         began = time.perf_counter()
         report = audit_run(reader, store, reader.run_id, work_dir=folder)
         seconds = time.perf_counter() - began
     if not report.verified:
         raise RuntimeError(f"the audit found {[each.code for each in report.findings]}")
-    models = (_peak_bytes() - before) / MODEL_SIZE_BYTES
+    models = (peak_bytes() - before) / MODEL_SIZE_BYTES
     return {"seconds": seconds, "models": models} | spent
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @contextmanager

@@ -10,11 +10,14 @@ of float32 and topk-int8 is played.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -139,11 +142,16 @@ def main() -> int:
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="fednet-bench-") as name:
         folder = Path(name)
-        for course in courses()[: 2 if full else 1]:
-            for codec in names:
-                for seed in range(3 if full else 1):
-                    tell("codecs", f"{course.name}, {codec}, seed {seed}")
-                    results.append(play(course, codec, seed, folder))
+        cases = [
+            (course, codec, seed, folder)
+            for course in courses()[: 2 if full else 1]
+            for codec in names
+            for seed in range(3 if full else 1)
+        ]
+        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+            for result in pool.map(play, *zip(*cases, strict=True)):
+                tell("codecs", f"{result.course}, {result.codec}, seed {result.seed}: done")
+                results.append(result)
         costs = wire_costs(folder, results)
     _report(results, costs)
     if full:
@@ -187,6 +195,7 @@ def play(course: Course, codec: str, seed: int, folder: Path) -> Result:
     if seed == 0:
         shutil.copy(federation.state_path, left / STATE)
     size = mean([path.stat().st_size for path in updates])
+    shutil.rmtree(own)  # a state for each round
     return Result(course.name, codec, seed, mean(accuracies[-LAST_ROUNDS:]), size)
 
 

@@ -249,4 +249,5 @@ def tell(text: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left behind
     sys.exit(main())
