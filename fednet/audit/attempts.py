@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
 
+from fednet.audit.batches import fetch_sheet
 from fednet.audit.checks import INCLUSION, RECORD
 from fednet.audit.cohorts import Cohort
 from fednet.audit.evidence import Blob, Evidence, report_blob
@@ -22,7 +23,9 @@ from fednet.audit.proposals import (
     report_unavailable,
 )
 from fednet.audit.recomputation import Combined, Locate, combine, settle
-from fednet.codec import update_size_limit_bytes
+from fednet.audit.sheets import RowVerdict
+from fednet.codec import Reason, update_size_limit_bytes
+from fednet.domain.batches import BatchedUpdate
 from fednet.domain.events import RoundProposed, UpdateSubmitted
 from fednet.domain.history import AttemptHistory, ProposalHistory
 from fednet.domain.identity import Address, Commitment, SiteId
@@ -61,6 +64,8 @@ class AttemptAudit:
     previous: PreviousRound
     late: Mapping[Commitment, int]
     """How late an update is that was trained from an older state."""
+    rows: Mapping[SiteId, RowVerdict] = field(default_factory=dict)
+    """Verdicts on rows of batches whose sheets are served."""
     _combined: dict[frozenset[SiteId], Combined] = field(default_factory=dict)
 
     def judge(self, said: ProposalHistory, is_final: bool) -> Judged | None:
@@ -83,7 +88,7 @@ class AttemptAudit:
         check_record(judged)
         check_settlement(judged)
         check_attestations(judged)
-        report_unavailable(judged, [site for site in unavailable if self._blob(site).path])
+        report_unavailable(judged, self._at_hand(unavailable))
         if said.objections:
             check_objections(judged, self._alternatives(judged, unavailable))
         return judged
@@ -93,6 +98,8 @@ class AttemptAudit:
         verdicts = next((each.verdicts for each in self._combined.values()), {})
         base = self.previous.state_path
         for site, submission in self.history.submissions.items():
+            if self._is_refused(site):
+                continue
             if (path := self._blob(site).path) is not None:
                 own_work.look(submission, path, base, verdicts.get(site), counted=is_final)
 
@@ -118,7 +125,7 @@ class AttemptAudit:
             if site not in self.cohort.members:
                 self._accuse(proposed, "proposal-impossible", f"site {site} is not in the cohort")
                 return False
-            if site not in unavailable:
+            if site not in unavailable and not self._is_refused(site):
                 subject = f"update of site {site} in round {submission.round}"
                 complete &= report_blob(
                     self.tools.findings,
@@ -130,11 +137,29 @@ class AttemptAudit:
                 )
         return complete
 
+    def _is_refused(self, site: SiteId) -> bool:
+        """Tell whether a row counts for nothing whatever its bytes are."""
+        return isinstance(self.rows.get(site), Reason)
+
+    def _at_hand(self, sites: frozenset[SiteId]) -> list[SiteId]:
+        """List the sites whose submissions can be judged here."""
+        return [
+            site
+            for site in sorted(sites)
+            if self._is_refused(site) or self._blob(site).path is not None
+        ]
+
     def _combine(self, unavailable: frozenset[SiteId]) -> Combined:
         if unavailable not in self._combined:
             submissions = self.history.submissions
+            refused = {
+                site: verdict
+                for site, verdict in self.rows.items()
+                if isinstance(verdict, Reason) and site not in unavailable
+            }
+            absent = unavailable | refused.keys()
             paths = {
-                site: None if site in unavailable else self._blob(site).path for site in submissions
+                site: None if site in absent else self._blob(site).path for site in submissions
             }
             inputs = RoundInputs(
                 plan=self.plan,
@@ -145,6 +170,7 @@ class AttemptAudit:
                 credits_contract=self.tools.credits_contract,
                 cohort=self.history.started.cohort,
                 late=self.late,
+                refused=refused,
             )
             self._combined[unavailable] = combine(
                 inputs, self.tools.locate, self.tools.work_dir, self.tools.threads
@@ -153,7 +179,7 @@ class AttemptAudit:
 
     def _alternatives(self, judged: Judged, unavailable: frozenset[SiteId]) -> Iterator[Commitment]:
         """Give the records that follow if some unavailable updates had been at hand."""
-        had = [site for site in sorted(unavailable) if self._blob(site).path is not None]
+        had = self._at_hand(unavailable)
         sets = chain.from_iterable(combinations(had, count) for count in range(len(had), 0, -1))
         proposed = judged.said.proposed
         for _, found in zip(range(_MOST_ALTERNATIVES), sets, strict=False):
@@ -179,7 +205,11 @@ class AttemptAudit:
 
 
 def fetch_update(tools: Tools, plan: Plan, submission: UpdateSubmitted) -> Blob:
-    """Get the bytes of one submission."""
+    """Get the bytes of one submission; those of a row whose sheet is not served cannot be had."""
+    if isinstance(submission, BatchedUpdate) and submission.locator.is_zero:
+        sheet = fetch_sheet(tools.evidence, submission)
+        if sheet.path is None:
+            return sheet
     return tools.evidence.get(
         submission.commitment, submission.locator, update_size_limit_bytes(plan)
     )

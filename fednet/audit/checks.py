@@ -68,7 +68,7 @@ CHECKS: tuple[Check, ...] = (
         8,
         "Submissions",
         "Each update was submitted by a member of the cohort, once, while its consent stood, with"
-        " a weight within its bound.",
+        " a weight within its bound; or handed in by another under its own signature.",
     ),
     Check(
         9,
@@ -119,8 +119,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         17,
         "Finality",
-        "Each final round had a quorum of attestations by members of its cohort, and rounds became"
-        " final one after the other.",
+        "Each final round had a quorum of attestations by members of its cohort, or of the"
+        " committee that a block's hash drew from it; rounds became final one after the other.",
     ),
     Check(
         18,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fednet.audit.checks import COHORT, EARLY_END, FINALITY, SUBMISSIONS, Check
 from fednet.audit.findings import CHAIN_DUTY, Findings
 from fednet.domain import events as ev
+from fednet.domain.batches import BatchedUpdate, unfold
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.plan import Plan
 
@@ -27,6 +28,8 @@ class Cohort:
 
     members: dict[SiteId, ev.ConsentGiven]
     quorum: int
+    quorum_to_end: int
+    """Votes that end the run early: of the whole cohort, whoever attests."""
     roster_length: int
     begun: int
     """Seconds since 1970."""
@@ -46,6 +49,10 @@ class _Walk:
     cohorts: dict[Key, Cohort] = field(default_factory=dict)
     current: Key = (RoundNumber(0), 0)
     submitted: set[SiteId] = field(default_factory=set)
+    rows: set[SiteId] = field(default_factory=set)
+    """Sites whose submission is a row of a batch, which their own takes the place of."""
+    batch: tuple[ev.Log | None, int] = (None, 0)
+    """The last batch, and how many had submitted before it."""
     closed: bool = False
     attested: dict[tuple[RoundNumber, int, int], set[SiteId]] = field(default_factory=dict)
     final_rounds: int = 0
@@ -57,7 +64,7 @@ def walk_cohorts(
 ) -> dict[Key, Cohort]:
     """Check every act against the cohort it needs, and return the cohorts by attempt."""
     walk = _Walk(plan, findings)
-    for event in events:
+    for event in unfold(events):
         match event:
             case ev.ConsentGiven():
                 walk.consenting[event.site] = event
@@ -66,6 +73,8 @@ def walk_cohorts(
                 walk.consenting.pop(event.site, None)
             case ev.AttemptStarted():
                 _begin(walk, event)
+            case BatchedUpdate():
+                _count_row(walk, event)
             case ev.UpdateSubmitted():
                 _submit(walk, event)
             case ev.SubmissionsClosed():
@@ -89,16 +98,25 @@ def walk_cohorts(
 def _begin(walk: _Walk, event: ev.AttemptStarted) -> None:
     before = walk.cohorts.get((event.round, event.attempt - 1))
     count = len(walk.consenting)
-    above = count * walk.plan.cohort.quorum_basis_points // BASIS_POINTS + 1
-    quorum = max(min(above, count), before.quorum if before else 0)
+    drawn = walk.plan.module.committee_sites
+    voters = drawn if 0 < drawn <= count else count
+    quorum = max(_quorum_of(walk.plan, voters), before.quorum if before else 0)
+    quorum_to_end = _quorum_of(walk.plan, count) if walk.plan.is_batched else quorum
     _expect(walk, COHORT, event, "cohort", count, event.cohort)
     _expect(walk, COHORT, event, "quorum", quorum, event.quorum)
     _expect(walk, COHORT, event, "roster length", walk.roster_length, event.roster_length)
     _expect(walk, FINALITY, event, "round", walk.final_rounds + 1, event.round)
     begun = event.deadline - walk.plan.timing.collect_seconds
     walk.current = (event.round, event.attempt)
-    walk.cohorts[walk.current] = Cohort(dict(walk.consenting), quorum, event.roster_length, begun)
-    walk.submitted, walk.closed = set(), False
+    walk.cohorts[walk.current] = Cohort(
+        dict(walk.consenting), quorum, quorum_to_end, event.roster_length, begun
+    )
+    walk.submitted, walk.rows, walk.closed = set(), set(), False
+
+
+def _quorum_of(plan: Plan, voters: int) -> int:
+    above = voters * plan.cohort.quorum_basis_points // BASIS_POINTS + 1
+    return min(above, voters)
 
 
 def _submit(walk: _Walk, event: ev.UpdateSubmitted) -> None:
@@ -107,7 +125,11 @@ def _submit(walk: _Walk, event: ev.UpdateSubmitted) -> None:
     problem = ""
     if (event.round, event.attempt) != walk.current or walk.closed:
         problem = "outside its attempt"
-    elif 0 < walk.plan.cohort.target_updates <= len(walk.submitted):
+    elif (
+        0
+        < walk.plan.cohort.target_updates
+        <= len(walk.submitted - walk.rows) + len(walk.rows - {event.site})
+    ):
         problem = "after as many had come as the plan aims at"
     elif cohort is None or member is None:
         problem = "by a site outside the cohort"
@@ -115,7 +137,7 @@ def _submit(walk: _Walk, event: ev.UpdateSubmitted) -> None:
         problem = "after the consent ended"
     elif member.expiry <= cohort.begun:
         problem = "after the grant expired"
-    elif event.site in walk.submitted:
+    elif event.site in walk.submitted - walk.rows:
         problem = "a second time"
     elif not 1 <= event.weight <= walk.consenting[event.site].maximum_examples:
         problem = "with a weight beyond its bound"
@@ -130,6 +152,33 @@ def _submit(walk: _Walk, event: ev.UpdateSubmitted) -> None:
             actual=f"weight {event.weight}",
         )
     walk.submitted.add(event.site)
+    walk.rows.discard(event.site)
+
+
+def _count_row(walk: _Walk, event: BatchedUpdate) -> None:
+    """Count a row; what the contract does not ask of it, the intake does."""
+    if event.log != walk.batch[0]:
+        walk.batch = (event.log, len(walk.submitted))
+    cohort = walk.cohorts.get((event.round, event.attempt))
+    member = cohort.members.get(event.site) if cohort else None
+    problem = ""
+    if (event.round, event.attempt) != walk.current or walk.closed:
+        problem = "outside its attempt"
+    elif 0 < walk.plan.cohort.target_updates <= walk.batch[1]:
+        problem = "after as many had come as the plan aims at"
+    elif member is None:
+        problem = "of a site outside the cohort"
+    if problem:
+        walk.findings.add(
+            SUBMISSIONS,
+            "submission-unlawful",
+            f"row of site {event.site} in round {event.round}, attempt {event.attempt}",
+            f"counted {problem}",
+            round_number=event.round,
+            duty=CHAIN_DUTY,
+        )
+    walk.submitted.add(event.site)
+    walk.rows.add(event.site)
 
 
 def _vote(walk: _Walk, event: ev.RoundAttested | ev.RoundObjected) -> None:
@@ -185,7 +234,7 @@ def _complete(walk: _Walk, event: ev.RunCompleted) -> None:
     last, cohort = walk.current[0], walk.cohorts.get(walk.current)
     votes = len(walk.ending.get(last, ()))
     is_last = event.rounds == walk.final_rounds == last
-    if is_last and (last == walk.plan.rounds or (cohort and votes >= cohort.quorum)):
+    if is_last and (last == walk.plan.rounds or (cohort and votes >= cohort.quorum_to_end)):
         return
     walk.findings.add(
         EARLY_END,

@@ -14,6 +14,7 @@ from fednet.audit.cohorts import Cohort, Key
 from fednet.audit.findings import CHAIN_DUTY, Findings
 from fednet.audit.snapshot import Snapshot
 from fednet.domain import events as ev
+from fednet.domain.batches import unfold
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.ledger import turn_position
 from fednet.domain.plan import Plan
@@ -42,7 +43,7 @@ def check_deadlines(
 ) -> None:
     """Walk the run's events once, keeping the deadlines that the plan sets."""
     clock = _Clock(snapshot, plan, cohorts, findings)
-    for event in snapshot.run_events:
+    for event in unfold(snapshot.run_events):
         match event:
             case ev.AttemptStarted():
                 _start(clock, event)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from fednet.codec import Reason
 from fednet.domain.blobs import BlobFile
 from fednet.domain.evaluation import Evaluation
 from fednet.domain.events import UpdateSubmitted
@@ -61,6 +62,8 @@ class RoundInputs:
     """Sites in the attempt's frozen cohort."""
     late: Mapping[Commitment, int] = field(default_factory=dict)
     """How late an update is that was trained from an older state; see `late_bases`."""
+    refused: Mapping[SiteId, Reason] = field(default_factory=dict)
+    """Rows of batches that count for nothing whatever their bytes are; see ``audit.sheets``."""
 
     @property
     def bases(self) -> Mapping[Commitment, int]:

@@ -14,6 +14,8 @@ from fednet.audit.checks import MEMBERSHIP
 from fednet.audit.findings import CHAIN_DUTY, Findings
 from fednet.audit.snapshot import Snapshot
 from fednet.domain import events as ev
+from fednet.domain.batch_events import UpdatesBatched
+from fednet.domain.batches import BatchedUpdate, unfold
 from fednet.domain.identity import Address, SiteId
 from fednet.domain.ledger import Role, Standing
 
@@ -53,6 +55,12 @@ class Register:
             case _:
                 pass
 
+    def accounts(self, role: Role) -> dict[SiteId, Address]:
+        """List the accounts of sites that may act in a role now."""
+        return {
+            site: seat.account for site, seat in self.seats.items() if not self.obstacle(site, role)
+        }
+
     def obstacle(self, site: SiteId, role: Role) -> str:
         """Say why a site may not act in a role now; empty if it may."""
         seat = self.seats.get(site)
@@ -75,13 +83,17 @@ def register_at(events: Iterable[ev.LedgerEvent], block: int) -> Register:
 def check_membership(snapshot: Snapshot, findings: Findings) -> None:
     """Check every act of the run against the register of its moment, and the register's storage."""
     register = Register()
-    for event in _in_order(snapshot.events, snapshot.run_events):
+    for event in _in_order(snapshot.events, unfold(snapshot.run_events)):
         if not isinstance(event, ev.RunEvent):
             register.take(event)
             continue
         match event:
             case ev.ConsentGiven():
                 act, role = "consent", Role.SITE
+            case BatchedUpdate():
+                continue  # the contract asks nobody; the sheet tells
+            case UpdatesBatched():
+                act, role = f"batch in round {event.round}", Role.AGGREGATOR
             case ev.UpdateSubmitted():
                 act, role = f"submission to round {event.round}", Role.SITE
             case ev.RoundAttested() | ev.RoundObjected():

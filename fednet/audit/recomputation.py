@@ -293,6 +293,8 @@ def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId
     bases = inputs.bases
 
     def judge_one(entry: UpdateSubmitted) -> Verdict:
+        if (refused := inputs.refused.get(entry.site)) is not None:
+            return Verdict.invalid(refused)
         path = inputs.paths.get(entry.site)
         if path is None:
             return Verdict(Inclusion.UNAVAILABLE)

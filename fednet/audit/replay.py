@@ -18,9 +18,11 @@ from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.audit.accusing import withhold_accusations
 from fednet.audit.anchoring import check_checkpoints, check_operator
 from fednet.audit.attempts import Tools, fetch_update
+from fednet.audit.batches import check_batches
 from fednet.audit.checks import FINALITY
 from fednet.audit.claims import check_claims
-from fednet.audit.cohorts import walk_cohorts
+from fednet.audit.cohorts import Key, walk_cohorts
+from fednet.audit.committees import check_committees
 from fednet.audit.deadlines import check_deadlines
 from fednet.audit.evidence import Evidence
 from fednet.audit.findings import Findings, Severity
@@ -33,6 +35,7 @@ from fednet.audit.proving import check_pins, check_proof
 from fednet.audit.report import AuditReport, Recalled, RoundResult, RoundVerdict
 from fednet.audit.rounds import RoundsAudit
 from fednet.audit.sampling import check_samples
+from fednet.audit.sheets import RowVerdict
 from fednet.audit.snapshot import Snapshot, take_snapshot
 from fednet.domain import events as ev
 from fednet.domain.blobs import BlobStore
@@ -111,7 +114,11 @@ def audit_run(
                 threads=threads,
                 credits_contract=snapshot.deployment.credits,
             )
-            rounds, recalled = _audit_rounds(snapshot, history, ground, tools, progress, memory)
+            check_committees(snapshot, ground.plan, reader.signer_of, findings)
+            rows = check_batches(snapshot, history, evidence, reader.signer_of, findings)
+            rounds, recalled = _audit_rounds(
+                snapshot, history, ground, tools, progress, memory, rows
+            )
         proof = proving.result()
         pinned = check_pins(reader, snapshot, proof, pins or {}, proofs)
         shown = [*checkpoints, *announced_checkpoints(snapshot, evidence)]
@@ -223,6 +230,7 @@ def _audit_rounds(
     tools: Tools,
     progress: Progress | None,
     memory: AuditMemory | None,
+    rows: Mapping[Key, Mapping[SiteId, RowVerdict]],
 ) -> tuple[list[RoundResult], list[Recalled]]:
     plan, findings = ground.plan, tools.findings
     check_consents(snapshot, plan, findings)
@@ -244,6 +252,7 @@ def _audit_rounds(
         initial=snapshot.run.initial_model,
         cohorts=cohorts,
         settlements=snapshot.settlements,
+        rows=rows,
         own_work=OwnWork(
             plan, findings, seed, lambda submission: fetch_update(tools, plan, submission).path
         ),

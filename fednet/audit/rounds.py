@@ -16,8 +16,10 @@ from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import Judged
 from fednet.audit.recomputation import settlement_of
 from fednet.audit.report import RoundResult, RoundVerdict, SiteResult
+from fednet.audit.sheets import RowVerdict
 from fednet.codec import update_size_limit_bytes
 from fednet.credits import settlement_hash
+from fednet.domain.batches import BatchedUpdate
 from fednet.domain.events import RoundProposed
 from fednet.domain.history import RoundHistory, RunHistory
 from fednet.domain.identity import Address, Commitment, Digest, Locator, RoundNumber, SiteId
@@ -56,6 +58,8 @@ class RoundsAudit:
     settlements: Mapping[RoundNumber, Digest]
     """What the contract stores, by final round."""
     own_work: OwnWork
+    rows: Mapping[Key, Mapping[SiteId, RowVerdict]] = field(default_factory=dict)
+    """Verdicts on rows of batches, by attempt."""
     earned: dict[RoundNumber, Mapping[SiteId, int]] = field(default_factory=dict)
     """Cumulative credits by final round, as recomputed or else as recorded."""
 
@@ -64,7 +68,8 @@ class RoundsAudit:
         evidence, limit = self.tools.evidence, update_size_limit_bytes(self.plan)
         for attempt in entry.attempts.values():
             for submission in attempt.submissions.values() if attempt.proposals else ():
-                evidence.want(submission.commitment, submission.locator, limit)
+                if not (isinstance(submission, BatchedUpdate) and submission.locator.is_zero):
+                    evidence.want(submission.commitment, submission.locator, limit)
         if (final := entry.final_proposal) is not None:
             said = final.proposed
             evidence.want(said.record, said.record_locator, MAX_RECORD_SIZE_BYTES)
@@ -100,8 +105,9 @@ class RoundsAudit:
         for attempt_number, history in entry.attempts.items():
             place = Place(self.chain_id, self.contract, self.history.run, number, attempt_number)
             cohort = self.cohorts[(number, attempt_number)]
+            rows = self.rows.get((number, attempt_number), {})
             attempt = (
-                AttemptAudit(self.tools, self.plan, place, history, cohort, previous, late)
+                AttemptAudit(self.tools, self.plan, place, history, cohort, previous, late, rows)
                 if previous
                 else None
             )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fednet.domain import events as ev
+from fednet.domain.batch_events import CommitteeDrawn
 from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, RunId, SiteId
 from fednet.domain.ledger import CreditAccount, Deployment, Head, Parameters, Run, RunState, Site
 from fednet.domain.ports import LedgerReader
@@ -121,6 +122,7 @@ def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
     creditors = sites | _creditors(events, run)
     acting = sites | {site for event in run_events if (site := getattr(event, "site", None))}
     blocks = {opened[0].log.block, *(event.log.block for event in run_events)}
+    blocks |= {event.seed_block for event in run_events if isinstance(event, CommitteeDrawn)}
     return Snapshot(
         deployment=reader.deployment,
         head=head,

@@ -54,6 +54,14 @@ class Reason(StrEnum):
     """A value is NaN or infinite."""
     NORM_EXCEEDED = "norm-exceeded"
     """The Euclidean norm is above the plan's bound."""
+    UNSIGNED = "unsigned"
+    """Handed in by another site, without a signature of the account that the site had then."""
+    NOT_A_MEMBER = "not-a-member"
+    """Handed in by another site when its own had no standing or no role to take part."""
+    CONSENT_EXPIRED = "consent-expired"
+    """Handed in by another site after the grant had expired."""
+    WEIGHT_OUT_OF_BOUNDS = "weight-out-of-bounds"
+    """Handed in by another site with no example, or with more than the consent allows."""
 
 
 @dataclass(frozen=True, slots=True)

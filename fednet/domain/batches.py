@@ -48,6 +48,10 @@ class BatchedUpdate(ev.UpdateSubmitted):
     sheet_locator: Locator
     row: int
     """Position among the batch's rows and the sheet's entries, from 0."""
+    rows: int
+    """How many rows the batch has."""
+    consent: ev.ConsentGiven
+    """The site's consent that stood when the batch came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +106,22 @@ def pack_sheet(entries: Sequence[SheetEntry]) -> bytes:
     return b"".join(entry.locator + entry.signature for entry in entries)
 
 
+def sheet_size_bytes(rows: int) -> int:
+    """Return how large the sheet of so many rows is."""
+    return rows * SHEET_ENTRY_SIZE_BYTES
+
+
 def read_sheet(data: bytes, rows: int, subject: str) -> list[SheetEntry]:
     """Read the sheet of a batch with so many rows.
 
     Raises:
         MalformedBlobError: It has another size.
     """
-    if len(data) != rows * SHEET_ENTRY_SIZE_BYTES:
+    if len(data) != sheet_size_bytes(rows):
         raise MalformedBlobError(
             "a batch's sheet has the wrong size",
             subject=subject,
-            expected=f"{rows * SHEET_ENTRY_SIZE_BYTES} bytes",
+            expected=f"{sheet_size_bytes(rows)} bytes",
             actual=f"{len(data)} bytes",
         )
     starts = range(0, len(data), SHEET_ENTRY_SIZE_BYTES)
@@ -172,7 +181,7 @@ class Unfolding:
 
     seats: dict[int, SiteId] = field(default_factory=dict)
     """Site by position, where the consent stands."""
-    _position: dict[SiteId, int] = field(default_factory=dict)
+    _consents: dict[SiteId, ev.ConsentGiven] = field(default_factory=dict)
     _submitted: set[SiteId] = field(default_factory=set)
     _voted: dict[tuple[RoundNumber, int, int], set[SiteId]] = field(default_factory=dict)
 
@@ -181,9 +190,10 @@ class Unfolding:
         match event:
             case ev.ConsentGiven():
                 self.seats[event.position] = event.site
-                self._position[event.site] = event.position
+                self._consents[event.site] = event
             case ev.ConsentEnded():
-                self.seats.pop(self._position.pop(event.site, -1), None)
+                if (consent := self._consents.pop(event.site, None)) is not None:
+                    self.seats.pop(consent.position, None)
             case ev.AttemptStarted():
                 self._submitted.clear()
             case ev.UpdateSubmitted():
@@ -199,8 +209,8 @@ class Unfolding:
         return ()
 
     def _updates(self, event: UpdatesBatched) -> list[BatchedUpdate]:
-        found = []
-        for row, position in enumerate(unpack_positions(event.positions)):
+        found, positions = [], unpack_positions(event.positions)
+        for row, position in enumerate(positions):
             site = self.seats.get(position)
             if site is None or site in self._submitted:
                 continue
@@ -212,7 +222,7 @@ class Unfolding:
                     attempt=event.attempt, stage=0, commitment=Commitment(data[:32]),
                     weight=int.from_bytes(data[32:], "big"), locator=Locator(ZERO_DIGEST),
                     batcher=event.site, sheet=event.sheet, sheet_locator=event.sheet_locator,
-                    row=row,
+                    row=row, rows=len(positions), consent=self._consents[site],
                 )
             )  # fmt: skip
         return found

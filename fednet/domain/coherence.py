@@ -14,6 +14,7 @@ from fednet.domain.sections import (
     PersonalSection,
     ServerSection,
     StalenessSection,
+    TimingSection,
     TrainingSection,
     UpdateSection,
 )
@@ -38,6 +39,8 @@ class Sections(Protocol):
     def training(self) -> TrainingSection: ...
     @property
     def cohort(self) -> CohortSection: ...
+    @property
+    def timing(self) -> TimingSection: ...
     @property
     def module(self) -> ModuleSection: ...
     @property
@@ -92,6 +95,10 @@ def _module(plan: Sections) -> str:
     section, cohort = plan.module, plan.cohort
     if section.committee_sites and section.name != "batched":
         return 'module: committee_sites needs name = "batched"'
+    if section.batch_seconds and section.name != "batched":
+        return 'module: batch_seconds needs name = "batched"'
+    if section.batch_seconds >= plan.timing.collect_seconds:
+        return "module: batch_seconds must be below timing.collect_seconds"
     if (section.sampled_sites > 0) != (section.name == "sampled"):
         return 'module: sampled_sites above 0 and name = "sampled" need each other'
     if section.name == "sampled":

@@ -6,7 +6,7 @@ audit read the same history, so they cannot disagree about who acted when.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fednet.domain import events as ev
@@ -102,6 +102,11 @@ class RunHistory:
     def final_rounds(self) -> int:
         """Count the rounds that are final."""
         return sum(1 for entry in self.rounds.values() if entry.finalized)
+
+    @property
+    def seats(self) -> Mapping[int, SiteId]:
+        """Return whose consent stands now, by roster position."""
+        return self._unfolding.seats
 
     def drawn(self, attempt: AttemptHistory, sampled_sites: int) -> tuple[SiteId, ...]:
         """List the sites that may submit to an attempt of a run with so large a sample."""

@@ -71,6 +71,16 @@ class Plan(Section):
         return self.timing.reveal_seconds > 0
 
     @property
+    def is_batched(self) -> bool:
+        """Tell whether updates and attestations may be carried with others."""
+        return self.module.name == "batched"
+
+    @property
+    def batch_seconds(self) -> int:
+        """Return how long a batch waits for updates, from the attempt's start."""
+        return self.module.batch_seconds or self.timing.collect_seconds // 2
+
+    @property
     def commitment(self) -> Commitment:
         """Commit to the plan's canonical bytes."""
         return Commitment.of(self.to_bytes())

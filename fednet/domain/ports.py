@@ -6,9 +6,10 @@ narrowest of these that serves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from fednet.domain.batch_signing import Attestation, Update
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.events import LedgerEvent, RunEvent
 from fednet.domain.identity import (
@@ -65,6 +66,10 @@ class LedgerReader(Protocol):
         """Raise VerificationError unless the account that is named signed it."""
         ...
 
+    def signer_of(self, digest: Digest, signature: bytes) -> Address | None:
+        """Recover whose signature it is; None if it is nobody's."""
+        ...
+
     def balance_wei(self, account: Address) -> int: ...
     def site(self, site: SiteId) -> Site: ...
     def site_count(self) -> int: ...
@@ -118,6 +123,10 @@ class LedgerWriter(Protocol):
     def address(self) -> Address: ...
     def sign_application(self, application: Application) -> bytes: ...
     def sign_checkpoint(self, statement: Checkpoint) -> SignedCheckpoint: ...
+    def sign_carried(self, value: Update | Attestation, module: Address) -> bytes:
+        """Sign what another's transaction may carry, for a module of this chain."""
+        ...
+
     def apply_for(self, application: Application, signature: bytes) -> Receipt: ...
     def admit(self, site: SiteId, roles: Role, allowance_wei: int) -> Receipt: ...
     def suspend(self, site: SiteId) -> Receipt: ...
@@ -184,6 +193,39 @@ class LedgerWriter(Protocol):
         expected: Commitment,
     ) -> Receipt: ...
     def draw(self, run: RunId) -> Receipt: ...
+    def submit_batch(
+        self,
+        run: RunId,
+        site: SiteId,
+        round_number: RoundNumber,
+        attempt: int,
+        sheet: tuple[Commitment, Locator],
+        entries: Mapping[int, tuple[Commitment, int]],
+    ) -> Receipt:
+        """Hand in signed updates of many sites; in a run of the batched module.
+
+        Args:
+            run: Run.
+            site: Site that hands them in.
+            round_number: Round at hand.
+            attempt: Attempt at hand.
+            sheet: Blob with the locator and the signature of each, in the order of positions.
+            entries: Commitment and weight, in examples, by roster position.
+        """
+        ...
+
+    def attest_batch(
+        self,
+        run: RunId,
+        round_number: RoundNumber,
+        attempt: int,
+        proposal: int,
+        votes: Sequence[bytes],
+        and_advance: bool = False,
+    ) -> Receipt:
+        """Carry signed attestations, of ``pack_vote``; in a run of the batched module."""
+        ...
+
     def conclude(self, run: RunId, site: SiteId, round_number: RoundNumber) -> Receipt: ...
     def advance(self, run: RunId) -> Receipt: ...
     def abort(self, run: RunId) -> Receipt: ...

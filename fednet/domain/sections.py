@@ -126,6 +126,8 @@ class ModuleSection(Section):
     name: ModuleName = "plain"
     committee_sites: int = Field(0, ge=0, le=MAXIMUM_COMMITTEE_SITES)
     """Members drawn to attest each proposal, with batched; 0 lets the whole cohort attest."""
+    batch_seconds: int = Field(0, ge=0, le=30 * SECONDS_PER_DAY)
+    """How long a batch waits for updates, with batched; 0 waits for half of collect_seconds."""
     sampled_sites: int = Field(0, ge=0, le=10_000)
     """Sites drawn to train in each attempt, with sampled; 0 with the others."""
 

@@ -41,6 +41,7 @@ from fednet.domain.ledger import (
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.errors import DeploymentMismatchError, LedgerError
 from fednet.ledger import abi, codec
+from fednet.ledger.batches import signer_of
 from fednet.ledger.checkpoints import verify_checkpoint
 from fednet.ledger.logs import LogReader
 from fednet.ledger.proofs.collect import ProofSource, RpcSource
@@ -147,6 +148,9 @@ class Web3Reader:
 
     def verify_checkpoint(self, signed: SignedCheckpoint) -> None:
         verify_checkpoint(signed)
+
+    def signer_of(self, digest: Digest, signature: bytes) -> Address | None:
+        return signer_of(digest, signature)
 
     def balance_wei(self, account: Address) -> int:
         return int(self._ask("eth_getBalance", account, "latest"), 16)

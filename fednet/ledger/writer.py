@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from eth_account.signers.local import LocalAccount
 
+from fednet.domain.batch_signing import Attestation, Module, Update
 from fednet.domain.batches import pack_positions, pack_rows
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.identity import (
@@ -25,6 +26,7 @@ from fednet.domain.identity import (
 )
 from fednet.domain.ledger import Application, Parameters, Proposal, Receipt, Role, Settlement
 from fednet.ledger import abi, application, codec
+from fednet.ledger.batches import sign
 from fednet.ledger.checkpoints import sign_checkpoint
 from fednet.ledger.fees import FeeCaps
 from fednet.ledger.reader import Web3Reader
@@ -68,6 +70,9 @@ class Web3Writer:
 
     def sign_checkpoint(self, statement: Checkpoint) -> SignedCheckpoint:
         return sign_checkpoint(statement, self._account)
+
+    def sign_carried(self, value: Update | Attestation, module: Address) -> bytes:
+        return sign(Module(self._deployment.chain_id, module).digest(value), self._account)
 
     def apply_for(self, application: Application, signature: bytes) -> Receipt:
         return self._register("applyFor", application, signature)
@@ -209,16 +214,6 @@ class Web3Writer:
         sheet: tuple[Commitment, Locator],
         entries: Mapping[int, tuple[Commitment, int]],
     ) -> Receipt:
-        """Hand in signed updates of many sites; in a run of the batched module.
-
-        Args:
-            run: Run.
-            site: Site that hands them in.
-            round_number: Round at hand.
-            attempt: Attempt at hand.
-            sheet: Blob with the locator and the signature of each, in the order of positions.
-            entries: Commitment and weight, in examples, by roster position.
-        """
         words, rows = pack_positions(entries), pack_rows(entries)
         return self._batch("submitBatch", run, site, round_number, attempt, *sheet, words, rows)
 
@@ -231,7 +226,6 @@ class Web3Writer:
         votes: Sequence[bytes],
         and_advance: bool = False,
     ) -> Receipt:
-        """Carry signed attestations, of ``pack_vote``; in a run of the batched module."""
         rows = b"".join(votes)
         return self._batch("attestBatch", run, round_number, attempt, proposal, rows, and_advance)
 

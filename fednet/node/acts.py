@@ -46,6 +46,39 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
+class HandIn:
+    """Sign the update in the journal and hand it to whoever makes the batch."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Hand in signed updates of several sites to the chain."""
+
+    key: AttemptKey
+    sites: tuple[SiteId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Sign an attestation and hand it to whoever carries the committee's."""
+
+    key: ProposalKey
+    witness: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """Send signed attestations of several sites to the chain."""
+
+    key: ProposalKey
+    sites: tuple[SiteId, ...]
+    and_advance: bool
+    """Whether to begin the next round at once if they make this one final."""
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Hand the bytes that were committed to out to the store."""
 
@@ -137,6 +170,10 @@ Act = (
     | Draw
     | Train
     | Submit
+    | HandIn
+    | Batch
+    | Voice
+    | Carry
     | Publish
     | Fetch
     | Propose

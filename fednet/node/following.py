@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
+from fednet.domain.batches import BatchedUpdate
 from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, RoundNumber, SiteId
 from fednet.domain.ledger import Phase, Role, RunState, Standing
 from fednet.errors import FednetError, HeadMovedError, RevertedError
 from fednet.node.acts import Act, Done, Fetch, Replay, Wait
+from fednet.node.carrying import Carrying, begin_carrying, carriage_of
 from fednet.node.decide import decide
 from fednet.node.fetching import Fetcher
 from fednet.node.performing import Performer
@@ -27,6 +29,16 @@ from fednet.node.workshop import Workshop
 _PAUSE_GROWTH = 1.3
 _FIRST_FAILURE_PAUSE_SECONDS = 0.1
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """What one run is followed with."""
+
+    terms: RunTerms
+    workshop: Workshop
+    performer: Performer
+    carrying: Carrying | None
 
 
 class Membership(Protocol):
@@ -60,6 +72,8 @@ class SharedWork:
     fetcher: Fetcher
     terms: RunTerms
     workshop: Workshop
+    carrying: Carrying | None
+    """In a run of the batched module."""
 
 
 class RunFollower:
@@ -98,7 +112,7 @@ class RunFollower:
                 tools.blobs, tools.reader.announced, self._wake.set, tools.settings.fetch_threads
             )
         )
-        self._crew: tuple[RunTerms, Workshop, Performer] | None = None
+        self._crew: _Crew | None = None
         self._verified: dict[ProposalKey, bool] = {}
         self._ground = RoundNumber(0)
         self._asked: dict[AttemptKey, int] = {}
@@ -147,38 +161,44 @@ class RunFollower:
             FednetError: The chain or the store did not answer, or the act failed.
         """
         self._has_news |= self._reading.look()
-        terms, workshop, performer = self._crew or self._begin()
-        view = self._view(terms, workshop, performer)
+        crew = self._crew or self._begin()
+        if crew.carrying is not None and not self._shared:
+            crew.carrying.look(self._ground)
+        view = self._view(crew)
         act = decide(view)
         self._say(view.state, type(act).__name__.lower(), getattr(act, "reason", ""))
         self.is_over = isinstance(act, Done)
         if not isinstance(act, Wait | Done):
-            performer.perform(act, self._reading.history)
+            crew.performer.perform(act, self._reading.history, view.now)
             if isinstance(act, Fetch):
                 self._asked.setdefault(act.key, view.now)
             else:
                 self._last_said = ()
-        self._tidy(view, workshop, has_replayed=isinstance(act, Replay))
+        self._tidy(view, crew.workshop, has_replayed=isinstance(act, Replay))
         if self._tools.checkpoints is not None:
             self._tools.checkpoints.note(self._reading.history)
         return act
 
-    def _begin(self) -> tuple[RunTerms, Workshop, Performer]:
+    def _begin(self) -> _Crew:
         """Read what the run agreed on; once."""
         tools = self._tools
         if self._shared:
             terms, workshop = self._shared.terms, self._shared.workshop
+            carrying = self._shared.carrying
         else:
             terms = read_terms(tools.reader, tools.blobs, self._opened)
             folder = tools.folder / f"run-{self._opened.run}"
             workshop = Workshop(
                 terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads
             )
+            carrying = begin_carrying(tools.reader, terms, self._reading, self._fetcher, tools.bus)
         self._obstacle = _find_obstacle(tools, terms)
-        self._crew = (terms, workshop, Performer(tools, terms, workshop, self._fetcher))
+        performer = Performer(tools, terms, workshop, self._fetcher, carrying)
+        self._crew = _Crew(terms, workshop, performer, carrying)
         return self._crew
 
-    def _view(self, terms: RunTerms, workshop: Workshop, performer: Performer) -> NodeView:
+    def _view(self, crew: _Crew) -> NodeView:
+        terms, workshop, performer = crew.terms, crew.workshop, crew.performer
         notes = self._tools.journal.notes(terms.run)
         verified = self._confirmed(notes.verified, workshop)
         facts = NodeFacts(
@@ -199,6 +219,7 @@ class RunFollower:
             seen_final=self._look_for_final(),
             ending=self._find_ending(terms, workshop, verified),
             obstacle=self._obstacle,
+            carriage=carriage_of(crew.carrying, performer.handing),
         )
         return NodeView(
             site=self._tools.site,
@@ -279,13 +300,15 @@ class RunFollower:
         """Collect the updates of the round at hand, and of those that may have to be replayed."""
         first = ground + 1 if ground else current
         rounds = self._reading.history.rounds
-        return {
-            item.commitment
+        given = [
+            item
             for number in range(first, current + 1)
             if (entry := rounds.get(RoundNumber(number)))
             for attempt in entry.attempts.values()
             for item in attempt.submissions.values()
-        }
+        ]
+        sheets = {item.sheet for item in given if isinstance(item, BatchedUpdate)}
+        return {item.commitment for item in given} | sheets
 
     def _rest(self, seconds: float) -> None:
         self._has_news = self._wake.wait(min(seconds, self._tools.settings.longest_pause_seconds))

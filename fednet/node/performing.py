@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from fednet.audit import Recomputed
+from collections.abc import Mapping
+
+from fednet.audit import Recomputed, RowVerdict, locator_of
+from fednet.codec import Reason
 from fednet.codec.update import update_size_limit_bytes
+from fednet.domain.batches import BatchedUpdate, sheet_size_bytes
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, Proposal
@@ -19,8 +23,10 @@ from fednet.errors import (
     TrainingError,
 )
 from fednet.node import acts
+from fednet.node.carrying import Carrying
 from fednet.node.contribution import make_update
 from fednet.node.fetching import Fetcher
+from fednet.node.handing import Handing
 from fednet.node.places import (
     AttemptKey,
     ProposalKey,
@@ -52,19 +58,27 @@ class Performer:
     """Do what was decided, for one run."""
 
     def __init__(
-        self, tools: SiteTools, terms: RunTerms, workshop: Workshop, fetcher: Fetcher
+        self,
+        tools: SiteTools,
+        terms: RunTerms,
+        workshop: Workshop,
+        fetcher: Fetcher,
+        carrying: Carrying | None = None,
     ) -> None:
         self._tools = tools
         self._terms = terms
         self._workshop = workshop
         self._fetcher = fetcher
         self._run = terms.run
+        self._carrying = carrying
+        mailbox = carrying.mailbox if carrying else None
+        self.handing = Handing(tools, terms, workshop, mailbox) if mailbox else None
         self.sat_out: dict[AttemptKey, str] = {}
         self.unproposable: set[ProposalKey] = set()
         self.disputed: set[ProposalKey] = set()
 
-    def perform(self, act: acts.Act, history: RunHistory) -> None:
-        """Carry out one act.
+    def perform(self, act: acts.Act, history: RunHistory, now: int) -> None:
+        """Carry out one act, in seconds since 1970.
 
         Raises:
             FednetError: It could not be carried out now; nothing is half done.
@@ -88,6 +102,8 @@ class Performer:
                 self._replay(key, unavailable, history)
             case acts.Preserve(number):
                 self._preserve(number, history)
+            case acts.HandIn() | acts.Batch() | acts.Voice() | acts.Carry():
+                self._pass_on(act, history, now)
             case _:
                 self._send(act)
 
@@ -108,6 +124,25 @@ class Performer:
                 writer.drop(run, other)
             case _:
                 raise RuntimeError(f"nothing to perform: {act}")
+
+    def _pass_on(
+        self,
+        act: acts.HandIn | acts.Batch | acts.Voice | acts.Carry,
+        history: RunHistory,
+        now: int,
+    ) -> None:
+        if self.handing is None:
+            raise RuntimeError(f"nobody carries: {act}")
+        match act:
+            case acts.HandIn(key):
+                if self._still_holds(key):
+                    self.handing.hand_in(key, self._pledge(key), now)
+            case acts.Batch(key, sites):
+                self.handing.batch(key, sites, history)
+            case acts.Voice(voted, witness):
+                self.handing.voice(voted, witness, history, now)
+            case acts.Carry(voted, sites, and_advance):
+                self.handing.carry(voted, sites, and_advance)
 
     def _pledge(self, key: AttemptKey) -> Pledge:
         return self._tools.journal.notes(self._run).pledges[key]
@@ -130,9 +165,7 @@ class Performer:
 
     def _submit(self, key: AttemptKey) -> None:
         pledge = self._pledge(key)
-        # A promise whose bytes are gone could never be kept.
-        if not file_matches(self._workshop.folder / pledge.file, pledge.commitment):
-            self.sat_out[key] = "the update that was committed to is gone from this disk"
+        if not self._still_holds(key):
             return
         try:
             self._tools.writer.submit(
@@ -149,14 +182,31 @@ class Performer:
                 raise
             self.sat_out[key] = "the stage closed before this site's update came"
 
+    def _still_holds(self, key: AttemptKey) -> bool:
+        """Tell whether a promise can be kept: without its bytes it could never be."""
+        pledge = self._pledge(key)
+        if file_matches(self._workshop.folder / pledge.file, pledge.commitment):
+            return True
+        self.sat_out[key] = "the update that was committed to is gone from this disk"
+        return False
+
     def _fetch(self, key: AttemptKey, sites: tuple[SiteId, ...], history: RunHistory) -> None:
         attempt = find_attempt(history, key)
         if attempt is None:
             return
-        limit = update_size_limit_bytes(self._terms.plan)
+        limit, rows = update_size_limit_bytes(self._terms.plan), self._rows(key)
         for site in sites:
             submission = attempt.submissions[site]
-            self._fetcher.want(submission.commitment, submission.locator, limit)
+            if isinstance(submission, BatchedUpdate) and site not in rows:
+                self._fetcher.want(
+                    submission.sheet, submission.sheet_locator, sheet_size_bytes(submission.rows)
+                )
+                continue
+            if (locator := locator_of(submission, rows)) is not None:
+                self._fetcher.want(submission.commitment, locator, limit)
+
+    def _rows(self, key: AttemptKey) -> Mapping[SiteId, RowVerdict]:
+        return self._carrying.rows.get(key, {}) if self._carrying else {}
 
     def _recomputed(
         self,
@@ -166,8 +216,13 @@ class Performer:
         history: RunHistory,
     ) -> Recomputed:
         pledge = self._tools.journal.notes(self._run).pledges.get(key.attempt_key)
+        refused = {
+            site: verdict
+            for site, verdict in self._rows(key.attempt_key).items()
+            if isinstance(verdict, Reason) and site not in unavailable
+        }
         return self._workshop.recompute(
-            history, key, proposer, unavailable, pledge, self._tools.site
+            history, key, proposer, unavailable, pledge, self._tools.site, refused
         )
 
     def _propose(
@@ -270,9 +325,13 @@ class Performer:
         ):
             if file_matches(path, commitment):
                 blobs.publish(path)
+        rows = self._rows(key.attempt_key) if key else {}
         for submission in attempt.submissions.values():
-            if self._fetcher.path(submission.commitment):
-                _pin(self._tools, submission.locator)
+            locator = locator_of(submission, rows)
+            if locator is not None and self._fetcher.path(submission.commitment):
+                _pin(self._tools, locator)
+            if isinstance(submission, BatchedUpdate) and self._fetcher.path(submission.sheet):
+                _pin(self._tools, submission.sheet_locator)
         self._tools.journal.preserve(self._run, number)
 
 

@@ -59,6 +59,13 @@ class RunReading:
         return self._state
 
     @property
+    def block(self) -> int:
+        """Number of the last block seen."""
+        if self._head is None:
+            raise RuntimeError("look before asking for the block")
+        return self._head.number
+
+    @property
     def now(self) -> int:
         """Seconds since 1970 by our clock, but never behind the chain's."""
         if self._head is None:

@@ -9,6 +9,7 @@ from threading import Lock
 from fednet.airlock import Airlock
 from fednet.domain.blobs import BlobStore
 from fednet.domain.identity import SiteId
+from fednet.domain.messages import MessageBus
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.node.checkpoints import CheckpointKeeper
 from fednet.node.journal import Journal
@@ -35,5 +36,7 @@ class SiteTools:
     report: Report = ignore
     checkpoints: CheckpointKeeper | None = None
     """Signs what becomes final, so that the chain cannot be rewritten unseen."""
+    bus: MessageBus | None = None
+    """Brings signed acts between members; without it this site acts by itself in every run."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""

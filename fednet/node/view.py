@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 
+from fednet.audit import RowVerdict
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, SiteId
 from fednet.domain.ledger import Role, RunState, Standing
@@ -30,6 +31,28 @@ class Vote:
     agrees: bool
     digest: Digest
     """The witness if it agrees, else the commitment of the record it expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """What this node knows of acts that are carried with others, in a run of the batched module."""
+
+    is_open: bool = False
+    """Whether messages can be had, so that somebody may hand in this site's acts."""
+    updates: Collection[SiteId] = ()
+    """Sites whose signed updates for the attempt at hand are here, as they came."""
+    votes: Collection[SiteId] = ()
+    """Sites whose signed attestations of the proposal at hand are here."""
+    rows: Mapping[AttemptKey, Mapping[SiteId, RowVerdict]] = field(default_factory=dict)
+    """What the sheets that are here say of rows."""
+    committee: tuple[SiteId, ...] | None = None
+    """Who votes on the proposal at hand, first carrier first; None if that is not known yet."""
+    handed: Mapping[AttemptKey, int] = field(default_factory=dict)
+    """When this site's update was last handed to others, in seconds since 1970."""
+    voiced: Mapping[ProposalKey, tuple[int, int]] = field(default_factory=dict)
+    """When this site's attestation was first and last handed to others."""
+    refused: Set[tuple[int, ...]] = frozenset()
+    """Attempts and proposals for which the chain took nothing that this site carried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +87,7 @@ class NodeFacts:
     """When this node first saw the round at hand final, in seconds since 1970."""
     ending: Set[ProposalKey] = frozenset()
     """Verified final proposals whose record says that the run ends."""
+    carriage: Carriage = field(default_factory=Carriage)
     obstacle: str = ""
     """Why this node must not train in this run at all; empty if it may."""
 

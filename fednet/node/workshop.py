@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from fednet.audit import Combined, PreviousRound, Recomputed, RoundInputs, combine, settle
+from fednet.codec import Reason
 from fednet.codec.update import update_size_limit_bytes
 from fednet.domain.blobs import BlobStore
 from fednet.domain.history import AttemptHistory, RunHistory
@@ -91,6 +92,7 @@ class Workshop:
         unavailable: frozenset[SiteId],
         pledge: Pledge | None,
         site: SiteId,
+        refused: Mapping[SiteId, Reason],
     ) -> Recomputed:
         """Recompute a proposal with some updates left out as unavailable.
 
@@ -100,7 +102,7 @@ class Workshop:
         """
         # Several sites of one process may share a workshop: the first one combines.
         with self._combining:
-            combined = self._combine(history, key.attempt_key, unavailable, pledge, site)
+            combined = self._combine(history, key.attempt_key, unavailable, pledge, site, refused)
             settled = self._settled.get((key, proposer))
             if settled is None or settled[0] is not combined:
                 settled = (combined, settle(combined, key.number, proposer))
@@ -214,6 +216,7 @@ class Workshop:
         unavailable: frozenset[SiteId],
         pledge: Pledge | None,
         site: SiteId,
+        refused: Mapping[SiteId, Reason],
     ) -> Combined:
         """Combine an attempt's updates, once for each set of unavailable ones."""
         attempt = find_attempt(history, key)
@@ -227,10 +230,11 @@ class Workshop:
             self._terms.place(key.round, key.attempt),
             self.previous(history, key.round),
             tuple(attempt.submissions.values()),
-            self._paths(attempt, unavailable, pledge, site),
+            self._paths(attempt, unavailable | refused.keys(), pledge, site),
             self._terms.credits,
             attempt.started.cohort,
             self._terms.late_bases(history, key.round),
+            refused,
         )
         combined = combine(inputs, self._blobs.locate, self.folder, self._threads)
         self._combined[key, unavailable] = combined
@@ -239,20 +243,20 @@ class Workshop:
     def _paths(
         self,
         attempt: AttemptHistory,
-        unavailable: frozenset[SiteId],
+        absent: frozenset[SiteId],
         pledge: Pledge | None,
         site: SiteId,
     ) -> Mapping[SiteId, Path | None]:
         paths: dict[SiteId, Path | None] = {}
         for author, submission in attempt.submissions.items():
-            if author in unavailable:
+            if author in absent:
                 paths[author] = None
             elif author == site and pledge and pledge.commitment == submission.commitment:
                 paths[author] = self.folder / pledge.file
             else:
                 paths[author] = self._fetcher.path(submission.commitment)
             path = paths[author]
-            if author not in unavailable and (path is None or not path.exists()):
+            if author not in absent and (path is None or not path.exists()):
                 self._fetcher.drop(submission.commitment)
                 raise BlobMissingError(
                     "bytes that were here are gone", subject=f"update of site {author}"

@@ -14,9 +14,11 @@ from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, RoundNumber, RunId
 from fednet.domain.ledger import Phase
+from fednet.domain.messages import LocalBus
 from fednet.errors import AggregationError, FednetError, LedgerError
 from fednet.node import Journal, SiteTools
 from fednet.node.acts import Done, Wait
+from fednet.node.carrying import begin_carrying
 from fednet.node.fetching import Fetcher
 from fednet.node.following import RunFollower, SharedWork
 from fednet.node.ports import TrainerPort
@@ -100,7 +102,8 @@ class _Stage:
         self._fetcher = Fetcher(store, reader.announced, self._news.set, _FETCH_THREADS)
         terms = read_terms(reader, store, opened)
         self._workshop = Workshop(terms, store, self._fetcher, folder, threads=1)
-        shared = SharedWork(self._reading, self._fetcher, terms, self._workshop)
+        self._carrying = begin_carrying(reader, terms, self._reading, self._fetcher, LocalBus())
+        shared = SharedWork(self._reading, self._fetcher, terms, self._workshop, self._carrying)
         self._journals: list[Journal] = []
         self._followers: list[RunFollower] = []
         for member in crowd.members:
@@ -139,6 +142,8 @@ class _Stage:
         while self._followers:
             self._news.clear()
             self._reading.refresh()
+            if self._carrying is not None:
+                self._carrying.look()
             self._judge_new(result, judge, watch)
             acted = list(pool.map(self._step, self._followers))
             for text in acted:

@@ -14,6 +14,7 @@ from eth_account.signers.local import LocalAccount
 
 from fednet.credits import settlement_hash
 from fednet.domain import events as ev
+from fednet.domain.batch_signing import Attestation, Module, Update
 from fednet.domain.batches import (
     BatchedUpdate,
     CarriedAttestation,
@@ -30,7 +31,7 @@ from fednet.domain.identity import Address, Commitment, Digest, Locator, RoundNu
 from fednet.domain.ledger import Phase
 from fednet.domain.running_hash import running_hash_of
 from fednet.errors import RevertedError
-from fednet.ledger.batches import Attestation, Module, Update, sign, signer_of
+from fednet.ledger.batches import sign, signer_of
 from fednet.ledger.chains import LocalChain
 from fednet.ledger.writer import Web3Writer
 from tests import ledger_acts as acts
@@ -61,7 +62,7 @@ class Batching:
         updates = {index: self.update(index) for index in indices}
         sheet = pack_sheet(
             [
-                SheetEntry(each.locator, sign(each, self.module, self.keys[index]))
+                SheetEntry(each.locator, sign(self.module.digest(each), self.keys[index]))
                 for index, each in sorted(updates.items())
             ]
         )
@@ -84,7 +85,7 @@ class Batching:
         site = self.hospitals[index].site
         witness = Digest(acts.commitment("witness", site))
         held = Attestation(self.run, ROUND, 1, 1, site, settlement, witness)
-        return pack_vote(site, witness, sign(held, self.module, self.keys[index]))
+        return pack_vote(site, witness, sign(self.module.digest(held), self.keys[index]))
 
 
 @pytest.fixture
@@ -140,16 +141,16 @@ def test_a_batch_folds_into_submissions_and_its_sheet_shows_who_signed(batching:
             entry.locator,
         )  # fmt: skip
         account = reader.site(held.site).account
-        assert signer_of(said, batching.module, entry.signature) == account
+        assert signer_of(batching.module.digest(said), entry.signature) == account
         for lie in (
             replace(said, weight=said.weight + 1), replace(said, round=RoundNumber(2)),
             replace(said, attempt=2), replace(said, run=RunId(said.run + 1)),
             replace(said, commitment=acts.commitment("other")),
             replace(said, locator=acts.locator("other")),
         ):  # fmt: skip
-            assert signer_of(lie, batching.module, entry.signature) != account
+            assert signer_of(batching.module.digest(lie), entry.signature) != account
         elsewhere = replace(batching.module, chain_id=batching.module.chain_id + 1)
-        assert signer_of(said, elsewhere, entry.signature) != account
+        assert signer_of(elsewhere.digest(said), entry.signature) != account
     assert not isinstance(attempt.submissions[batching.hospitals[1].site], BatchedUpdate)
     assert reader.state(batching.run).phase is Phase.PROPOSING
     member = reader.member(batching.run, batching.hospitals[2].site)
@@ -197,7 +198,7 @@ def test_a_committee_is_drawn_as_the_domain_draws_it_and_its_votes_fold(
     for site, held in proposal.attestations.items():
         assert isinstance(held, CarriedAttestation)
         said = Attestation(batching.run, ROUND, 1, 1, site, settlement, held.witness)
-        assert signer_of(said, batching.module, held.signature) == reader.site(site).account
+        assert signer_of(batching.module.digest(said), held.signature) == reader.site(site).account
     assert reader.settlement(batching.run, ROUND) == settlement
     assert running_hash_of(event.log for event in events) == reader.running_hash(batching.run)
     assert (reader.state(batching.run).round, reader.state(batching.run).final_rounds) == (2, 1)
@@ -228,8 +229,9 @@ def test_a_signature_has_one_form_only() -> None:
     module = Module(31_337, Address(key.address))
     made = acts.commitment("update")
     update = Update(RunId(1), ROUND, 1, acts.SiteId(1), made, 1, Locator(made))
-    signature = sign(update, module, key)
-    assert signer_of(update, module, signature) == key.address
+    digest = module.digest(update)
+    signature = sign(digest, key)
+    assert signer_of(digest, signature) == key.address
     order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
     high = order - int.from_bytes(signature[32:64], "big")
     twin = signature[:32] + high.to_bytes(32, "big") + bytes([55 - signature[64]])
@@ -237,4 +239,4 @@ def test_a_signature_has_one_form_only() -> None:
         twin, signature[:64], signature + b"\0", signature[:64] + b"\0", bytes(65),
         bytes(64) + b"\x1b", b"\xff" * 64 + b"\x1b",
     ):  # fmt: skip
-        assert signer_of(update, module, strange) is None
+        assert signer_of(digest, strange) is None

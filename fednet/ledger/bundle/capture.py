@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from fednet.domain import events as ev
+from fednet.domain.batch_events import CommitteeDrawn
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import RoundNumber, RunId, SiteId
 from fednet.domain.ledger import Head
@@ -152,7 +153,9 @@ class Capture(Web3Reader):
 
     def _state(self, proven: bool) -> contents.StateForm:
         events = [*self.seen, *self.of_run]
-        blocks = sorted({event.log.block for event in events} | {self.head_seen.number})
+        seeds = {event.seed_block for event in self.of_run if isinstance(event, CommitteeDrawn)}
+        numbers = {event.log.block for event in events} | seeds
+        blocks = sorted(numbers | {self.head_seen.number})
         return contents.StateForm(
             chain_id=self.deployment.chain_id,
             genesis_hash=str(self.deployment.genesis_hash),

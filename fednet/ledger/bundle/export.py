@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fednet.domain import events as ev
+from fednet.domain.batches import BatchedUpdate, SheetEntry, read_sheet, sheet_size_bytes
 from fednet.domain.blobs import BlobFile, BlobStore, open_blob
 from fednet.domain.history import AttemptHistory
 from fednet.domain.identity import Commitment, Locator, RunId
@@ -125,6 +127,7 @@ class _Blobs:
     progress: Progress | None
     entries: list[contents.BlobEntry] = field(default_factory=list)
     _seen: set[Commitment] = field(default_factory=set)
+    _sheets: dict[Commitment, list[SheetEntry]] = field(default_factory=dict)
 
     def write(self) -> None:
         """Write plan, initial model, and what each round's proposals name."""
@@ -161,7 +164,13 @@ class _Blobs:
             return
         for site, submission in sorted(attempt.submissions.items()):
             what = f"update of site {site} in {where}"
-            yield _Wanted(submission.commitment, (submission.locator,), cap, what, needed)
+            locator = submission.locator
+            if isinstance(submission, BatchedUpdate):
+                sheet = self._write_sheet(submission, where, needed)
+                if submission.row >= len(sheet):
+                    continue
+                locator = sheet[submission.row].locator
+            yield _Wanted(submission.commitment, (locator,), cap, what, needed)
         last = max(attempt.proposals)
         for number, proposal in sorted(attempt.proposals.items()):
             said, what = proposal.proposed, f"record of {where}, proposal {number}"
@@ -169,6 +178,18 @@ class _Blobs:
                 said.record, (said.record_locator,), MAX_RECORD_SIZE_BYTES, what,
                 needed and number == last,
             )  # fmt: skip
+
+    def _write_sheet(self, row: BatchedUpdate, where: str, needed: bool) -> list[SheetEntry]:
+        """Write the sheet that says where a batch's updates are; once, and empty if it is none."""
+        if row.sheet not in self._sheets:
+            cap, what = sheet_size_bytes(row.rows), f"sheet of a batch in {where}"
+            file = self._write(_Wanted(row.sheet, (row.sheet_locator,), cap, what, needed))
+            entries: list[SheetEntry] = []
+            if file is not None:
+                with suppress(MalformedBlobError):
+                    entries = read_sheet(file.read_bytes(), row.rows, what)
+            self._sheets[row.sheet] = entries
+        return self._sheets[row.sheet]
 
     def _announced(self) -> Iterator[_Wanted]:
         for event in self.capture.seen:

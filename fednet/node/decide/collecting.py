@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fednet.domain.history import AttemptHistory
-from fednet.node.acts import Act, Drop, Publish, Submit, Train, Wait
+from fednet.node.acts import Act, Drop, Publish, Train, Wait
+from fednet.node.decide.batching import batch, hand_in, has_given
 from fednet.node.decide.judging import judge
 from fednet.node.decide.returning import catch_up
 from fednet.node.decide.sampling import draw, may_submit
@@ -24,10 +25,12 @@ def collect(view: NodeView) -> Act:
     if in_cohort(view, attempt):
         if step := draw(view, attempt):
             return step
-        if view.site not in attempt.submissions:
+        if not has_given(view, attempt):
             act = _give_update(view, attempt)
     if not isinstance(act, Wait):
         return act
+    if step := batch(view, attempt):
+        return step
     if not view.plan.reveals_late and (step := fetch(view, view.attempt_key, attempt)):
         return step
     return _drop(view, attempt) or act
@@ -44,7 +47,7 @@ def _give_update(view: NodeView, attempt: AttemptHistory) -> Act:
     if key in facts.pledges:
         if not view.plan.reveals_late and key not in facts.published:
             return Publish(key)
-        return Submit(key)
+        return hand_in(view, attempt)
     if facts.obstacle:
         return Wait(f"sitting this attempt out: {facts.obstacle}", end)
     if view.history.consents[view.site].expiry <= view.now:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fednet.domain.identity import Commitment
 from fednet.node.acts import Act, Attest, Object, Recompute, Wait
+from fednet.node.decide.carrying import is_asked, vote_with_others
 from fednet.node.decide.returning import catch_up
 from fednet.node.decide.standing import (
     excused,
@@ -35,7 +36,12 @@ def attest(view: NodeView) -> Act:
         return wait
     if is_forgotten(view, view.attempt_key):
         return wait
-    return _vote(view, view.proposal_key) or judge(view, view.proposal_key)
+    vote = view.facts.votes.get(view.proposal_key)
+    if vote is None:
+        return judge(view, view.proposal_key)
+    if not view.plan.is_batched:
+        return _sent(view.proposal_key, vote)
+    return vote_with_others(view, attempt, proposal, vote)
 
 
 def vote_on_final(view: NodeView) -> Act | None:
@@ -49,13 +55,15 @@ def vote_on_final(view: NodeView) -> Act | None:
         return None
     if is_forgotten(view, key.attempt_key) or has_voted_since(view, key):
         return None
-    return _vote(view, key) or judge(view, key)
-
-
-def _vote(view: NodeView, key: ProposalKey) -> Act | None:
-    vote: Vote | None = view.facts.votes.get(key)
+    vote = view.facts.votes.get(key)
     if vote is None:
+        return judge(view, key)
+    if vote.agrees and not is_asked(view, proposal):
         return None
+    return _sent(key, vote)
+
+
+def _sent(key: ProposalKey, vote: Vote) -> Act:
     if vote.agrees:
         return Attest(key, vote.digest)
     return Object(key, Commitment(vote.digest))

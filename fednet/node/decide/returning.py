@@ -10,6 +10,7 @@ from __future__ import annotations
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.node.acts import Act, Fetch, Replay, Wait
 from fednet.node.decide.standing import excused, missing_of
+from fednet.node.decide.steps import blob_of
 from fednet.node.places import ProposalKey, final_key, find_attempt, find_proposal
 from fednet.node.view import NodeView
 
@@ -80,4 +81,6 @@ def _is_asked(view: NodeView, key: ProposalKey, sites: frozenset[SiteId]) -> boo
     attempt = find_attempt(view.history, key.attempt_key)
     if attempt is None or key.attempt_key not in view.facts.asked:
         return False
-    return all(attempt.submissions[site].commitment in view.facts.fetching for site in sites)
+    rows = view.facts.carriage.rows.get(key.attempt_key, {})
+    blobs = (blob_of(attempt.submissions[site], rows) for site in sites)
+    return all(blob in view.facts.fetching for blob in blobs)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fednet.codec import Reason
+from fednet.domain.batches import BatchedUpdate
+from fednet.domain.events import UpdateSubmitted
 from fednet.domain.history import AttemptHistory, ProposalHistory
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, unpack_inclusion
@@ -15,12 +18,20 @@ MOST_RANKS = 9
 def missing_of(view: NodeView, attempt: AttemptHistory) -> frozenset[SiteId]:
     """List the sites whose submitted bytes are not here."""
     key = AttemptKey(attempt.started.round, attempt.started.attempt)
-    own = view.facts.pledges.get(key)
+    own, rows = view.facts.pledges.get(key), view.facts.carriage.rows.get(key, {})
+
+    def is_missing(site: SiteId, submission: UpdateSubmitted) -> bool:
+        if isinstance(submission, BatchedUpdate):
+            verdict = rows.get(site)
+            if verdict is None or isinstance(verdict, Reason):
+                # Whatever a refused row's bytes are, they count for nothing.
+                return verdict is None
+        if own and site == view.site and own.commitment == submission.commitment:
+            return False
+        return submission.commitment not in view.facts.held
+
     return frozenset(
-        site
-        for site, submission in attempt.submissions.items()
-        if submission.commitment not in view.facts.held
-        and not (own and site == view.site and own.commitment == submission.commitment)
+        site for site, submission in attempt.submissions.items() if is_missing(site, submission)
     )
 
 
@@ -72,7 +83,15 @@ def is_forgotten(view: NodeView, key: AttemptKey) -> bool:
     if mine is None:
         return False
     pledge = view.facts.pledges.get(key)
-    return pledge is None or pledge.commitment != mine.commitment
+    if pledge is not None and pledge.commitment == mine.commitment:
+        return False
+    return not (isinstance(mine, BatchedUpdate) and is_forged(view, key))
+
+
+def is_forged(view: NodeView, key: AttemptKey) -> bool:
+    """Tell whether the row in this site's name is known not to be its own."""
+    verdict = view.facts.carriage.rows.get(key, {}).get(view.site)
+    return isinstance(verdict, Reason)
 
 
 def has_voted(site: SiteId, proposal: ProposalHistory) -> bool:

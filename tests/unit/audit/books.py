@@ -40,6 +40,7 @@ from fednet.domain.plan import Plan
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.domain.update import Place
 from fednet.errors import LedgerError
+from fednet.ledger.batches import signer_of
 from fednet.ledger.checkpoints import sign_checkpoint, verify_checkpoint
 
 RUN = RunId(1)
@@ -109,6 +110,9 @@ class Books:
 
     def verify_checkpoint(self, signed: SignedCheckpoint) -> None:
         verify_checkpoint(signed)
+
+    def signer_of(self, digest: Digest, signature: bytes) -> Address | None:
+        return signer_of(digest, signature)
 
     def head(self) -> Head:
         return self.blocks([self.block])[0]

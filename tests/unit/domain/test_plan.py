@@ -26,7 +26,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "b49b575e471c53bcbe4889c4afd610b7012f0b1979d8b74190fd10a92f521643"
+        == "07dd2a93706ca1c3ac038ee61fd9147e74ee2e19cbb4f29dc385800e3ba538dd"
     )
 
 
@@ -57,6 +57,8 @@ def test_plan_spelling_does_not_change_its_commitment() -> None:
         (MINIMAL + "[module]\ncommittee_sites = 3\n", "committee_sites"),
         (MINIMAL + '[module]\nname = "sampled"\ncommittee_sites = 3\n', "committee_sites"),
         (MINIMAL + '[module]\nname = "batched"\ncommittee_sites = 16\n', "committee_sites"),
+        (MINIMAL + "[module]\nbatch_seconds = 3\n", "batch_seconds"),
+        (MINIMAL + '[module]\nname = "batched"\nbatch_seconds = 3600\n', "batch_seconds"),
         (MINIMAL + "[module]\nsampled_sites = 3\n", "sampled_sites"),
         (MINIMAL + '[module]\nname = "batched"\nsampled_sites = 3\n', "sampled_sites"),
         (MINIMAL + '[module]\nname = "sampled"\n', "sampled_sites"),

@@ -55,19 +55,19 @@ def test_a_submission_that_came_too_late_is_given_up(
     journal: Journal, tmp_path: Path, error: str
 ) -> None:
     late = performer(journal, tmp_path, error)
-    late.perform(acts.Submit(KEY), RunHistory(RUN))
+    late.perform(acts.Submit(KEY), RunHistory(RUN), 0)
     assert "closed" in late.sat_out[KEY]
 
 
 def test_any_other_refusal_is_an_error(journal: Journal, tmp_path: Path) -> None:
     refused = performer(journal, tmp_path, "WeightInvalid")
     with pytest.raises(RevertedError):
-        refused.perform(acts.Submit(KEY), RunHistory(RUN))
+        refused.perform(acts.Submit(KEY), RunHistory(RUN), 0)
     assert not refused.sat_out
 
 
 def test_a_promise_whose_bytes_are_gone_is_given_up(journal: Journal, tmp_path: Path) -> None:
     (tmp_path / "update").unlink()
     lost = performer(journal, tmp_path, "WeightInvalid")
-    lost.perform(acts.Submit(KEY), RunHistory(RUN))
+    lost.perform(acts.Submit(KEY), RunHistory(RUN), 0)
     assert "gone" in lost.sat_out[KEY]

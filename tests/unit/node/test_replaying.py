@@ -67,13 +67,13 @@ class Away:
         assert attempt is not None
         sites = tuple(site for site in attempt.submissions if site not in without)
         wanted = {attempt.submissions[site].commitment for site in sites}
-        self.performer.perform(acts.Fetch(key, sites), self.history)
+        self.performer.perform(acts.Fetch(key, sites), self.history, 0)
         while not wanted <= self.fetcher.held:
             assert self.rung.wait(PATIENCE_SECONDS), "the fetcher never rang"
             self.rung.clear()
 
     def replay(self, number: int, without: frozenset[SiteId] = frozenset()) -> None:
-        self.performer.perform(acts.Replay(self.key(number), without), self.history)
+        self.performer.perform(acts.Replay(self.key(number), without), self.history, 0)
 
     def close(self) -> None:
         self.fetcher.close()
