@@ -92,6 +92,10 @@ class BundledStore:
         """Refuse: an archive only gives."""
         raise _read_only()
 
+    def publish_all(self, paths: Sequence[Path]) -> list[Locator]:
+        """Refuse: an archive only gives."""
+        raise _read_only()
+
     def pin(self, locator: Locator) -> None:
         """Refuse: an archive only gives."""
         raise _read_only()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -46,6 +47,7 @@ _DIAL_TIMEOUT_SECONDS = 5.0
 _PIN_TIMEOUT_SECONDS = 120.0
 _UPLOAD_BYTES_PER_SECOND = 1_000_000
 """The slowest disk worth waiting for."""
+_MOST_AT_ONCE = 200
 _NO_LIMIT = 2**62
 _PAUSES_SECONDS = (0.05, 0.2, 0.6, 1.2)
 """A killed node gives up its port before it can be seen to have ended."""
@@ -86,33 +88,62 @@ class KuboStore:
 
     def publish(self, path: Path) -> Locator:
         """Add pieces and piece list, pinned, in one call."""
-        listed, _ = scan(path)
-        timeout = _CALL_TIMEOUT_SECONDS + listed.size_bytes / _UPLOAD_BYTES_PER_SECOND
+        return self._add([path])[0]
 
-        def add() -> list[str]:
+    def publish_all(self, paths: Sequence[Path]) -> list[Locator]:
+        """Add many small files in each call, and a large one in a call of its own."""
+        found: list[Locator] = []
+        part: list[Path] = []
+        size = 0
+        for path in paths:
             try:
-                with path.open("rb", buffering=0) as file:
-                    files: list[NamedFile] = [_Slice(file, p.size_bytes) for p in listed.pieces]
-                    if not listed.stands_alone:
-                        files.append(_Bytes(listed.encode()))
-                    return self._rpc.add(files, timeout)
+                size += path.stat().st_size
             except OSError as exc:
                 raise disk_error(exc, path) from exc
+            part.append(path)
+            if len(part) == _MOST_AT_ONCE or size >= PIECE_SIZE_BYTES:
+                found += self._add(part)
+                part, size = [], 0
+        return found + self._add(part) if part else found
 
-        locator = listed.locate()
-        expected = [cid_of(piece.locator) for piece in listed.pieces]
-        if not listed.stands_alone:
-            expected.append(cid_of(locator))
+    def _add(self, paths: Sequence[Path]) -> list[Locator]:
+        """Add files, pinned, in one call, and compare their names with our own."""
+        lists = [scan(path)[0] for path in paths]
+        size = sum(listed.size_bytes for listed in lists)
+
+        def add() -> list[str]:
+            with ExitStack() as stack:
+                files: list[NamedFile] = []
+                for path, listed in zip(paths, lists, strict=True):
+                    try:
+                        file = stack.enter_context(path.open("rb", buffering=0))
+                    except OSError as exc:
+                        raise disk_error(exc, path) from exc
+                    files += [_Slice(file, piece.size_bytes) for piece in listed.pieces]
+                    if not listed.stands_alone:
+                        files.append(_Bytes(listed.encode()))
+                try:
+                    return self._rpc.add(
+                        files, _CALL_TIMEOUT_SECONDS + size / _UPLOAD_BYTES_PER_SECOND
+                    )
+                except OSError as exc:
+                    raise disk_error(exc, paths[0]) from exc
+
+        expected = []
+        for listed in lists:
+            expected += [cid_of(piece.locator) for piece in listed.pieces]
+            if not listed.stands_alone:
+                expected.append(cid_of(listed.locate()))
         actual = _persistently(add)
         if actual != expected:
             raise StoreError(
                 "the store named the bytes otherwise",
-                subject=path.name,
+                subject=paths[0].name if len(paths) == 1 else f"{len(paths)} files",
                 expected=expected[-1],
                 actual=actual[-1] if actual else "no answer",
-                hint="the file changed while it was published, or the daemon is not Kubo",
+                hint="a file changed while it was published, or the daemon is not Kubo",
             )
-        return locator
+        return [listed.locate() for listed in lists]
 
     def fetch(
         self,

@@ -58,6 +58,10 @@ class MemoryStore:
             self.put_object(listed.locate(), listed.encode())
         return listed.locate()
 
+    def publish_all(self, paths: Sequence[Path]) -> list[Locator]:
+        """Keep each file in memory."""
+        return [self.publish(path) for path in paths]
+
     def put_object(self, locator: Locator, data: bytes) -> None:
         """Serve these bytes under this name, true or not (tests lie with it)."""
         with self._swarm.lock:

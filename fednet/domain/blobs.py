@@ -90,6 +90,10 @@ class BlobStore(Protocol):
         """
         ...
 
+    def publish_all(self, paths: Sequence[Path]) -> list[Locator]:
+        """Add several files as `publish` adds one, in as few calls as it takes."""
+        ...
+
     def fetch(
         self,
         commitment: Commitment,

@@ -6,7 +6,7 @@ audit read the same history, so they cannot disagree about who acted when.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fednet.domain import events as ev
@@ -77,6 +77,7 @@ class RunHistory:
     rounds: dict[RoundNumber, RoundHistory] = field(default_factory=dict)
     completed: ev.RunCompleted | None = None
     aborted: ev.RunAborted | None = None
+    _positions: dict[SiteId, list[int]] = field(default_factory=dict)
     _unfolding: Unfolding = field(default_factory=Unfolding)
 
     @classmethod
@@ -113,14 +114,15 @@ class RunHistory:
         found = drawn_positions(attempt.started, attempt.draws, sampled_sites)
         return tuple(sorted(self.roster[at] for at in found))
 
-    def positions(self, site: SiteId) -> list[int]:
+    def positions(self, site: SiteId) -> Sequence[int]:
         """List the roster positions that a site has had."""
-        return [position for position, holder in self.roster.items() if holder == site]
+        return self._positions.get(site, [])
 
     def _apply(self, event: ev.RunEvent) -> None:
         match event:
             case ev.ConsentGiven():
                 self.roster[event.position] = event.site
+                self._positions.setdefault(event.site, []).append(event.position)
                 self.consents[event.site] = event
                 self.ended.pop(event.site, None)
             case ev.ConsentEnded():

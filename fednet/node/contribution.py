@@ -38,7 +38,7 @@ def require_registered_data(tools: SiteTools, consent: ConsentGiven) -> None:
     Raises:
         DataError: The dataset is closed, or the data is not what was registered.
     """
-    dataset = tools.reader.dataset(tools.reader.access(consent.grant).dataset)
+    dataset = tools.registered(consent.grant)
     subject = f"dataset {dataset.dataset}"
     if dataset.closed:
         raise DataError("the dataset is closed", subject=subject)

@@ -8,7 +8,8 @@ from threading import Lock
 
 from fednet.airlock import Airlock
 from fednet.domain.blobs import BlobStore
-from fednet.domain.identity import SiteId
+from fednet.domain.identity import GrantId, SiteId
+from fednet.domain.ledger import Dataset
 from fednet.domain.messages import MessageBus
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.node.checkpoints import CheckpointKeeper
@@ -40,3 +41,11 @@ class SiteTools:
     """Brings signed acts between members; without it this site acts by itself in every run."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""
+
+    def registered(self, grant: GrantId) -> Dataset:
+        """Read which data a grant names, as the ledger has it now.
+
+        Raises:
+            LedgerError: The ledger knows no such grant, or does not answer.
+        """
+        return self.reader.dataset(self.reader.access(grant).dataset)

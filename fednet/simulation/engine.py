@@ -16,7 +16,7 @@ from fednet.domain.identity import Commitment, RoundNumber, RunId
 from fednet.domain.ledger import Phase
 from fednet.domain.messages import LocalBus
 from fednet.errors import AggregationError, FednetError, LedgerError
-from fednet.node import Journal, SiteTools
+from fednet.node import Journal
 from fednet.node.acts import Done, Wait
 from fednet.node.carrying import begin_carrying
 from fednet.node.fetching import Fetcher
@@ -25,7 +25,7 @@ from fednet.node.ports import TrainerPort
 from fednet.node.terms import read_terms
 from fednet.node.workshop import Workshop
 from fednet.simulation.crowd import Crowd, Member
-from fednet.simulation.sharing import SharedStore, SweepReading, VirtualStanding
+from fednet.simulation.sharing import SharedStore, SweepReading, VirtualStanding, VirtualTools
 
 _FETCH_THREADS = 2
 _PAUSE_SECONDS = 0.005
@@ -97,6 +97,7 @@ class _Stage:
     ) -> None:
         reader = crowd.reader
         self._opened = opened
+        self._store = store
         self._news = Event()
         self._reading = SweepReading(reader, opened)
         self._fetcher = Fetcher(store, reader.announced, self._news.set, _FETCH_THREADS)
@@ -110,7 +111,7 @@ class _Stage:
             journal = Journal(folder / "journals", reader.deployment, member.site)
             self._journals.append(journal)
             trainer, airlock = equip(member)
-            tools = SiteTools(
+            tools = VirtualTools(
                 site=member.site,
                 reader=reader,
                 writer=member.writer,
@@ -135,6 +136,7 @@ class _Stage:
         self._fetcher.close()
         for journal in self._journals:
             journal.close()
+        self._store.close()
 
     def play(self, judge: Judge, pool: Executor, watch: Watch) -> Rehearsal:
         result = Rehearsal(self._opened.run)
@@ -146,6 +148,7 @@ class _Stage:
                 self._carrying.look()
             self._judge_new(result, judge, watch)
             acted = list(pool.map(self._step, self._followers))
+            self._store.flush()
             for text in acted:
                 if text:
                     result.failures[text] = result.failures.get(text, 0) + 1
@@ -163,6 +166,7 @@ class _Stage:
             self._followers = [each for each in self._followers if not each.is_over]
         self._reading.refresh()
         self._judge_new(result, judge, watch)
+        self._store.settle()
         result.seconds = time.monotonic() - began
         result.is_complete = self._reading.state.phase is Phase.COMPLETED
         return result
@@ -188,6 +192,8 @@ class _Stage:
             path = self._workshop.state_path(Commitment(final.proposed.state))
             if not path.exists():
                 return
+            # Files of rounds that are over go away, so that they must be in the store by now.
+            self._store.settle()
             metrics = judge(path)
             result.metrics.append(metrics)
             watch(RoundNumber(number), metrics)

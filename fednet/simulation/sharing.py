@@ -3,35 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
 from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RunOpened
-from fednet.domain.identity import Commitment, Locator, SiteId
-from fednet.domain.ledger import Role, Standing
+from fednet.domain.identity import Commitment, GrantId, Locator, SiteId
+from fednet.domain.ledger import Dataset, Role, Standing
 from fednet.domain.ports import LedgerReader
 from fednet.node.reading import RunReading
+from fednet.node.site import SiteTools
+from fednet.node.workshop import file_matches
 
 
 class SharedStore:
-    """Publish and pin once what many sites of one process publish and pin; a `BlobStore`."""
+    """Publish and pin once what many sites of one process publish and pin; a `BlobStore`.
+
+    What was published together travels in few calls, while the sites go on: all of
+    them see the same disk, so that no fetch waits for it.
+    """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self._kept: set[Locator] = set()
+        self._here: dict[Locator, Path] = {}
+        self._waiting: dict[Locator, Path] = {}
         self._lock = Lock()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="publish")
+        self._sending: Future[None] | None = None
 
     def locate(self, path: Path) -> Locator:
         """Compute the locator that `publish` will return."""
         return self._store.locate(path)
 
     def publish(self, path: Path) -> Locator:
-        """Serve a file, unless it is served already."""
+        """Have a file served with the next `flush`, unless it is served already."""
         locator = self._store.locate(path)
-        if self._is_new(locator):
-            self._store.publish(path)
+        with self._lock:
+            if locator not in self._kept:
+                self._kept.add(locator)
+                self._here[locator] = self._waiting[locator] = path
         return locator
+
+    def publish_all(self, paths: Sequence[Path]) -> list[Locator]:
+        """Have files served with the next `flush`."""
+        return [self.publish(path) for path in paths]
+
+    def flush(self) -> None:
+        """Begin to publish what waits, if nothing is under way.
+
+        Raises:
+            StoreError: What was under way has failed.
+        """
+        if self._sending is not None:
+            if not self._sending.done():
+                return
+            self._sending.result()
+            self._sending = None
+        if self._waiting:
+            self._sending = self._worker.submit(self._publish)
+
+    def settle(self) -> None:
+        """Wait until everything is published.
+
+        Raises:
+            StoreError: It cannot be.
+        """
+        while self._waiting or self._sending is not None:
+            if self._sending is not None:
+                self._sending.result()
+            self.flush()
 
     def fetch(
         self,
@@ -40,12 +83,21 @@ class SharedStore:
         size_cap_bytes: int,
         timeout_seconds: float,
     ) -> Path:
-        """Return a verified copy."""
+        """Return a verified copy: the very file, where it was published from this disk."""
+        for locator in locators:
+            path = self._here.get(locator)
+            if path is None or not file_matches(path, commitment):
+                continue
+            if path.stat().st_size <= size_cap_bytes:
+                return path
         return self._store.fetch(commitment, locators, size_cap_bytes, timeout_seconds)
 
     def pin(self, locator: Locator) -> None:
         """Keep a blob; what was published here is kept already."""
-        if self._is_new(locator):
+        with self._lock:
+            is_new = locator not in self._kept
+            self._kept.add(locator)
+        if is_new:
             self._store.pin(locator)
 
     def unpin(self, locator: Locator) -> None:
@@ -67,14 +119,13 @@ class SharedStore:
         return self._store.address()
 
     def close(self) -> None:
-        """Close the store."""
-        self._store.close()
+        """End publishing; the store itself belongs to whoever opened it."""
+        self._worker.shutdown(cancel_futures=True)
 
-    def _is_new(self, locator: Locator) -> bool:
+    def _publish(self) -> None:
         with self._lock:
-            is_new = locator not in self._kept
-            self._kept.add(locator)
-        return is_new
+            waiting, self._waiting = self._waiting, {}
+        self._store.publish_all(list(waiting.values()))
 
 
 class SweepReading(RunReading):
@@ -102,3 +153,17 @@ class VirtualStanding:
 
     def ask_again(self) -> None:
         """Do nothing: there is nothing else to learn."""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualTools(SiteTools):
+    """A virtual site's means to act; nobody changes grants or datasets during a rehearsal."""
+
+    known: dict[GrantId, Dataset] = field(default_factory=dict)
+    """What was read of the ledger before."""
+
+    def registered(self, grant: GrantId) -> Dataset:
+        """Read which data a grant names, once."""
+        if grant not in self.known:
+            self.known[grant] = SiteTools.registered(self, grant)
+        return self.known[grant]

@@ -201,6 +201,23 @@ def test_blob_store_locates_without_publishing(pair: Pair, tmp_path: Path) -> No
         pair.reader.fetch(commitment, [located], CAP, SHORT_SECONDS)
 
 
+def test_blob_store_publishes_many_at_once(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fednet.blobs.kubo._MOST_AT_ONCE", 8)
+    contents = [b"%d" % at * (at + 1) for at in range(20)] + [os.urandom(PIECE_SIZE_BYTES + 1)]
+    paths = [tmp_path / str(at) for at in range(len(contents))]
+    for path, data in zip(paths, contents, strict=True):
+        path.write_bytes(data)
+    found = pair.publisher.publish_all(paths)
+    assert found == [pair.publisher.locate(path) for path in paths]
+    for at in (0, 7, 8, 19, 20):
+        commitment = Commitment.of(contents[at])
+        copy = pair.reader.fetch(commitment, [found[at]], CAP, PATIENCE_SECONDS)
+        assert copy.read_bytes() == contents[at]
+    assert pair.publisher.publish_all([]) == []
+
+
 def test_blob_store_publishes_twice_the_same(pair: Pair, tmp_path: Path) -> None:
     path, _ = blob(tmp_path, 1000)
     assert pair.publisher.publish(path) == pair.publisher.publish(path)
