@@ -40,7 +40,7 @@ def second_anvil() -> Iterator[str]:
 def test_twin_with_the_same_contracts_is_refused(network: Network) -> None:
     with second_anvil() as url:
         twin, ours = deploy(url, OWNER), network.reader.deployment
-        assert (twin.chain_id, twin.rounds) == (ours.chain_id, ours.rounds)
+        assert (twin.chain_id, twin.modules) == (ours.chain_id, ours.modules)
         assert twin.code_hashes == ours.code_hashes
         with LIE.refused("DeploymentMismatchError"), fresh_reader(network, url):
             pass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from eth_account import Account
 
@@ -21,6 +19,7 @@ SITES = 40
 def _applications(world: ChainWorld, convoy: Convoy) -> list[Web3Writer]:
     writers = [Web3Writer(world.reader, Account.create()) for _ in range(SITES)]
     operator = convoy.aboard(world.operator)
+    deadline = world.reader.head().timestamp + 1_000
     for number, writer in enumerate(writers):
         application = Application(
             account=writer.address,
@@ -28,7 +27,7 @@ def _applications(world: ChainWorld, convoy: Convoy) -> list[Web3Writer]:
             metadata=Commitment.of(b"nothing"),
             encryption_key=bytes([number + 1]) * 32,
             store_address="",
-            deadline=int(time.time()) + 1_000,
+            deadline=deadline,
         )
         given = operator.apply_for(application, writer.sign_application(application))
         assert given is NOT_SENT
