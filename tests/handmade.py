@@ -18,7 +18,7 @@ from fednet.credits import CreditLedger
 from fednet.domain.blobs import FileSpan
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, RunId
-from fednet.domain.ledger import Phase, Proposal, turn_position
+from fednet.domain.ledger import Inclusion, Phase, Proposal, turn_position
 from fednet.domain.plan import Plan
 from fednet.domain.update import Manifest, Place
 from tests import ledger_acts as acts
@@ -124,7 +124,8 @@ class HandmadeRun:
         positions = {hospital.site: at for at, hospital in enumerate(self.hospitals)}
         proposal = Proposal(
             run=run, site=self.hospitals[turn].site, round=state.round, attempt=state.attempt,
-            number=1, included=len(self.hospitals), invalid=0, unavailable=0,
+            number=1, included=made.count(Inclusion.INCLUDED),
+            invalid=made.count(Inclusion.INVALID), unavailable=0,
             credits_total=made.record.credits_total, record=made.commitment,
             record_locator=record_located, state=made.settlement.state,
             credits_root=made.settlement.credits_root, inclusion=made.inclusion(positions),

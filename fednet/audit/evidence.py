@@ -14,7 +14,7 @@ from typing import Self
 
 from fednet.audit.checks import BLOBS
 from fednet.audit.findings import Findings, Severity
-from fednet.domain.blobs import BlobFile, BlobStore, InPlaceStore
+from fednet.domain.blobs import BlobFile, BlobStore, InPlaceStore, Wanted
 from fednet.domain.identity import Commitment, Locator, RoundNumber
 from fednet.errors import BlobMissingError, DigestMismatchError, MalformedBlobError
 
@@ -36,6 +36,9 @@ class Blob:
 class Evidence:
     """Fetch blobs once each, in the background; used as a context manager.
 
+    Several may name the same bytes and not all say truly where they are, so each
+    commitment is looked for at every place that was named, and found once is found.
+
     Args:
         store: Where to fetch from.
         announced: Further locators by commitment.
@@ -52,23 +55,29 @@ class Evidence:
         self._announced = announced
         self._fetch_seconds = fetch_seconds
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="evidence")
-        self._wanted: dict[Commitment, Future[Blob]] = {}
+        self._wanted: dict[Commitment, dict[Wanted, Future[Blob]]] = {}
 
-    def want(self, commitment: Commitment, locator: Locator | None, size_cap_bytes: int) -> None:
+    def want(self, commitment: Commitment, locator: Locator, size_cap_bytes: int) -> None:
         """Begin to fetch a blob that will be needed; asking twice costs nothing."""
-        if commitment not in self._wanted:
-            self._wanted[commitment] = self._pool.submit(
-                self._fetch, commitment, locator, size_cap_bytes
-            )
+        asked = self._wanted.setdefault(commitment, {})
+        wanted = Wanted(commitment, locator, size_cap_bytes)
+        if wanted not in asked:
+            asked[wanted] = self._pool.submit(self._fetch, wanted)
 
-    def get(self, commitment: Commitment, locator: Locator | None, size_cap_bytes: int) -> Blob:
+    def get(self, commitment: Commitment, locator: Locator, size_cap_bytes: int) -> Blob:
         """Wait for a blob.
 
         Raises:
             StoreUnavailableError: The store does not answer; the audit cannot look.
         """
         self.want(commitment, locator, size_cap_bytes)
-        return self._wanted[commitment].result()
+        asked = self._wanted[commitment]
+        blob = asked[Wanted(commitment, locator, size_cap_bytes)].result()
+        if blob.path is not None:
+            return blob
+        same = (at for wanted, at in asked.items() if wanted.size_cap_bytes == size_cap_bytes)
+        found = (future.result() for future in same)
+        return next((other for other in found if other.path is not None), blob)
 
     def __enter__(self) -> Self:
         return self
@@ -81,11 +90,10 @@ class Evidence:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _fetch(self, commitment: Commitment, locator: Locator | None, size_cap_bytes: int) -> Blob:
-        own = [locator] if locator else []
-        locators = [*own, *(self._announced.get(commitment, ()))]
+    def _fetch(self, wanted: Wanted) -> Blob:
+        commitment = wanted.commitment
         try:
-            path = self._look(commitment, locators, size_cap_bytes)
+            path = self._look(wanted)
         except BlobMissingError as exc:
             return Blob(commitment, None, "missing", exc.message)
         except DigestMismatchError as exc:
@@ -94,12 +102,20 @@ class Evidence:
             return Blob(commitment, None, "malformed", exc.message)
         return Blob(commitment, path)
 
-    def _look(
-        self, commitment: Commitment, locators: Sequence[Locator], size_cap_bytes: int
-    ) -> BlobFile:
+    def _look(self, wanted: Wanted) -> BlobFile:
+        commitment, locator, size_cap_bytes = wanted
         if isinstance(self._store, InPlaceStore):
             return self._store.find(commitment, size_cap_bytes)
-        return self._store.fetch(commitment, locators, size_cap_bytes, self._fetch_seconds)
+        try:
+            return self._store.fetch(commitment, [locator], size_cap_bytes, self._fetch_seconds)
+        except (BlobMissingError, DigestMismatchError, MalformedBlobError) as exc:
+            first = exc
+        # Apart, so that the first place has its time however many are announced.
+        announced = self._announced.get(commitment, ())
+        try:
+            return self._store.fetch(commitment, announced, size_cap_bytes, self._fetch_seconds)
+        except BlobMissingError:
+            raise first from None
 
 
 def report_blob(

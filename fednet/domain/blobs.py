@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from fednet.domain.identity import Commitment, Locator
 
@@ -35,6 +35,16 @@ class FileSpan:
         """Read all the bytes."""
         with open_blob(self) as file:
             return file.readall()
+
+
+class Wanted(NamedTuple):
+    """A blob that is to be fetched; the same bytes may be named with other places or bounds."""
+
+    commitment: Commitment
+    locator: Locator
+    """Where whoever names it says it is."""
+    size_cap_bytes: int
+    """Upper bound of its size: what is larger is not what is wanted."""
 
 
 BlobFile: TypeAlias = Path | FileSpan

@@ -9,7 +9,12 @@ from __future__ import annotations
 from fednet.audit import Arrival, RowVerdict, judge_rows, settlement_of
 from fednet.credits import settlement_hash
 from fednet.domain.batch_signing import Module
-from fednet.domain.batches import BatchedUpdate, committee_of, draw_committee
+from fednet.domain.batches import (
+    BatchedUpdate,
+    committee_of,
+    draw_committee,
+    sheet_size_bytes,
+)
 from fednet.domain.history import AttemptHistory, RunHistory
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.ledger import Phase, RunState
@@ -75,7 +80,7 @@ class Carrying:
             LedgerError: The chain does not answer.
         """
         history, state = self._reading.history, self._reading.state
-        seen = (len(history.events), len(self._fetcher.held))
+        seen = (len(history.events), self._fetcher.count)
         if seen != self._seen:
             self._judge_sheets(history, ground)
             self._seen = seen
@@ -149,7 +154,7 @@ class Carrying:
             if isinstance(row, BatchedUpdate) and row.site not in judged:
                 batches.setdefault((row.log.block, row.log.index), []).append(row)
         for rows in batches.values():
-            path = self._fetcher.path(rows[0].sheet)
+            path = self._fetcher.path(rows[0].sheet, sheet_size_bytes(rows[0].rows))
             if path is None or not path.exists():
                 continue
             found = judge_rows(

@@ -212,7 +212,7 @@ class RunFollower:
             update_size_bytes=workshop.likely_update_size_bytes,
             asked=self._asked,
             preserved=notes.preserved,
-            held=self._fetcher.held,
+            held=self._fetcher.held(workshop.update_size_limit_bytes),
             fetching=self._fetcher.fetching,
             sat_out=performer.sat_out,
             unproposable=performer.unproposable,

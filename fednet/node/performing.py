@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fednet.audit import Recomputed, RowVerdict, locator_of
+from fednet.audit import Recomputed, RowVerdict
 from fednet.codec import Reason
 from fednet.codec.update import update_size_limit_bytes
-from fednet.domain.batches import BatchedUpdate, sheet_size_bytes
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, Proposal
@@ -25,6 +24,7 @@ from fednet.errors import (
 from fednet.node import acts
 from fednet.node.carrying import Carrying
 from fednet.node.contribution import make_update
+from fednet.node.decide.steps import blob_of, blobs_of
 from fednet.node.fetching import Fetcher
 from fednet.node.handing import Handing
 from fednet.node.places import (
@@ -196,14 +196,7 @@ class Performer:
             return
         limit, rows = update_size_limit_bytes(self._terms.plan), self._rows(key)
         for site in sites:
-            submission = attempt.submissions[site]
-            if isinstance(submission, BatchedUpdate) and site not in rows:
-                self._fetcher.want(
-                    submission.sheet, submission.sheet_locator, sheet_size_bytes(submission.rows)
-                )
-                continue
-            if (locator := locator_of(submission, rows)) is not None:
-                self._fetcher.want(submission.commitment, locator, limit)
+            self._fetcher.want(blob_of(attempt.submissions[site], rows, limit))
 
     def _rows(self, key: AttemptKey) -> Mapping[SiteId, RowVerdict]:
         return self._carrying.rows.get(key, {}) if self._carrying else {}
@@ -315,7 +308,7 @@ class Performer:
         key = final_key(history, number)
         proposal = find_proposal(history, key) if key else None
         attempt = find_attempt(history, key.attempt_key) if key else None
-        if proposal is None or attempt is None:
+        if key is None or proposal is None or attempt is None:
             return
         blobs, workshop = self._tools.blobs, self._workshop
         proposed = proposal.proposed
@@ -325,13 +318,11 @@ class Performer:
         ):
             if file_matches(path, commitment):
                 blobs.publish(path)
-        rows = self._rows(key.attempt_key) if key else {}
+        rows, limit = self._rows(key.attempt_key), update_size_limit_bytes(self._terms.plan)
         for submission in attempt.submissions.values():
-            locator = locator_of(submission, rows)
-            if locator is not None and self._fetcher.path(submission.commitment):
-                _pin(self._tools, locator)
-            if isinstance(submission, BatchedUpdate) and self._fetcher.path(submission.sheet):
-                _pin(self._tools, submission.sheet_locator)
+            for wanted in blobs_of(submission, rows, limit):
+                if self._fetcher.is_at(wanted):
+                    _pin(self._tools, wanted.locator)
         self._tools.journal.preserve(self._run, number)
 
 

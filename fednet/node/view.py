@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 
 from fednet.audit import RowVerdict
+from fednet.domain.blobs import Wanted
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, SiteId
 from fednet.domain.ledger import Role, RunState, Standing
@@ -77,8 +78,8 @@ class NodeFacts:
     preserved: Set[RoundNumber] = frozenset()
     held: Set[Commitment] = frozenset()
     """Updates of others whose verified bytes are here."""
-    fetching: Set[Commitment] = frozenset()
-    """Updates of others that are being fetched, or will be tried again by themselves."""
+    fetching: Set[Wanted] = frozenset()
+    """Blobs of others that are being fetched, or will be tried again by themselves."""
     sat_out: Mapping[AttemptKey, str] = field(default_factory=dict)
     """Attempts to which this node has no update to give, and why."""
     unproposable: Set[ProposalKey] = frozenset()

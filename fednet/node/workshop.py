@@ -254,7 +254,9 @@ class Workshop:
             elif author == site and pledge and pledge.commitment == submission.commitment:
                 paths[author] = self.folder / pledge.file
             else:
-                paths[author] = self._fetcher.path(submission.commitment)
+                paths[author] = self._fetcher.path(
+                    submission.commitment, self.update_size_limit_bytes
+                )
             path = paths[author]
             if author not in absent and (path is None or not path.exists()):
                 self._fetcher.drop(submission.commitment)

@@ -14,8 +14,10 @@ import pytest
 
 from fednet.audit import AuditReport, RoundVerdict, audit_run
 from fednet.blobs.bundled import BundledStore
+from fednet.blobs.memory import MemoryStore, MemorySwarm
 from fednet.domain import events as ev
-from fednet.domain.identity import Commitment, Digest
+from fednet.domain.identity import Commitment, Digest, Locator
+from fednet.domain.update import Place
 from fednet.errors import MalformedBlobError, SettingsError
 from fednet.ledger.bundle.archive import Archive, writing
 from fednet.ledger.bundle.export import Exported, export_run
@@ -23,9 +25,12 @@ from fednet.ledger.bundle.reader import BundleReader
 from fednet.ledger.chains import LocalChain
 from fednet.ledger.codec import topic_of
 from fednet.ledger.proofs import rlp_values
+from tests import ledger_acts as acts
 from tests.chain_fixtures import ChainWorld, deploy_world
 from tests.conformance.test_ledger_proofs import LiedTo
-from tests.handmade import HandmadeRun
+from tests.handmade import WEIGHT, HandmadeRun
+
+NOWHERE = Locator(b"\x01" * 32)
 
 
 def audit_live(made: HandmadeRun, world: ChainWorld) -> AuditReport:
@@ -66,6 +71,34 @@ def test_bundle_is_audited_as_the_live_chain_is(
     assert live.proof.proven
     assert len(live.rounds) >= 2
     assert json.dumps(live.to_json()) == json.dumps(offline.to_json())
+
+
+class CopiedRun(HandmadeRun):
+    """The first site copies the second's commitment, and names a place where nothing is."""
+
+    def _submit(self, number: int, hospital: acts.Hospital, place: Place) -> None:
+        if number == 0:
+            return
+        super()._submit(number, hospital, place)
+        if number == 1:
+            copier, copied = self.hospitals[0], list(self.blobs)[-1]
+            copier.writer.submit(
+                self.run, copier.site, place.round, place.attempt, copied, WEIGHT, NOWHERE
+            )
+
+
+def test_copier_cannot_keep_anothers_update_out_of_a_bundle(
+    chain_world: ChainWorld, tmp_path: Path
+) -> None:
+    folder, path = tmp_path / "made", tmp_path / "run.fednet"
+    folder.mkdir()
+    made = CopiedRun(chain_world, folder, sites=3, rounds=1, elements=100)
+    made.play(1)
+    store = MemoryStore(MemorySwarm(), tmp_path / "cache")
+    store.publish_all(list(made.files()))
+    exported = export_run(chain_world.reader, made.run, path, store, fetch_seconds=1.0)
+    assert exported.missing == ()
+    assert audit_bundle(path).verified
 
 
 class Forger:

@@ -125,9 +125,14 @@ class _Blobs:
     fetch_seconds: float
     kept_with: bytes
     progress: Progress | None
-    entries: list[contents.BlobEntry] = field(default_factory=list)
-    _seen: set[Commitment] = field(default_factory=set)
-    _sheets: dict[Commitment, list[SheetEntry]] = field(default_factory=dict)
+    _entries: dict[Commitment, contents.BlobEntry] = field(default_factory=dict)
+    _files: dict[Commitment, BlobFile] = field(default_factory=dict)
+    _tried: set[_Wanted] = field(default_factory=set)
+
+    @property
+    def entries(self) -> list[contents.BlobEntry]:
+        """List what the run names, in the order in which it was looked for."""
+        return list(self._entries.values())
 
     def write(self) -> None:
         """Write plan, initial model, and what each round's proposals name."""
@@ -180,16 +185,13 @@ class _Blobs:
             )  # fmt: skip
 
     def _write_sheet(self, row: BatchedUpdate, where: str, needed: bool) -> list[SheetEntry]:
-        """Write the sheet that says where a batch's updates are; once, and empty if it is none."""
-        if row.sheet not in self._sheets:
-            cap, what = sheet_size_bytes(row.rows), f"sheet of a batch in {where}"
-            file = self._write(_Wanted(row.sheet, (row.sheet_locator,), cap, what, needed))
-            entries: list[SheetEntry] = []
-            if file is not None:
-                with suppress(MalformedBlobError):
-                    entries = read_sheet(file.read_bytes(), row.rows, what)
-            self._sheets[row.sheet] = entries
-        return self._sheets[row.sheet]
+        """Write the sheet that says where a batch's updates are; empty if it is none."""
+        cap, what = sheet_size_bytes(row.rows), f"sheet of a batch in {where}"
+        file = self._write(_Wanted(row.sheet, (row.sheet_locator,), cap, what, needed))
+        if file is not None:
+            with suppress(MalformedBlobError):
+                return read_sheet(file.read_bytes(), row.rows, what)
+        return []
 
     def _announced(self) -> Iterator[_Wanted]:
         for event in self.capture.seen:
@@ -214,31 +216,37 @@ class _Blobs:
         self._write(_Wanted(Commitment(record.state), locators, cap, what, entry.needed))
 
     def _write(self, wanted: _Wanted) -> BlobFile | None:
-        """Write one blob unless it is there; return the file that it was copied from."""
-        if wanted.commitment in self._seen:
-            return None
-        self._seen.add(wanted.commitment)
-        file, copied = None, False
-        if self.store is not None:
-            locators = [*wanted.locators, *self._others(wanted.commitment)]
-            try:
-                file = self.store.fetch(
-                    wanted.commitment, locators, wanted.size_cap_bytes, self.fetch_seconds
-                )
-                copied = self._copy(wanted.commitment, file)
-            except (BlobMissingError, DigestMismatchError, MalformedBlobError):
-                file = None
-        self.entries.append(
-            contents.BlobEntry(
-                commitment=str(wanted.commitment),
-                what=wanted.what,
-                needed=wanted.needed,
-                held=copied,
-            )
-        )
-        return file
+        """Write one blob unless it is there; return the file that it was copied from.
 
-    def _copy(self, commitment: Commitment, file: BlobFile) -> bool:
+        Others may name the same bytes with a place where they are not, so what is
+        not there yet is looked for at each place that is named.
+        """
+        commitment = wanted.commitment
+        if commitment not in self._files and wanted not in self._tried:
+            self._tried.add(wanted)
+            file = self._fetch(wanted)
+            if file is not None:
+                self._copy(commitment, file)
+                self._files[commitment] = file
+        known = self._entries.get(commitment)
+        self._entries[commitment] = contents.BlobEntry(
+            commitment=str(commitment),
+            what=known.what if known else wanted.what,
+            needed=wanted.needed or (known is not None and known.needed),
+            held=commitment in self._files,
+        )
+        return self._files.get(commitment)
+
+    def _fetch(self, wanted: _Wanted) -> BlobFile | None:
+        if self.store is None:
+            return None
+        commitment, cap = wanted.commitment, wanted.size_cap_bytes
+        for locators in (wanted.locators, self._others(commitment)):
+            with suppress(BlobMissingError, DigestMismatchError, MalformedBlobError):
+                return self.store.fetch(commitment, locators, cap, self.fetch_seconds)
+        return None
+
+    def _copy(self, commitment: Commitment, file: BlobFile) -> None:
         """Copy a blob, hashing what is written: a file may change under us."""
         digest = hashlib.sha256()
         with (
@@ -250,7 +258,6 @@ class _Blobs:
                 target.write(chunk)
         if digest.digest() != commitment:
             raise LedgerError("a blob changed while it was exported", subject=f"blob {commitment}")
-        return True
 
     def _others(self, commitment: Commitment) -> list[Locator]:
         return [

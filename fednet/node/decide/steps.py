@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fednet.audit import RowVerdict
-from fednet.domain.batches import BatchedUpdate
+from fednet.audit import RowVerdict, locator_of
+from fednet.codec.update import update_size_limit_bytes
+from fednet.domain.batches import BatchedUpdate, sheet_size_bytes
+from fednet.domain.blobs import Wanted
 from fednet.domain.events import UpdateSubmitted
 from fednet.domain.history import AttemptHistory
-from fednet.domain.identity import Commitment, SiteId
+from fednet.domain.identity import SiteId
 from fednet.node.acts import Act, Advance, Fetch, Publish, Wait
 from fednet.node.decide.standing import missing_of, rank_of
 from fednet.node.places import AttemptKey
@@ -39,16 +41,36 @@ def reveal(view: NodeView, attempt: AttemptHistory) -> Act | None:
 def fetch(view: NodeView, key: AttemptKey, attempt: AttemptHistory) -> Act | None:
     """Begin to fetch what is not here and not under way; None if nothing is left to begin."""
     wanted, rows = missing_of(view, attempt), view.facts.carriage.rows.get(key, {})
+    limit = update_size_limit_bytes(view.plan)
     idle = tuple(
         site
         for site in sorted(wanted)
-        if blob_of(attempt.submissions[site], rows) not in view.facts.fetching
+        if blob_of(attempt.submissions[site], rows, limit) not in view.facts.fetching
     )
     return Fetch(key, idle) if idle else None
 
 
-def blob_of(submission: UpdateSubmitted, rows: Mapping[SiteId, RowVerdict]) -> Commitment:
-    """Name the blob that is needed next for a submission: the sheet first, if it is in a batch."""
-    if isinstance(submission, BatchedUpdate) and submission.site not in rows:
-        return submission.sheet
-    return submission.commitment
+def blob_of(
+    submission: UpdateSubmitted, rows: Mapping[SiteId, RowVerdict], size_limit_bytes: int
+) -> Wanted:
+    """Name the blob that is needed next for a submission: the sheet first, if it is in a batch.
+
+    Args:
+        submission: A submission that is not refused.
+        rows: Verdicts on the rows whose sheets are here.
+        size_limit_bytes: Bound of an update.
+    """
+    return blobs_of(submission, rows, size_limit_bytes)[-1]
+
+
+def blobs_of(
+    submission: UpdateSubmitted, rows: Mapping[SiteId, RowVerdict], size_limit_bytes: int
+) -> list[Wanted]:
+    """Name what is known of the blobs of a submission: a batch's sheet, and the update."""
+    found = []
+    if isinstance(submission, BatchedUpdate):
+        size = sheet_size_bytes(submission.rows)
+        found.append(Wanted(submission.sheet, submission.sheet_locator, size))
+    if (locator := locator_of(submission, rows)) is not None:
+        found.append(Wanted(submission.commitment, locator, size_limit_bytes))
+    return found

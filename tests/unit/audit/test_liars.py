@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from fednet.audit import AuditReport, Severity
-from fednet.domain.identity import Commitment, RoundNumber, SiteId
+from fednet.domain import events as ev
+from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.record import CreditEntry, RoundRecord
 from tests.unit.audit.world import FORGED, World
 
@@ -261,6 +262,35 @@ def test_copied_update_earns_nothing_whoever_was_first(world: World, copier: int
     sites = {entry.site: entry for entry in report.rounds[0].sites}
     assert (sites[SiteId(copier)].verdict, sites[SiteId(copier)].reason) == ("invalid", "copied")
     assert sites[SiteId(2)].verdict == "included"
+
+
+@pytest.mark.parametrize("copier", [1, 3])
+def test_copier_who_names_another_place_hides_nobodys_update(world: World, copier: int) -> None:
+    for site in (1, 2, 3) if copier == 1 else (2, 3, 1):
+        world.submit(site, data=copied(world) if site == copier else None, weight=20)
+    world.logged[:] = [mislaid(event, SiteId(copier)) for event in world.logged]
+    world.close()
+    world.propose()
+    world.attest(1, 2, 3)
+    world.finalize()
+    report = world.audit()
+    assert report.verified
+    assert [(each.code, each.accused) for each in report.findings] == [("update-copied", copier)]
+    assert report.rounds[0].sites[1].verdict == "included"
+
+
+def copied(world: World) -> bytes:
+    """Give the bytes that site 2 submits."""
+    world.submit(2, weight=20)
+    world.logged.pop()
+    return world.updates[(RoundNumber(1), 1, SiteId(2))].read_bytes()
+
+
+def mislaid(event: ev.LedgerEvent, site: SiteId) -> ev.LedgerEvent:
+    """Say of a site's submission that it is where nothing is."""
+    if isinstance(event, ev.UpdateSubmitted) and event.site == site:
+        return replace(event, locator=Locator(b"\x01" * 32))
+    return event
 
 
 def test_submission_beyond_its_bound_is_named(world: World) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fednet.domain.identity import Digest, SiteId
+from fednet.domain.identity import Digest, Locator, SiteId
 from fednet.domain.ledger import Role, Standing
 from fednet.node import acts
 from fednet.node.decide import STAGGER_SECONDS, decide
@@ -15,13 +15,13 @@ from tests.unit.node.views import (
     Chain,
     attempt_key,
     closed_round,
-    commitment_of,
     fetching,
     make_plan,
     own,
     pledge_of,
     proposal_key,
     waits,
+    wanted_of,
 )
 
 AGREES = Vote(True, Digest(b"\x07" * 32))
@@ -230,8 +230,14 @@ def test_decide_fetches_although_it_sat_out() -> None:
 
 
 def test_decide_does_not_ask_twice_for_what_is_under_way() -> None:
-    view = closed_round().view(held=(2,), fetching={commitment_of(3)}, **own())
+    view = closed_round().view(held=(2,), **fetching(3), **own())
     assert "revealed" in waits(view)
+
+
+def test_decide_asks_at_the_place_that_each_site_names() -> None:
+    copied = wanted_of(3)._replace(locator=Locator(b"\x09" * 32))
+    view = closed_round().view(held=(2,), fetching={copied}, **own())
+    assert decide(view) == acts.Fetch(attempt_key(), (SiteId(3),))
 
 
 # Proposing: turns

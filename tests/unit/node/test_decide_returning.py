@@ -7,13 +7,22 @@ from typing import Any
 
 import pytest
 
-from fednet.domain.identity import Commitment, SiteId
+from fednet.domain.blobs import Wanted
+from fednet.domain.identity import SiteId
 from fednet.domain.ledger import Inclusion
 from fednet.node import acts
 from fednet.node.decide import decide
 from fednet.node.decide.returning import replay_pays
 from fednet.node.view import NodeView
-from tests.unit.node.views import Chain, attempt_key, commitment_of, own, proposal_key, waits
+from tests.unit.node.views import (
+    Chain,
+    attempt_key,
+    commitment_of,
+    own,
+    proposal_key,
+    waits,
+    wanted_of,
+)
 
 OTHERS = (SiteId(2), SiteId(3))
 NOBODY: frozenset[SiteId] = frozenset()
@@ -45,8 +54,8 @@ def back(chain: Chain, ground: int = 1, held: tuple[int, ...] = (), **facts: Any
     return replace(view, facts=replace(view.facts, held=bytes_here))
 
 
-def under_way(*rounds: int) -> set[Commitment]:
-    return {commitment_of(site, number) for number in rounds for site in OTHERS}
+def under_way(*rounds: int) -> set[Wanted]:
+    return {wanted_of(site, number) for number in rounds for site in OTHERS}
 
 
 def test_decide_asks_for_the_updates_of_every_missed_round() -> None:

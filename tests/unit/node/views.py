@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fednet.codec import update_size_limit_bytes
 from fednet.domain import events as ev
+from fednet.domain.blobs import Wanted
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
     Address,
@@ -262,4 +264,10 @@ def waits(view: NodeView) -> str:
 
 
 def fetching(*sites: int) -> dict[str, Any]:
-    return {"fetching": {commitment_of(site) for site in sites}}
+    return {"fetching": {wanted_of(site) for site in sites}}
+
+
+def wanted_of(site: int, round_number: int = 1) -> Wanted:
+    """Name the blob that a site submits in a round, where it says it is."""
+    commitment = commitment_of(site, round_number)
+    return Wanted(commitment, Locator(bytes(commitment)), update_size_limit_bytes(PLAN))
