@@ -16,6 +16,8 @@ from decimal import Decimal, InvalidOperation
 from fednet.errors import MalformedBlobError
 
 _MAX_DEPTH = 16
+_MOST_PLACES = 400
+"""Digits before or after the point that a number is written with; every float has fewer."""
 _PLAIN = frozenset({str, int, bool, type(None)})
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
@@ -66,14 +68,19 @@ def decimal_text(value: Decimal | int | str | float) -> str:
     A float is taken as the shortest decimal that reads back as itself.
 
     Raises:
-        ValueError: Not a finite number.
+        ValueError: Not a finite number, or one that is written with very many places:
+            a stranger's ``1E+999999999`` would fill the memory.
     """
     try:
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     except InvalidOperation:
-        raise ValueError(f"not a decimal number: {value!r}") from None
+        raise ValueError(f"not a decimal number: {str(value)[:40]!r}") from None
     if not number.is_finite():
-        raise ValueError(f"not a finite number: {value!r}")
+        raise ValueError(f"not a finite number: {str(value)[:40]!r}")
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if number.adjusted() > _MOST_PLACES or exponent < -_MOST_PLACES:
+        raise ValueError(f"not a number of at most {_MOST_PLACES} places: {str(value)[:40]!r}")
     text = format(number.normalize(), "f")
     return "0" if text in ("-0", "0") else text
 

@@ -132,6 +132,8 @@ class RoundRecord(_Part):
             sites = [entry.site for entry in getattr(record, name)]
             if sites != sorted(set(sites)):
                 raise MalformedBlobError(f"{name} are not sorted by site", subject=subject)
+        if record.to_bytes() != data:
+            raise MalformedBlobError("record leaves out fields that have defaults", subject=subject)
         return record
 
     @property

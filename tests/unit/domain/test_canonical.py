@@ -67,3 +67,17 @@ def test_decimal_text_has_one_form(value: float | str, text: str) -> None:
 def test_decimal_text_refuses_what_is_no_number(value: float | str) -> None:
     with pytest.raises(ValueError, match="not a"):
         canonical.decimal_text(value)
+
+
+BOMBS = ["1E+999999999", "1e9999999999999999", "-1E+401", "1E-999999999", "1." + "0" * 401]
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_decimal_text_never_writes_out_what_would_fill_the_memory(bomb: str) -> None:
+    with pytest.raises(ValueError, match="not a"):
+        canonical.decimal_text(bomb)
+
+
+@pytest.mark.parametrize("value", [1.7976931348623157e308, -5e-324])
+def test_decimal_text_writes_every_float(value: float) -> None:
+    assert float(canonical.decimal_text(value)) == value

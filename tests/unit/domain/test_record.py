@@ -83,6 +83,25 @@ def test_record_refuses_other_values(change: dict[str, object]) -> None:
         RoundRecord.from_bytes(data, "record")
 
 
+def without(*path: str | int) -> bytes:
+    """Write the record with one field left out that has a default."""
+    whole = RECORD.model_dump(mode="json")
+    part = whole
+    for key in path[:-1]:
+        part = part[key]
+    del part[path[-1]]
+    return canonical.encode(whole)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [("evaluation", "ends"), ("updates", 1, "metrics"), ("updates", 1, "staleness")],
+)
+def test_record_has_one_byte_form(path: tuple[str | int, ...]) -> None:
+    with pytest.raises(MalformedBlobError, match="leaves out"):
+        RoundRecord.from_bytes(without(*path), "record")
+
+
 def test_witness_differs_for_every_attestor_and_place() -> None:
     recomputed, record = Digest(b"\x09" * 32), Commitment(b"\x08" * 32)
     other = Place(PLACE.chain_id, PLACE.contract, PLACE.run, PLACE.round, 2)
@@ -107,7 +126,16 @@ def test_manifest_reads_back_from_its_metadata() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"site": "3"}, {"site": True}, {"round": -1}, {"run": 1 << 64}, {"salt": "zz"}, {"more": 1}],
+    [
+        {"site": "3"},
+        {"site": True},
+        {"round": -1},
+        {"run": 1 << 64},
+        {"salt": "zz"},
+        {"more": 1},
+        {"metrics": {"loss": "1E+999999999"}},
+        {"metrics": {"loss": "1E+99999999999"}},
+    ],
 )
 def test_manifest_refuses_other_values(change: dict[str, object]) -> None:
     manifest = Manifest(PLACE, SiteId(3), Commitment(b"\x05" * 32), 12, Digest(b"\x06" * 32))
