@@ -231,6 +231,13 @@ def _clusters(plan: Sections) -> str:
         return "clusters: a method and a count above 1 need each other"
     if section.count > 1 and plan.training.algorithm == "scaffold":
         return "clusters: scaffold has one control variate; use fedavg or fedprox"
+    rule = plan.aggregation
+    if section.count > 1 and rule.least_updates > 1 and rule.fallback == "fail":
+        return (
+            f"clusters: {rule.rule} with hostile = {rule.hostile} needs {rule.least_updates} "
+            "updates in every cluster, and a site that chose one alone would fail the round "
+            'for all; set aggregation.fallback = "median"'
+        )
     if section.form_round > 1 and section.method != "similarity":
         return 'clusters: form_round above 1 needs method = "similarity"'
     if section.form_round > plan.rounds:

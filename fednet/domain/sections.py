@@ -248,8 +248,9 @@ class ServerSection(Section):
     """Momentum of FedAvgM; beta 1 of the adaptive optimisers."""
     second_momentum: Real = Field(Decimal("0.99"), ge=0, lt=1)
     """Beta 2 of FedAdam and FedYogi."""
-    adaptivity: Real = Field(Decimal("0.001"), gt=0, le=1_000)
-    """Tau: added to the square root of the second moment."""
+    adaptivity: Real = Field(Decimal("0.001"), ge=Decimal("1e-12"), le=1_000)
+    """Tau: added to the square root of the second moment. Were it smaller, one site's tiny
+    values could lead to a state that is not finite, and so stop the run."""
 
 
 class PersonalSection(Section):

@@ -54,6 +54,8 @@ def test_plan_spelling_does_not_change_its_commitment() -> None:
         (MINIMAL + "[cohort]\nmaximum_sites = 2\ntarget_updates = 3\n", "target_updates"),
         (MINIMAL + "[update]\nminimum_examples = 9\nmaximum_examples = 8\n", "minimum_examples"),
         (MINIMAL + '[module]\nname = "other"\n', "module.name"),
+        (MINIMAL + '[training]\nlearning_rate = "1E-999999999"\n', "training.learning_rate"),
+        (MINIMAL + "[server]\nadaptivity = 1e-300\n", "server.adaptivity"),
         (MINIMAL + "[module]\ncommittee_sites = 3\n", "committee_sites"),
         (MINIMAL + '[module]\nname = "sampled"\ncommittee_sites = 3\n', "committee_sites"),
         (MINIMAL + '[module]\nname = "batched"\ncommittee_sites = 16\n', "committee_sites"),
@@ -83,6 +85,29 @@ def test_plan_names_the_field_that_is_wrong(text: str, field: str) -> None:
     with pytest.raises(PlanError) as caught:
         Plan.from_toml(text)
     assert field in str(caught.value)
+
+
+CLUSTERS = '[clusters]\nmethod = "{}"\ncount = 2\n[aggregation]\n'
+NEEDING_MANY = [
+    'rule = "krum"',
+    'rule = "multi-krum"',
+    'rule = "bulyan"',
+    'rule = "median"\nhostile = 1',
+    'rule = "trimmed-mean"\nhostile = 1',
+    'rule = "geometric-median"\nhostile = 1',
+    'rule = "centred-clipping"\nnorm = 1\nhostile = 1',
+]
+
+
+@pytest.mark.parametrize("method", ["ifca", "similarity"])
+@pytest.mark.parametrize("rule", NEEDING_MANY)
+def test_plan_lets_no_site_alone_in_a_cluster_stop_the_run(method: str, rule: str) -> None:
+    many = MINIMAL + "[cohort]\nminimum_updates = 7\nmaximum_sites = 9\ntarget_sites = 7\n"
+    stoppable = many + CLUSTERS.format(method) + rule + "\n"
+    with pytest.raises(PlanError, match='fallback = "median"'):
+        Plan.from_toml(stoppable)
+    Plan.from_toml(stoppable + 'fallback = "median"\n')
+    Plan.from_toml(many + f"[aggregation]\n{rule}\n")
 
 
 @pytest.mark.parametrize(
