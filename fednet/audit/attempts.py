@@ -23,7 +23,7 @@ from fednet.audit.proposals import (
     report_unavailable,
 )
 from fednet.audit.recomputation import Combined, Locate, combine, settle
-from fednet.audit.sheets import RowVerdict
+from fednet.audit.sheets import RowVerdict, SignerOf
 from fednet.codec import Reason, update_size_limit_bytes
 from fednet.domain.batches import BatchedUpdate
 from fednet.domain.events import RoundProposed, UpdateSubmitted
@@ -45,6 +45,7 @@ class Tools:
 
     evidence: Evidence
     locate: Locate
+    signer_of: SignerOf
     work_dir: Path
     """Folder of the audit's own, for recomputed states."""
     findings: Findings

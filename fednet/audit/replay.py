@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 
 from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.audit.accusing import withhold_accusations
-from fednet.audit.anchoring import check_checkpoints, check_operator
+from fednet.audit.anchoring import Anchoring, check_checkpoints, check_operator
 from fednet.audit.attempts import Tools, fetch_update
 from fednet.audit.batches import check_batches
 from fednet.audit.checks import FINALITY
 from fednet.audit.claims import check_claims
-from fednet.audit.cohorts import Key, walk_cohorts
+from fednet.audit.cohorts import walk_cohorts
 from fednet.audit.committees import check_committees
 from fednet.audit.deadlines import check_deadlines
 from fednet.audit.evidence import Evidence
@@ -35,7 +35,6 @@ from fednet.audit.proving import check_pins, check_proof
 from fednet.audit.report import AuditReport, Recalled, RoundResult, RoundVerdict
 from fednet.audit.rounds import RoundsAudit
 from fednet.audit.sampling import check_samples
-from fednet.audit.sheets import RowVerdict
 from fednet.audit.snapshot import Snapshot, take_snapshot
 from fednet.domain import events as ev
 from fednet.domain.blobs import BlobStore
@@ -47,6 +46,7 @@ from fednet.domain.checkpoint import (
 from fednet.domain.history import RoundHistory, RunHistory
 from fednet.domain.identity import Address, Digest, RoundNumber, RunId, SiteId
 from fednet.domain.ports import LedgerReader
+from fednet.domain.proofs import LogProof
 from fednet.errors import MalformedBlobError
 
 DEFAULT_FETCH_SECONDS = 30.0
@@ -109,16 +109,13 @@ def audit_run(
             tools = Tools(
                 evidence=evidence,
                 locate=store.locate,
+                signer_of=reader.signer_of,
                 work_dir=Path(name),
                 findings=findings,
                 threads=threads,
                 credits_contract=snapshot.deployment.credits,
             )
-            check_committees(snapshot, ground.plan, reader.signer_of, findings)
-            rows = check_batches(snapshot, history, evidence, reader.signer_of, findings)
-            rounds, recalled = _audit_rounds(
-                snapshot, history, ground, tools, progress, memory, rows
-            )
+            rounds, recalled = _audit_rounds(snapshot, history, ground, tools, progress, memory)
         proof = proving.result()
         pinned = check_pins(reader, snapshot, proof, pins or {}, proofs)
         shown = [*checkpoints, *announced_checkpoints(snapshot, evidence)]
@@ -127,8 +124,19 @@ def audit_run(
     _require_final(run, rounds, findings)
     findings.entries.extend(proofs.entries)
     withhold_accusations(findings)
+    return _report(snapshot, rounds, recalled, findings, anchoring, proof)
+
+
+def _report(
+    snapshot: Snapshot,
+    rounds: Sequence[RoundResult],
+    recalled: Sequence[Recalled],
+    findings: Findings,
+    anchoring: Anchoring,
+    proof: LogProof,
+) -> AuditReport:
     return AuditReport(
-        run=run,
+        run=snapshot.run_id,
         chain_id=snapshot.deployment.chain_id,
         contract=snapshot.run.module,
         head=snapshot.head,
@@ -230,9 +238,10 @@ def _audit_rounds(
     tools: Tools,
     progress: Progress | None,
     memory: AuditMemory | None,
-    rows: Mapping[Key, Mapping[SiteId, RowVerdict]],
 ) -> tuple[list[RoundResult], list[Recalled]]:
     plan, findings = ground.plan, tools.findings
+    check_committees(snapshot, plan, tools.signer_of, findings)
+    rows = check_batches(snapshot, history, tools.evidence, tools.signer_of, findings)
     check_consents(snapshot, plan, findings)
     cohorts = walk_cohorts(snapshot.run_events, plan, findings)
     check_deadlines(snapshot, plan, cohorts, findings)

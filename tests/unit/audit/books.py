@@ -18,7 +18,10 @@ from fednet.domain.identity import (
     ZERO_DIGEST,
     Address,
     Commitment,
+    DatasetId,
     Digest,
+    GrantId,
+    Locator,
     RoundNumber,
     RunId,
     SiteId,
@@ -53,6 +56,7 @@ DEPLOYMENT = Deployment(
     CHAIN_ID, ZERO_DIGEST, 1, REGISTRY, ACCESS, RUNS, CREDITS, Modules(MODULE, BATCHED, SAMPLED), ()
 )
 BEGUN = 1_000_000
+EXPIRY = 10_000_000
 
 
 @cache
@@ -99,6 +103,47 @@ class Books:
             event = kind(log, **fields)
             self.events_seen.append(event)
         return event
+
+    def admit(self, site: SiteId) -> None:
+        self.emit(
+            ev.SiteApplied,
+            site=site,
+            account=Address(account_of(site).address),
+            name=f"site {site}",
+            metadata=Commitment(ZERO_DIGEST),
+            encryption_key=ZERO_DIGEST,
+            store_address="",
+        )
+        roles = Role.SITE | Role.AGGREGATOR
+        self.emit(ev.SiteAdmitted, site=site, operator=RESEARCHER, roles=roles, allowance=0)
+
+    def grant(self, site: SiteId) -> None:
+        dataset, grant, nothing = DatasetId(site), GrantId(site), Commitment(ZERO_DIGEST)
+        self.emit(
+            ev.DatasetRegistered,
+            dataset=dataset,
+            site=site,
+            description=nothing,
+            data=nothing,
+            examples=1000,
+        )
+        self.emit(
+            ev.AccessRequested,
+            grant=grant,
+            dataset=dataset,
+            researcher=RESEARCHER,
+            purpose=nothing,
+            purpose_locator=Locator(ZERO_DIGEST),
+        )
+        self.emit(
+            ev.AccessGranted,
+            grant=grant,
+            dataset=dataset,
+            site=site,
+            terms=nothing,
+            terms_locator=Locator(ZERO_DIGEST),
+            expiry=EXPIRY,
+        )
 
     def submissions(self) -> list[ev.UpdateSubmitted]:
         return [

@@ -21,17 +21,14 @@ from fednet.credits import settlement_hash
 from fednet.domain import events as ev
 from fednet.domain.checkpoint import SignedCheckpoint
 from fednet.domain.identity import (
-    ZERO_DIGEST,
     Address,
     Commitment,
-    DatasetId,
     Digest,
     GrantId,
-    Locator,
     RoundNumber,
     SiteId,
 )
-from fednet.domain.ledger import CreditAccount, Role, Settlement
+from fednet.domain.ledger import CreditAccount, Settlement
 from fednet.domain.plan import Plan
 from fednet.domain.record import RoundRecord
 from fednet.domain.sections import CohortSection, ModelSection, TaskSection
@@ -40,14 +37,13 @@ from fednet.domain.update import Manifest, Place
 from tests.unit.audit.books import (
     CHAIN_ID,
     CREDITS,
+    EXPIRY,
     MODULE,
     RESEARCHER,
     RUN,
     Books,
-    account_of,
 )
 
-EXPIRY = 10_000_000
 SHAPES = {"bias": (), "weights": (5, 3)}
 FORGED = Digest(bytes([0xEE]) * 32)
 
@@ -345,9 +341,9 @@ class World(Books):
         self.previous_record = self.plan.commitment
         self.emit(ev.ModuleApproved, module=MODULE, operator=RESEARCHER)
         for site in self.sites:
-            self._admit(site)
+            self.admit(site)
         for site in self.sites:
-            self._grant(site)
+            self.grant(site)
         self.opened = self.emit(
             ev.RunOpened,
             run=RUN,
@@ -369,44 +365,3 @@ class World(Books):
                 maximum_examples=1000,
                 expiry=EXPIRY,
             )
-
-    def _admit(self, site: SiteId) -> None:
-        self.emit(
-            ev.SiteApplied,
-            site=site,
-            account=Address(account_of(site).address),
-            name=f"site {site}",
-            metadata=Commitment(ZERO_DIGEST),
-            encryption_key=ZERO_DIGEST,
-            store_address="",
-        )
-        roles = Role.SITE | Role.AGGREGATOR
-        self.emit(ev.SiteAdmitted, site=site, operator=RESEARCHER, roles=roles, allowance=0)
-
-    def _grant(self, site: SiteId) -> None:
-        dataset, grant, nothing = DatasetId(site), GrantId(site), Commitment(ZERO_DIGEST)
-        self.emit(
-            ev.DatasetRegistered,
-            dataset=dataset,
-            site=site,
-            description=nothing,
-            data=nothing,
-            examples=1000,
-        )
-        self.emit(
-            ev.AccessRequested,
-            grant=grant,
-            dataset=dataset,
-            researcher=RESEARCHER,
-            purpose=nothing,
-            purpose_locator=Locator(ZERO_DIGEST),
-        )
-        self.emit(
-            ev.AccessGranted,
-            grant=grant,
-            dataset=dataset,
-            site=site,
-            terms=nothing,
-            terms_locator=Locator(ZERO_DIGEST),
-            expiry=EXPIRY,
-        )
