@@ -81,7 +81,7 @@ def simulate(
         found["median"].series
 
     Each site has an account and acts through the code of a real node. The task runs in
-    this process, without walls, and torch is held to one thread from then on.
+    processes that all sites share.
 
     Args:
         task: Built-in name, or one's own (``file.py:Class``), which needs `data`.

@@ -16,35 +16,38 @@ from typing import Any
 import click
 
 import fednet
-from fednet.cli.access import access
 from fednet.cli.app import App
-from fednet.cli.audit import audit
-from fednet.cli.chain import chain
-from fednet.cli.checkpoint import checkpoint
-from fednet.cli.dataset import dataset
-from fednet.cli.deploy import deploy
-from fednet.cli.doctor import doctor
-from fednet.cli.explorer import explorer
-from fednet.cli.exporting import crate, prov
-from fednet.cli.keys import keys
-from fednet.cli.ledger import ledger
-from fednet.cli.model import model
-from fednet.cli.node import node
-from fednet.cli.plan import plan
+from fednet.cli.later import LaterGroup
 from fednet.cli.remedies import remedy_of
-from fednet.cli.report import report
-from fednet.cli.rewards import rewards
-from fednet.cli.run import run
-from fednet.cli.simulate import simulate
-from fednet.cli.site import site
-from fednet.cli.store import store
 from fednet.errors import FednetError
 
 EXIT_INTERNAL = 1
 EXIT_INTERRUPTED = 130
+_COMMANDS = (
+    "access",
+    "audit",
+    "chain",
+    "checkpoint",
+    "dataset",
+    "deploy",
+    "doctor",
+    "explorer",
+    "keys",
+    "ledger",
+    "model",
+    "node",
+    "plan",
+    "report",
+    "rewards",
+    "run",
+    "simulate",
+    "site",
+    "store",
+)
+"""Each stands in a module of its name."""
 
 
-class _Root(click.Group):
+class _Root(LaterGroup):
     """The root command, which turns whatever goes wrong into one line."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
@@ -84,6 +87,7 @@ def _report(exc: Exception, verbose: bool) -> int:
 
 @click.group(
     cls=_Root,
+    later={name: name for name in _COMMANDS},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog="A new institution starts with: fednet node join INVITATION",
 )
@@ -105,30 +109,3 @@ def main(ctx: click.Context, home: Path, verbose: bool) -> None:
     Every reading command has --json. `fednet doctor` finds what is amiss.
     """
     ctx.obj = App(home=home.expanduser().absolute(), verbose=verbose)
-
-
-for _command in (
-    chain,
-    deploy,
-    keys,
-    site,
-    dataset,
-    access,
-    plan,
-    run,
-    node,
-    store,
-    ledger,
-    audit,
-    report,
-    model,
-    checkpoint,
-    rewards,
-    simulate,
-    explorer,
-    doctor,
-):
-    main.add_command(_command)
-
-for _export in (prov, crate):
-    ledger.add_command(_export)

@@ -19,17 +19,20 @@ from fednet.cli import (
 )
 from fednet.cli.access import show_access
 from fednet.cli.app import App, example, json_option, pass_app
+from fednet.cli.later import LaterGroup
 from fednet.cli.measuring import Records
 from fednet.cli.run import show_runs
 from fednet.cli.site import show_sites
 
 
 @click.group(
+    cls=LaterGroup,
+    later={"prov": "exporting", "crate": "exporting"},
     epilog=example(
         "",
         "fednet ledger runs",
         "fednet ledger updates 1 --json",
-    )
+    ),
 )
 def ledger() -> None:
     """What the chain says, for anybody; needs no key."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import Any
 
 from fednet.airlock import Airlock
 from fednet.cli import home, plans, wiring
@@ -23,23 +26,26 @@ from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray, Layout, decode_tensors, encode_tensors
 from fednet.domain.update import STATE_METADATA
-from fednet.errors import SettingsError
-from fednet.learning import derive_seed, find_task, naming, partition
+from fednet.errors import FednetError, SettingsError
+from fednet.learning import Limits, Trainer, derive_seed, find_task, hostile, naming, partition
 from fednet.learning.source import TaskSource
 from fednet.learning.tasks import BUILT_IN
+from fednet.learning.visit import Visit
+from fednet.learning.walls.report import WALL_NAMES
 from fednet.node.ports import TrainerPort
 from fednet.simulation import Crowd, Member, Rehearsal, Scenario, VirtualData, rehearse
 from fednet.simulation.engine import Watch
-
-if TYPE_CHECKING:
-    from fednet.learning.inprocess import InProcessTrainer
-    from fednet.learning.task import Task
 
 Corrupt = Callable[[Member, TrainerPort], tuple[TrainerPort, Airlock]]
 """Gives a site its trainer and airlock: the honest ones, or those of a liar."""
 
 _FUNDS_WEI = 10**24
-_THREADS = 8
+_THREADS = 2
+"""One acts while the other waits for the task; more would only take turns."""
+_VISITS = max(1, min(4, (os.cpu_count() or 1) - 1))
+"""Processes in which the task works."""
+_LIMITS = Limits(memory_bytes=1 << 40, cpu_seconds=1 << 30)
+"""The task is one's own, and so is the machine."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is made for us alone
 
 
@@ -93,33 +99,32 @@ def staged(
             subject=task,
             expected=" or ".join(BUILT_IN),
         )
-    from fednet.ledger.convoy import Convoy
-    from fednet.ledger.deployment import write_deployment
-    from fednet.ledger.ephemeral import found_network, new_writer
-
     with ExitStack() as stack:
         app = App(keep or Path(stack.enter_context(_scratch())))
         _require_empty(app.home)
-        pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
-        say("starting a chain and a store")
-        opening = pool.submit(_open_store, app)
-        stack.callback(lambda: opening.result().close())
         folder = app.home / "data"
         if own is None:
-            dealing = pool.submit(Tasks.deal, scenario, task, folder)
+            tasks = stack.enter_context(Tasks.deal(scenario, task, folder))
         else:
-            held = stack.enter_context(_imported(task))
-            dealing = pool.submit(Tasks.given, scenario, task, *held, own, folder)
+            tasks = stack.enter_context(Tasks.given(scenario, task, own, folder))
+        say("starting a chain and a store")
+        pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
+        opening = pool.submit(_open_store, app)
+        stack.callback(lambda: opening.result().close())
         chain = wiring.local_chain(app, "anvil", 0)
         stack.callback(chain.stop)
         app.update({"chain": {"url": chain.start(), "engine": "anvil"}})
+        # Imported here, while all of these come up.
+        from fednet.ledger.convoy import Convoy
+        from fednet.ledger.deployment import write_deployment
+        from fednet.ledger.ephemeral import found_network, new_writer
+
         say("deploying the contracts")
         url = app.settings().chain.url
         reader, operator = found_network(url, lambda to: chain.fund(to, _FUNDS_WEI))
         stack.callback(reader.close)
         write_deployment(app.path(app.settings().chain.deployment), reader.deployment)
         crowd = Crowd(reader, operator, lambda: new_writer(reader), Convoy(reader))
-        tasks = dealing.result()
         say(f"{scenario.sites} sites join")
         crowd.join(tasks.records)
         yield Stage(app, scenario, reader, operator, opening.result(), crowd, tasks, pool)
@@ -155,85 +160,69 @@ def play(stage: Stage, raw: Mapping[str, Any], corrupt: Corrupt, watch: Watch) -
 
 
 class Tasks:
-    """One task in this process, and its records dealt to the sites."""
+    """One task at work for all sites, and its records dealt to them.
+
+    It works in processes of its own, as it would at a site, only that the sites
+    share them; behind walls where this machine has walls.
+    """
 
     def __init__(
-        self,
-        source: TaskSource,
-        name: str,
-        task: Task,
-        records: Sequence[VirtualData],
-        held_out: Path,
+        self, source: TaskSource, name: str, paths: Sequence[Path], held_out: Path
     ) -> None:
-        self._source = source
         self._name = name
-        self._task = task
-        self.records = records
-        self._maker = self._open(None, held_out)
+        datasets = {str(path): path for path in (*paths, held_out)}
+        self._visits = [
+            Visit(source, datasets, _LIMITS, WALL_NAMES) for _ in range(min(_VISITS, len(paths)))
+        ]
+        self._turns = dict(zip(paths, itertools.cycle(self._visits), strict=False))
+        self._maker = Trainer.joining(self._visits[0], held_out=str(held_out))
+        self.records: tuple[VirtualData, ...] = ()
 
     @classmethod
-    def deal(cls, scenario: Scenario, name: str, folder: Path) -> Tasks:
+    @contextmanager
+    def deal(cls, scenario: Scenario, name: str, folder: Path) -> Iterator[Tasks]:
         """Deal the records that ship with a task."""
-        from fednet.learning import baseline, hostile, training
-
-        training.make_deterministic()
         kind = scenario.partition
         if kind.kind == "iid":
             split = partition.even(name, scenario.sites, scenario.seed)
         else:
             split = partition.dirichlet(name, scenario.sites, kind.alpha, scenario.seed)
-        attack, honest = scenario.attack, scenario.sites
-        deed = hostile.ATTACKS[attack.name if attack else "none"]
-        honest -= attack.count if attack else 0
+        deed, honest = _deed(scenario)
         if deed.flips_labels:
             split = partition.with_flipped_labels(split, name, range(honest, scenario.sites))
         paths, held_out = split.write(folder)
-        records = [
-            VirtualData(path, len(lines) * (deed.claimed if number >= honest else 1))
-            for number, (path, lines) in enumerate(zip(paths, split.sites, strict=True))
-        ]
-        return cls(find_task(name), name, baseline.built_in_task(name), records, held_out)
+        with cls(find_task(name), name, paths, held_out)._begun() as tasks:
+            tasks.records = _claimed(scenario, paths, [len(lines) for lines in split.sites])
+            yield tasks
 
     @classmethod
-    def given(
-        cls,
-        scenario: Scenario,
-        name: str,
-        source: TaskSource,
-        task: Task,
-        own: OwnRecords,
-        folder: Path,
-    ) -> Tasks:
+    @contextmanager
+    def given(cls, scenario: Scenario, name: str, own: OwnRecords, folder: Path) -> Iterator[Tasks]:
         """Take records of one's own; only links to them are made.
 
         Raises:
             DataError: The task cannot read them.
             SettingsError: An attack would have to change them.
         """
-        from fednet.learning import hostile, training
-
-        training.make_deterministic()
-        attack, honest = scenario.attack, scenario.sites
-        deed = hostile.ATTACKS[attack.name if attack else "none"]
-        honest -= attack.count if attack else 0
-        if deed.flips_labels:
+        if _deed(scenario)[0].flips_labels:
             raise SettingsError(
                 "this attack changes records, and these are your own",
-                subject=attack.name if attack else "",
+                subject=scenario.attack.name if scenario.attack else "",
                 hint="give the hostile sites files with changed labels, and no attack",
             )
         folder.mkdir(parents=True, exist_ok=True)
-        records = []
-        for number, path in enumerate(own.sites):
-            link = folder / f"site-{number + 1}{'' if path.is_dir() else path.suffix}"
-            link.symlink_to(path.absolute())
-            claimed = deed.claimed if number >= honest else 1
-            records.append(VirtualData(link, len(task.load(link)) * claimed))
-        return cls(source, name, task, records, own.held_out)
+        paths = []
+        for number, path in enumerate(own.sites, start=1):
+            paths.append(folder / f"site-{number}{'' if path.is_dir() else path.suffix}")
+            paths[-1].symlink_to(path.absolute())
+        with cls(find_task(name), name, paths, own.held_out)._begun() as tasks:
+            examples = [tasks._trainer(path).inspect().examples for path in paths]
+            tasks.records = _claimed(scenario, paths, examples)
+            yield tasks
 
     def trainer(self, member: Member) -> TrainerPort:
         """Make a site's trainer."""
-        return SiteTrainer(lambda _: self._open(member.records.path, None), "")
+        return SiteTrainer(lambda _: self._trainer(member.records.path), "")
 
     def judge(self, plan: Plan, path: Path) -> Mapping[str, float]:
         """Judge a state on the held-out records; of several clusters, the best one."""
@@ -246,7 +235,7 @@ class Tasks:
 
     def complete(self, raw: Mapping[str, Any], folder: Path) -> PlanFile:
         """Make the initial state, and the plan that names it."""
-        described = {"task": {"source": self._name, "digest": str(self._source.digest)}}
+        described = {"task": {"source": self._name, "digest": str(self._maker.digest)}}
         blank = {"model": {"commitment": "0" * 64, "size_bytes": 1}}
         possible = Plan.validated({**raw, **described, **blank}, "plan")
         models = [self._initial(possible, number) for number in range(possible.clusters.count)]
@@ -264,19 +253,43 @@ class Tasks:
         seed = plan.training.seed
         return self._maker.initial_model(derive_seed(seed, "cluster", number) if number else seed)
 
-    def _open(self, dataset: Path | None, held_out: Path | None) -> InProcessTrainer:
-        from fednet.learning.inprocess import InProcessTrainer
+    @contextmanager
+    def _begun(self) -> Iterator[Tasks]:
+        """Let every process start while others do something else."""
+        with ExitStack() as stack:
+            for visit in self._visits:
+                stack.callback(visit.close)
+                starting = Thread(target=_try_to_start, args=(visit,), daemon=True)
+                starting.start()
+                stack.callback(starting.join)
+            yield self
 
-        return InProcessTrainer(self._source, self._task, dataset, held_out=held_out)
+    def _trainer(self, path: Path) -> Trainer:
+        return Trainer.joining(self._turns[path], str(path))
 
 
-@contextmanager
-def _imported(name: str) -> Iterator[tuple[TaskSource, Task]]:
-    from fednet.learning.inprocess import imported
+def _deed(scenario: Scenario) -> tuple[hostile.Attack, int]:
+    """Return what hostile sites do, and how many sites are honest."""
+    attack = scenario.attack
+    deed = hostile.ATTACKS[attack.name if attack else "none"]
+    return deed, scenario.sites - (attack.count if attack else 0)
 
-    source = find_task(name)
-    with imported(source) as task:
-        yield source, task
+
+def _claimed(
+    scenario: Scenario, paths: Sequence[Path], examples: Sequence[int]
+) -> tuple[VirtualData, ...]:
+    """Say of each site's records how many there are; hostile sites may say more."""
+    deed, honest = _deed(scenario)
+    return tuple(
+        VirtualData(path, count * (deed.claimed if number >= honest else 1))
+        for number, (path, count) in enumerate(zip(paths, examples, strict=True))
+    )
+
+
+def _try_to_start(visit: Visit) -> None:
+    """Start a visit early; what is in the way is found again, and told, by the first request."""
+    with suppress(FednetError):
+        visit.start()
 
 
 def _open(stage: Stage, file: PlanFile) -> RunOpened:

@@ -78,7 +78,7 @@ class RawFile:
         return self.layout.element_count
 
     @property
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> Mapping[str, object]:
         """Return what the file says of its tensors, unchecked."""
         return self.header.metadata
 

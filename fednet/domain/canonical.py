@@ -19,6 +19,7 @@ _MAX_DEPTH = 16
 _MOST_PLACES = 400
 """Digits before or after the point that a number is written with; every float has fewer."""
 _PLAIN = frozenset({str, int, bool, type(None)})
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -29,8 +30,7 @@ def encode(value: object) -> bytes:
         TypeError: The value holds something else, a float for example.
     """
     _check(value, 0)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8")
+    return _ENCODER.encode(value).encode("utf-8")
 
 
 def decode(data: bytes, subject: str) -> object:
@@ -39,12 +39,16 @@ def decode(data: bytes, subject: str) -> object:
     Raises:
         MalformedBlobError: Not JSON, or not in canonical form.
     """
-    _refuse_deep(data, subject)
+    is_flat = data.count(b"[") + data.count(b"{") <= _MAX_DEPTH
+    if not is_flat:
+        _refuse_deep(data, subject)
     try:
         value: object = json.loads(
             data.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse
         )
-        canonical = encode(value) == data
+        if not is_flat:
+            _check(value, 0)
+        canonical = _ENCODER.encode(value).encode("utf-8") == data
     except (ValueError, TypeError, RecursionError) as exc:
         raise MalformedBlobError(
             "not canonical JSON", subject=subject, actual=str(exc)[:120]
@@ -104,8 +108,6 @@ def _check(value: object, depth: int) -> None:
 
 def _refuse_deep(data: bytes, subject: str) -> None:
     """Raise if values are nested too deeply, before a parser that recurses sees them."""
-    if data.count(b"[") + data.count(b"{") <= _MAX_DEPTH:
-        return
     depth = 0
     for found in _STRUCTURE.finditer(data):
         sign = found.group()

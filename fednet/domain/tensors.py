@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -30,6 +31,7 @@ DTYPE_SIZES_BYTES = {FLOAT32: ELEMENT_SIZE_BYTES, "BF16": 2, "I8": 1, "U8": 1}
 """Dtypes by their names in a safetensors header."""
 MAX_HEADER_SIZE_BYTES = 1 << 20
 LENGTH_SIZE_BYTES = 8
+_REMEMBERED_SIZE_BYTES = 1 << 13
 _MAX_DIMENSIONS = 8
 _MAX_NAME_LENGTH = 256
 _METADATA_KEY = "fednet"
@@ -82,7 +84,7 @@ class TensorHeader:
     """What stands before the data of a file."""
 
     layout: Layout
-    metadata: dict[str, object]
+    metadata: Mapping[str, object]
     """What fednet says about the tensors: the manifest of an update, for example."""
     data_offset: int
     """Bytes before the first element."""
@@ -161,13 +163,31 @@ def parse_header(
     size = header_size_bytes(head, subject)
     if len(head) < size or total_size_bytes < size:
         raise MalformedBlobError("truncated inside its header", subject=subject)
+    if size > _REMEMBERED_SIZE_BYTES:
+        return _parse(head[:size], total_size_bytes, subject, dtypes)
+    try:
+        return _parse_once(head[:size], total_size_bytes, dtypes)
+    except MalformedBlobError:
+        return _parse(head[:size], total_size_bytes, subject, dtypes)
+
+
+@lru_cache(maxsize=256)
+def _parse_once(head: bytes, total_size_bytes: int, dtypes: frozenset[str]) -> TensorHeader:
+    """Parse a header that is likely to come again: every file of a round has the same layout."""
+    return _parse(head, total_size_bytes, "", dtypes)
+
+
+def _parse(
+    head: bytes, total_size_bytes: int, subject: str, dtypes: frozenset[str]
+) -> TensorHeader:
+    size = len(head)
     raw = canonical.decode_object(head[LENGTH_SIZE_BYTES:size].rstrip(b" "), subject)
     metadata = _parse_metadata(raw.pop("__metadata__", None), subject)
     layout = Layout(tuple(_parse_spec(name, raw[name], subject, dtypes) for name in sorted(raw)))
     if not layout.tensors:
         raise MalformedBlobError("holds no tensor", subject=subject)
     header = TensorHeader(layout, metadata, size)
-    if encode_header(layout, metadata) != head[:size]:
+    if encode_header(layout, metadata) != head:
         raise MalformedBlobError("header is not in canonical form", subject=subject)
     if header.file_size_bytes != total_size_bytes:
         raise MalformedBlobError(
@@ -179,7 +199,7 @@ def parse_header(
     return header
 
 
-def decode_tensors(data: bytes, subject: str) -> tuple[dict[str, FloatArray], dict[str, object]]:
+def decode_tensors(data: bytes, subject: str) -> tuple[dict[str, FloatArray], Mapping[str, object]]:
     """Read a complete canonical file into read-only arrays and its metadata.
 
     Raises:

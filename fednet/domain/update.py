@@ -53,7 +53,7 @@ class UpdateFile(Protocol):
         ...
 
     @property
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> Mapping[str, object]:
         """Return the manifest as it stands in the bytes, unchecked."""
         ...
 
@@ -138,7 +138,7 @@ class Manifest:
         }
 
     @classmethod
-    def from_metadata(cls, raw: dict[str, object], subject: str) -> Self:
+    def from_metadata(cls, raw: Mapping[str, object], subject: str) -> Self:
         """Read a manifest out of an update's metadata.
 
         Raises:

@@ -9,6 +9,7 @@ while it works this side watches its memory, threads and scratch folder.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -52,6 +53,7 @@ class Sandbox:
         self._log: IO[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._next_watch = 0.0
+        self._received = bytearray()
         self.walls: tuple[Wall, ...] = ()
 
     @property
@@ -86,6 +88,8 @@ class Sandbox:
             )
             for descriptor in self._pipes():
                 os.set_blocking(descriptor, False)
+                with suppress(OSError):  # above what this user may take, it stays as it is
+                    fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _CHUNK_BYTES)
             report, _ = self.exchange(self._opening(theirs), b"", self._limits.start_seconds)
             self.walls = _read_walls(report)
             require_walls(self.walls, self._without_walls)
@@ -109,8 +113,8 @@ class Sandbox:
         deadline = time.monotonic() + seconds
         self._next_watch = 0.0
         try:
-            for part in wire.pack(message, payload):
-                self._send(part, deadline)
+            self._received.clear()
+            self._send(b"".join(wire.pack(message, payload)), deadline)
             head = self._receive(wire.LENGTHS_SIZE_BYTES, deadline)
             lengths = wire.unpack_lengths(head, self._limits.tensors_bytes)
             text = self._receive(lengths[0], deadline)
@@ -177,17 +181,20 @@ class Sandbox:
                 raise self._ended() from None
 
     def _receive(self, size: int, deadline: float) -> bytes:
-        descriptor, data = self._pipes()[1], bytearray()
+        """Take the next bytes; what came with them waits for the next call."""
+        descriptor, data = self._pipes()[1], self._received
         while len(data) < size:
             self._wait(descriptor, select.POLLIN, deadline)
             try:
-                chunk = os.read(descriptor, min(_CHUNK_BYTES, size - len(data)))
+                chunk = os.read(descriptor, _CHUNK_BYTES)
             except BlockingIOError:
                 continue
             if not chunk:
                 raise self._ended()
             data += chunk
-        return bytes(data)
+        taken = bytes(memoryview(data)[:size])
+        del data[:size]
+        return taken
 
     def _wait(self, descriptor: int, event: int, deadline: float) -> None:
         poller = select.poll()

@@ -86,7 +86,7 @@ class Service:
             return actions[request["do"]](request, arrays)
 
     def _inspect(self, request: wire.Message, arrays: Arrays) -> _Answer:
-        data = self._data("private")
+        data = self._data(str(request["dataset"]))
         labels = data.labels
         counts: dict[str, int] = {}
         if labels.dtype in (torch.int64, torch.int32, torch.uint8, torch.bool) and labels.ndim == 1:
@@ -112,7 +112,7 @@ class Service:
             metric=str(request["metric"]),
         )
         base = groups.take(arrays, groups.MODEL)
-        data, seed = self._data("private"), wire.count(request, "seed")
+        data, seed = self._data(str(request["dataset"])), wire.count(request, "seed")
         result = local.work(self._task, data, base, settings, seed, terms)
         message: wire.Message = {
             "examples": result.examples,
@@ -135,7 +135,8 @@ class Service:
             personal=wire.texts(request, "personal"), kept=groups.take(arrays, groups.KEPT)
         )
         base = groups.take(arrays, groups.MODEL)
-        found = choosing.mean_loss(self._task, self._data("private"), base, settings, terms)
+        data = self._data(str(request["dataset"]))
+        found = choosing.mean_loss(self._task, data, base, settings, terms)
         return {"loss": wire.real_text(found, "loss")}, {}
 
     def _evaluate(self, request: wire.Message, arrays: Arrays) -> _Answer:

@@ -93,8 +93,7 @@ def _paths(opening: wire.Message, key: str) -> tuple[Path, ...]:
 
 
 def _reply(replies: BinaryIO, message: wire.Message, payload: bytes = b"") -> None:
-    for part in wire.pack(message, payload):
-        replies.write(part)
+    replies.write(b"".join(wire.pack(message, payload)))
     replies.flush()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from eth_account.signers.local import LocalAccount
@@ -28,6 +29,7 @@ NOT_SENT = Receipt(Digest(bytes(32)), 0, 0, 0)
 """What an act gives that waits to be sent."""
 _AT_ONCE = 250
 _PAUSE_SECONDS = 0.01
+_STALLED_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ class Convoy:
 
     def _receipts(self, transactions: Sequence[str]) -> list[Json]:
         found: dict[str, Json] = {}
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        moved = time.monotonic()
+        deadline = moved + DEADLINE_SECONDS
         while missing := [name for name in transactions if name not in found]:
             wanted = missing[:_AT_ONCE]
             answers = self._ask(*(("eth_getTransactionReceipt", name) for name in wanted))
@@ -123,6 +126,7 @@ class Convoy:
             }
             found |= known
             if known:
+                moved = time.monotonic()
                 continue
             if time.monotonic() > deadline:
                 raise LedgerUnavailableError(
@@ -130,8 +134,16 @@ class Convoy:
                     subject=f"{len(missing)} of {len(transactions)}",
                     expected=f"within {DEADLINE_SECONDS:g} s",
                 )
+            if time.monotonic() - moved > _STALLED_SECONDS:
+                self._ask_for_a_block()
+                moved = time.monotonic()
             time.sleep(_PAUSE_SECONDS)
         return [found[name] for name in transactions]
+
+    def _ask_for_a_block(self) -> None:
+        """Have a chain that mines on demand go on: Anvil leaves what a full block left over."""
+        with suppress(RpcRefusedError):  # a chain that mines by itself knows no such call
+            self._rpc.call("evm_mine")
 
     def _ask(self, *calls: tuple[Json, ...]) -> list[Json]:
         try:

@@ -54,6 +54,8 @@ class Keepsakes:
 
     def latest(self, history: RunHistory, before: RoundNumber) -> Kept:
         """Return what the site's last included update left here, earlier than a round."""
+        if not self._folder.is_dir():
+            return Kept()
         found = self._counting(history, before)
         return self._read(*found) if found else Kept()
 
@@ -127,6 +129,8 @@ class Keepsakes:
 
     def _tidy(self, key: AttemptKey, history: RunHistory) -> None:
         """Remove what can no longer count: what is older than the attempt that does."""
+        if not self._folder.is_dir():
+            return
         found = self._counting(history, key.round)
         for path in self._folder.glob("*.safetensors"):
             named = _NAME.fullmatch(path.name)

@@ -46,6 +46,7 @@ class Workshop:
         self._combined: dict[tuple[AttemptKey, frozenset[SiteId]], Combined] = {}
         self._settled: dict[tuple[ProposalKey, SiteId], tuple[Combined, Recomputed]] = {}
         self._combining = Lock()
+        self._tidied: tuple[RoundNumber, frozenset[Commitment]] | None = None
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -153,6 +154,9 @@ class Workshop:
             current: Round that runs now; it and the one before stay.
             keep: States that stay although they are older.
         """
+        if self._tidied == (current, keep):  # by another site of this process
+            return
+        self._tidied = current, keep
         oldest = current - 1
         self._previous = {at: item for at, item in self._previous.items() if at >= oldest}
         self._agreed = {at: item for at, item in self._agreed.items() if at.round >= oldest}

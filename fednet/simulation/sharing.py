@@ -29,18 +29,27 @@ class SharedStore:
         self._store = store
         self._kept: set[Locator] = set()
         self._here: dict[Locator, Path] = {}
+        self._located: dict[tuple[Path, int, int, int], Locator] = {}
         self._waiting: dict[Locator, Path] = {}
         self._lock = Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self._sending: Future[None] | None = None
 
     def locate(self, path: Path) -> Locator:
-        """Compute the locator that `publish` will return."""
-        return self._store.locate(path)
+        """Compute the locator that `publish` will return; once for each file."""
+        try:
+            found = path.stat()
+        except OSError:
+            return self._store.locate(path)  # which says what is wrong
+        version = (path, found.st_ino, found.st_mtime_ns, found.st_size)
+        locator = self._located.get(version)
+        if locator is None:
+            locator = self._located[version] = self._store.locate(path)
+        return locator
 
     def publish(self, path: Path) -> Locator:
         """Have a file served with the next `flush`, unless it is served already."""
-        locator = self._store.locate(path)
+        locator = self.locate(path)
         with self._lock:
             if locator not in self._kept:
                 self._kept.add(locator)

@@ -12,7 +12,7 @@ from fednet.ledger.convoy import NOT_SENT, Convoy
 from fednet.ledger.writer import Web3Writer
 from tests.chain_fixtures import ChainWorld
 
-SITES = 40
+SITES = 250
 """More than fit into one block of Anvil's, by the gas that they may use."""
 
 

@@ -14,7 +14,7 @@ from fednet.learning import Trainer
 
 trainer = Trainer(sys.argv[1], Path(sys.argv[2]), folder=Path(sys.argv[3]))
 trainer.start()
-print(trainer._sandbox._process.pid, flush=True)
+print(trainer._visit._sandbox._process.pid, flush=True)
 trainer.inspect()
 """
 

@@ -42,8 +42,11 @@ WRONG = "wrong.txt"
 def leaves(command: click.Command, *path: str) -> Iterator[tuple[str, click.Command]]:
     """List every command that is no group."""
     if isinstance(command, click.Group):
-        for name, each in command.commands.items():
-            yield from leaves(each, *path, name)
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from leaves(found, *path, name)
     else:
         yield " ".join(path), command
 

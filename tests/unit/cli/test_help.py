@@ -18,6 +18,15 @@ def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[s
             yield from walk(found, (*path, name))
 
 
+def command_at(path: tuple[str, ...]) -> click.Command:
+    command: click.Command | None = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), name)
+    assert command is not None
+    return command
+
+
 COMMANDS = list(walk(main))
 
 
@@ -34,20 +43,14 @@ def test_every_reading_command_has_json() -> None:
     readers = {"list", "status", "show", "check", "runs", "rounds", "updates", "sites", "access",
                "credits", "audit", "doctor", "watch"}  # fmt: skip
     for path in COMMANDS:
-        command: click.Command = main
-        for name in path:
-            assert isinstance(command, click.Group)
-            command = command.commands[name]
+        command = command_at(path)
         if not isinstance(command, click.Group) and path[-1] in readers:
             assert any("--json" in option.opts for option in command.params), path
 
 
 def test_no_option_takes_a_password() -> None:
     for path in COMMANDS:
-        command: click.Command = main
-        for name in path:
-            assert isinstance(command, click.Group)
-            command = command.commands[name]
+        command = command_at(path)
         for option in command.params:
             names = set(option.opts)
             assert not names & {"--password", "--key", "--code", "--private-key"}, path

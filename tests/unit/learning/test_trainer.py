@@ -13,10 +13,10 @@ from fednet.domain.sections import TrainingSection
 from fednet.domain.tensors import TensorSpec
 from fednet.errors import DataError, SettingsError, TaskError
 from fednet.learning import Trainer, Wall, find_task, load_table, probe_walls
-from fednet.learning.inprocess import InProcessTrainer, imported
 from fednet.learning.partition import hospitals
 from fednet.learning.sandbox import require_walls
 from fednet.learning.tasks import breast_cancer
+from fednet.learning.visit import Visit
 
 SETTINGS = TrainingSection(local_epochs=2, batch_size=16, learning_rate=Decimal("0.1"))
 
@@ -53,13 +53,15 @@ def test_train_repeats_its_bytes_in_another_process(
     first, again = (trainer.train(base, SETTINGS, seed=5) for _ in range(2))
     with Trainer("breast-cancer", files[0][0]) as elsewhere:
         third = elsewhere.train(base, SETTINGS, seed=5)
-    source = find_task("breast-cancer")
-    with imported(source) as task:
-        here = InProcessTrainer(source, task, files[0][0]).train(base, SETTINGS, seed=5)
+    both = {"one": files[0][0], "two": files[0][1]}
+    with Visit(find_task("breast-cancer"), both) as visit:
+        shared = [Trainer.joining(visit, name) for name in both]
+        assert shared[1].inspect().examples != first.examples
+        beside = shared[0].train(base, SETTINGS, seed=5)
     for name, array in first.update.items():
         assert array.dtype == np.float32
         assert array.tobytes() == again.update[name].tobytes()
-        assert array.tobytes() == third.update[name].tobytes() == here.update[name].tobytes()
+        assert array.tobytes() == third.update[name].tobytes() == beside.update[name].tobytes()
     assert list(first.update) == ["bias", "weight"]
     assert first.examples == 156
     assert first.loss == again.loss
