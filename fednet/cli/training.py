@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 
 from fednet.domain import canonical
 from fednet.domain.identity import Commitment, SiteId
@@ -45,6 +46,7 @@ class SiteTrainer:
         out_dir: Path,
         kept: Mapping[str, FloatArray],
         part: int | None,
+        halt: Event,
     ) -> TrainingResult:
         """Train behind the walls; the seed names the place, so a repeat gives the same bytes."""
         state = decode_tensors(base_state_path.read_bytes(), "global model")[0]
@@ -72,6 +74,7 @@ class SiteTrainer:
             plan.training,
             seed,
             naming.terms_of(plan, shape, state, kept, part),
+            halt,
         )
         return TrainingResult(
             naming.update_of(shape, result, part),

@@ -23,15 +23,14 @@ def late_bases(
     """
     bases: dict[Commitment, int] = {}
     for late in range(1, min(section.rounds, round_number - 1) + 1):
-        state = _state_after(RoundNumber(round_number - 1 - late), history, initial)
+        state = state_after(RoundNumber(round_number - 1 - late), history, initial)
         if state is not None:
             bases.setdefault(state, late)
     return bases
 
 
-def _state_after(
-    number: RoundNumber, history: RunHistory, initial: Commitment
-) -> Commitment | None:
+def state_after(number: RoundNumber, history: RunHistory, initial: Commitment) -> Commitment | None:
+    """Name the state that a round ended in, 0 for the initial one; None if it is not final."""
     if number == 0:
         return initial
     entry = history.rounds.get(number)

@@ -21,6 +21,7 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import IO, cast
 
 import fednet
@@ -54,6 +55,7 @@ class Sandbox:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._next_watch = 0.0
         self._received = bytearray()
+        self._halt: Event | None = None
         self.walls: tuple[Wall, ...] = ()
 
     @property
@@ -103,13 +105,20 @@ class Sandbox:
             os.close(theirs)
 
     def exchange(
-        self, message: wire.Message, payload: bytes, seconds: float
+        self, message: wire.Message, payload: bytes, seconds: float, halt: Event | None = None
     ) -> tuple[wire.Message, bytes]:
         """Send one frame and wait for the answer; a child that misbehaves is ended.
 
+        Args:
+            message: What is asked.
+            payload: The tensors that go with it.
+            seconds: How long the answer may take.
+            halt: Ends the child, with its work undone, soon after it is set.
+
         Raises:
-            TaskError: Out of time, memory, threads or space; ended; or spoke nonsense.
+            TaskError: Out of time, memory, threads or space; ended; halted; or spoke nonsense.
         """
+        self._halt = halt
         deadline = time.monotonic() + seconds
         self._next_watch = 0.0
         try:
@@ -200,6 +209,8 @@ class Sandbox:
         poller = select.poll()
         poller.register(descriptor, event)
         while True:
+            if self._halt is not None and self._halt.is_set():
+                raise TaskError("the task was halted: nobody needs its answer", subject="process")
             now = time.monotonic()
             if now >= deadline:
                 raise TaskError(

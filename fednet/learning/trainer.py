@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Literal, Self
 
 from fednet.domain.identity import Commitment
@@ -132,6 +133,7 @@ class Trainer:
         settings: TrainingSection,
         seed: int,
         terms: LocalTerms = _ALL_SHARED,
+        halt: Event | None = None,
     ) -> TrainResult:
         """Train from a base model on the private data.
 
@@ -140,10 +142,11 @@ class Trainer:
             settings: How to train, from the plan.
             seed: From `derive_seed`; the same seed gives the same bytes.
             terms: What else the plan says, and what this site kept.
+            halt: Ends the task's process, with its work undone, soon after it is set.
 
         Raises:
             TrainingError: The loss or the update is not finite, or the base does not fit.
-            TaskError: The task failed or ran into a wall or limit.
+            TaskError: The task failed, was halted, or ran into a wall or limit.
         """
         request: wire.Message = {
             "do": "train",
@@ -156,7 +159,7 @@ class Trainer:
             "metric": terms.metric,
         }
         given = {groups.MODEL: base, groups.CONTROL: terms.control, groups.KEPT: terms.kept}
-        answer, arrays = self._visit.ask(request, groups.join(given))
+        answer, arrays = self._visit.ask(request, groups.join(given), halt)
         strange = [name for name in arrays if name.partition("/")[0] not in given]
         if strange:
             raise TaskError(

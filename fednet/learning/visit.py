@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Self
 
 import numpy as np
@@ -92,13 +92,21 @@ class Visit:
             self._copy = None
 
     def ask(
-        self, request: wire.Message, tensors: Mapping[str, FloatArray] | None = None
+        self,
+        request: wire.Message,
+        tensors: Mapping[str, FloatArray] | None = None,
+        halt: Event | None = None,
     ) -> tuple[wire.Message, dict[str, FloatArray]]:
         """Put a request to the task; return the answer and its arrays, which are finite.
 
+        Args:
+            request: What is asked.
+            tensors: What goes with it.
+            halt: Ends the task's process, with its work undone, soon after it is set.
+
         Raises:
             DataError: The task cannot use its data.
-            TaskError: The task failed, or ran into a wall or a limit.
+            TaskError: The task failed, was halted, or ran into a wall or a limit.
             TrainingError: Training did not end in finite numbers.
             SettingsError: It had to be started, and this machine lacks an essential wall.
         """
@@ -107,7 +115,7 @@ class Visit:
             sandbox = self._sandbox
             if sandbox is None or not sandbox.is_open:
                 sandbox = self._start()
-            answer, reply = sandbox.exchange(request, payload, self._limits.request_seconds)
+            answer, reply = sandbox.exchange(request, payload, self._limits.request_seconds, halt)
         _raise_fault(answer)
         return answer, _read_tensors(reply) if reply else {}
 

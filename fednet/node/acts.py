@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
-from fednet.node.places import AttemptKey, ProposalKey
+from fednet.node.places import AttemptKey, ProposalKey, TrainingOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,23 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train on the last final state and commit to the update in the journal."""
+    """Begin to train on the last final state, for an attempt."""
 
     key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    """Make an update for an attempt of what was trained, and commit to it in the journal."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Stop a training, or throw away what came of it; if that is an error, say so."""
+
+    order: TrainingOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +183,8 @@ Act = (
     | Done
     | Draw
     | Train
+    | Wrap
+    | Discard
     | Submit
     | HandIn
     | Batch

@@ -1,4 +1,4 @@
-"""Make this site's update: check the data, train, pass the airlock, commit to it.
+"""Make this site's update: check the data and train, then wrap it, pass the airlock, commit to it.
 
 The order is the promise: bytes durable on the disk, then the journal, and only
 then may anybody hear of them.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Event
 
 from fednet.audit import PreviousRound
 from fednet.codec import check_state, open_update, write_update
@@ -21,8 +22,9 @@ from fednet.domain.identity import Commitment, Digest
 from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout
 from fednet.domain.update import Manifest
-from fednet.errors import DataError, ShapeMismatchError
+from fednet.errors import DataError, ShapeMismatchError, TrainingError
 from fednet.node import residuals
+from fednet.node.desk import Trained, Work
 from fednet.node.keepsakes import Keepsakes, Kept
 from fednet.node.places import AttemptKey
 from fednet.node.progress import Progress
@@ -53,44 +55,86 @@ def require_registered_data(tools: SiteTools, consent: ConsentGiven) -> None:
         )
 
 
-def make_update(
+def prepare_training(
     tools: SiteTools,
     terms: RunTerms,
     workshop: Workshop,
     key: AttemptKey,
     history: RunHistory,
     base: PreviousRound,
+) -> Work:
+    """Gather what a training starts from; what is returned may be done in another thread.
+
+    The work raises:
+        DataError: The data is not what was registered.
+        TrainingError: Training failed.
+        TaskError: The task's code broke a rule.
+        ShapeMismatchError: The update does not describe the model.
+        LedgerError: The ledger does not say what was registered.
+    """
+    plan, place = terms.plan, terms.place(key.round, key.attempt)
+    state_path = base.state_path
+    assert isinstance(state_path, Path)  # a node has files of its own, no bundle
+    consent = history.consents[tools.site]
+    own, _ = residuals.split(
+        Keepsakes(workshop.folder, tools.site).latest(history, key.round).arrays
+    )
+    part = part_for(plan.clusters, key.round, base.assigned, tools.site)
+
+    def work(halt: Event) -> Trained:
+        state = check_state(state_path, None, plan.model.size_bytes)
+        shape = StateShape.of_state(plan, state.layout)
+        with tools.training:
+            if halt.is_set():
+                raise TrainingError("stopped before it began", subject=f"round {key.round}")
+            require_registered_data(tools, consent)
+            scratch = workshop.scratch()
+            result = tools.trainer.train(
+                plan, state_path, place, tools.site, scratch, own, part, halt
+            )
+        if shape.part_of(Layout.of(result.arrays)) is None:
+            raise ShapeMismatchError("update does not fit the plan", subject="update")
+        return Trained(shape, result)
+
+    return work
+
+
+def wrap_update(
+    tools: SiteTools,
+    terms: RunTerms,
+    workshop: Workshop,
+    key: AttemptKey,
+    history: RunHistory,
+    base: Commitment,
+    trained: Trained,
 ) -> Pledge:
-    """Train on the last final state and return what this site commits to.
+    """Make an attempt's update of what was trained, and return what this site commits to.
 
     What training leaves for the next round is on the disk when this returns.
 
+    Args:
+        tools: What the site acts with.
+        terms: Of the run.
+        workshop: Where the file goes.
+        key: The attempt.
+        history: What happened in the run.
+        base: State that was trained from; of an earlier round if the update is late.
+        trained: What came of it.
+
     Raises:
-        TrainingError: Training failed, or the data is not what was registered.
-        TaskError: The task's code broke a rule.
-        ShapeMismatchError: The update does not describe the model.
+        ShapeMismatchError: What was trained does not describe the model.
         AirlockRefusedError: A check keeps the update inside.
+        SettingsError: The disk refuses.
     """
-    plan, place = terms.plan, terms.place(key.round, key.attempt)
-    assert isinstance(base.state_path, Path)  # a node has files of its own, no bundle
-    state = check_state(base.state_path, None, plan.model.size_bytes)
-    shape = StateShape.of_state(plan, state.layout)
-    consent = history.consents[tools.site]
+    plan, shape, result = terms.plan, trained.shape, trained.result
     keepsakes = Keepsakes(workshop.folder, tools.site)
-    own, residual = residuals.split(keepsakes.latest(history, key.round).arrays)
-    part = part_for(plan.clusters, key.round, base.assigned, tools.site)
-    with tools.training:
-        require_registered_data(tools, consent)
-        scratch = workshop.scratch()
-        result = tools.trainer.train(plan, base.state_path, place, tools.site, scratch, own, part)
-    if shape.part_of(Layout.of(result.arrays)) is None:
-        raise ShapeMismatchError("update does not fit the plan", subject="update")
+    _, residual = residuals.split(keepsakes.latest(history, key.round).arrays)
     own_metrics = {name: canonical.decimal_text(at) for name, at in result.metrics.items()}
-    weight = min(result.examples, consent.maximum_examples)
+    weight = min(result.examples, history.consents[tools.site].maximum_examples)
     manifest = Manifest(
-        place,
+        terms.place(key.round, key.attempt),
         tools.site,
-        base.state,
+        base,
         weight,
         Digest(os.urandom(32)),
         result.steps,

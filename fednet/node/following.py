@@ -16,6 +16,7 @@ from fednet.errors import FednetError, HeadMovedError, RevertedError
 from fednet.node.acts import Act, Done, Fetch, Replay, Wait
 from fednet.node.carrying import Carrying, begin_carrying, carriage_of
 from fednet.node.decide import decide
+from fednet.node.desk import Desk
 from fednet.node.fetching import Fetcher
 from fednet.node.performing import Performer
 from fednet.node.places import AttemptKey, ProposalKey, final_key
@@ -112,6 +113,7 @@ class RunFollower:
                 tools.blobs, tools.reader.announced, self._wake.set, tools.settings.fetch_threads
             )
         )
+        self._desk = Desk(tools.spawn, self._wake.set)
         self._crew: _Crew | None = None
         self._verified: dict[ProposalKey, bool] = {}
         self._ground = RoundNumber(0)
@@ -152,6 +154,7 @@ class RunFollower:
                     self._rest(pause)
                     pause = min(pause * _PAUSE_GROWTH, settings.idle_poll_seconds)
         finally:
+            self._desk.clear()
             self._fetcher.close()
 
     def step(self) -> Act:
@@ -193,7 +196,7 @@ class RunFollower:
             )
             carrying = begin_carrying(tools.reader, terms, self._reading, self._fetcher, tools.bus)
         self._obstacle = _find_obstacle(tools, terms)
-        performer = Performer(tools, terms, workshop, self._fetcher, carrying)
+        performer = Performer(tools, terms, workshop, self._fetcher, self._desk, carrying)
         self._crew = _Crew(terms, workshop, performer, carrying)
         return self._crew
 
@@ -214,6 +217,7 @@ class RunFollower:
             preserved=notes.preserved,
             held=self._fetcher.held(workshop.update_size_limit_bytes),
             fetching=self._fetcher.fetching,
+            training=self._desk.training,
             sat_out=performer.sat_out,
             unproposable=performer.unproposable,
             seen_final=self._look_for_final(),
@@ -293,6 +297,8 @@ class RunFollower:
             for key, state in notes.verified.items()
             if key.round == newest or (key in notes.votes and key.round not in notes.preserved)
         }
+        if training := self._desk.training:
+            keep.add(training.order.base)
         workshop.tidy(current, frozenset(keep))
         self._tidied = current
 

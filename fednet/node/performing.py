@@ -23,13 +23,15 @@ from fednet.errors import (
 )
 from fednet.node import acts
 from fednet.node.carrying import Carrying
-from fednet.node.contribution import make_update
+from fednet.node.contribution import prepare_training, wrap_update
 from fednet.node.decide.steps import blob_of, blobs_of
+from fednet.node.desk import Desk
 from fednet.node.fetching import Fetcher
 from fednet.node.handing import Handing
 from fednet.node.places import (
     AttemptKey,
     ProposalKey,
+    TrainingOrder,
     final_key,
     find_attempt,
     find_proposal,
@@ -63,12 +65,14 @@ class Performer:
         terms: RunTerms,
         workshop: Workshop,
         fetcher: Fetcher,
+        desk: Desk,
         carrying: Carrying | None = None,
     ) -> None:
         self._tools = tools
         self._terms = terms
         self._workshop = workshop
         self._fetcher = fetcher
+        self._desk = desk
         self._run = terms.run
         self._carrying = carrying
         mailbox = carrying.mailbox if carrying else None
@@ -87,6 +91,10 @@ class Performer:
         match act:
             case acts.Train(key):
                 self._train(key, history)
+            case acts.Wrap(key):
+                self._wrap(key, history)
+            case acts.Discard(order):
+                self._discard(order)
             case acts.Submit(key):
                 self._submit(key)
             case acts.Publish(key):
@@ -148,20 +156,39 @@ class Performer:
         return self._tools.journal.notes(self._run).pledges[key]
 
     def _train(self, key: AttemptKey, history: RunHistory) -> None:
+        """Begin to train; go on at once if that is done already."""
         base = self._workshop.previous(history, key.round)
+        work = prepare_training(self._tools, self._terms, self._workshop, key, history, base)
+        self._desk.begin(TrainingOrder(key, base.state), work)
+        training = self._desk.training
+        if training is not None and training.failed:
+            self._discard(training.order)
+        elif training is not None and training.is_over:
+            self._wrap(key, history)
+
+    def _wrap(self, key: AttemptKey, history: RunHistory) -> None:
+        training, trained = self._desk.training, self._desk.trained()
+        if training is None:
+            raise RuntimeError("nothing is trained")
         try:
-            pledge = make_update(
-                self._tools,
-                self._terms,
-                self._workshop,
-                key,
-                history,
-                base,
+            pledge = wrap_update(
+                self._tools, self._terms, self._workshop, key, history, training.order.base, trained
             )
         except _COSTS_THE_ROUND as exc:
+            self._desk.clear()
             self.sat_out[key] = str(exc)
             raise
         self._tools.journal.pledge(self._run, key, pledge)
+        if not self._terms.plan.staleness.rounds:
+            self._desk.clear()
+
+    def _discard(self, order: TrainingOrder) -> None:
+        failure = self._desk.clear()
+        if failure is None:
+            return
+        if isinstance(failure, _COSTS_THE_ROUND):
+            self.sat_out[order.key] = str(failure)
+        raise failure
 
     def _submit(self, key: AttemptKey) -> None:
         pledge = self._pledge(key)

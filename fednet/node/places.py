@@ -1,11 +1,11 @@
-"""Keys of a node's facts within one run: an attempt at a round, a proposal in it."""
+"""Keys of a node's facts within one run: an attempt, a training for it, a proposal in it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from fednet.domain.history import AttemptHistory, ProposalHistory, RunHistory
-from fednet.domain.identity import RoundNumber, SiteId
+from fednet.domain.identity import Commitment, RoundNumber, SiteId
 
 
 class AttemptKey(NamedTuple):
@@ -30,6 +30,15 @@ class ProposalKey(NamedTuple):
     def attempt_key(self) -> AttemptKey:
         """Name the attempt that the proposal belongs to."""
         return AttemptKey(self.round, self.attempt)
+
+
+class TrainingOrder(NamedTuple):
+    """Name one training of a site: its seed and its base follow from nothing else."""
+
+    key: AttemptKey
+    """Attempt that it was begun for."""
+    base: Commitment
+    """State that it started from."""
 
 
 def find_attempt(history: RunHistory, key: AttemptKey) -> AttemptHistory | None:

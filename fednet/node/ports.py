@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from fednet.domain.identity import Commitment, SiteId
@@ -53,6 +54,7 @@ class TrainerPort(Protocol):
         out_dir: Path,
         kept: Mapping[str, FloatArray],
         part: int | None,
+        halt: Event,
     ) -> TrainingResult:
         """Train on the state in the file.
 
@@ -64,6 +66,8 @@ class TrainerPort(Protocol):
             out_dir: Exists, and is the trainer's to fill.
             kept: What this site's last included training left; empty if it left nothing.
             part: Which cluster's model to train; None chooses that of the lowest loss here.
+            halt: Set, by another thread, when nobody needs the result any more; training
+                may then end with any error.
 
         Raises:
             TrainingError: The data or the model does not allow it.

@@ -13,6 +13,7 @@ from fednet.domain.ledger import Dataset
 from fednet.domain.messages import MessageBus
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.node.checkpoints import CheckpointKeeper
+from fednet.node.desk import Spawn, aside
 from fednet.node.journal import Journal
 from fednet.node.ports import DataPort, TrainerPort
 from fednet.node.progress import Report, ignore
@@ -41,6 +42,8 @@ class SiteTools:
     """Brings signed acts between members; without it this site acts by itself in every run."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""
+    spawn: Spawn = aside
+    """How a training is begun."""
 
     def registered(self, grant: GrantId) -> Dataset:
         """Read which data a grant names, as the ledger has it now.

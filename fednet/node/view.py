@@ -11,7 +11,7 @@ from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, SiteId
 from fednet.domain.ledger import Role, RunState, Standing
 from fednet.domain.plan import Plan
-from fednet.node.places import AttemptKey, ProposalKey
+from fednet.node.places import AttemptKey, ProposalKey, TrainingOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,16 @@ class Vote:
     agrees: bool
     digest: Digest
     """The witness if it agrees, else the commitment of the record it expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training of this site's, under way aside or over."""
+
+    order: TrainingOrder
+    is_over: bool = False
+    failed: bool = False
+    """Whether it is over because of an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,8 @@ class NodeFacts:
     """Updates of others whose verified bytes are here."""
     fetching: Set[Wanted] = frozenset()
     """Blobs of others that are being fetched, or will be tried again by themselves."""
+    training: Training | None = None
+    """The one training of the run that is under way, or whose update is still to be decided on."""
     sat_out: Mapping[AttemptKey, str] = field(default_factory=dict)
     """Attempts to which this node has no update to give, and why."""
     unproposable: Set[ProposalKey] = frozenset()

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import ClassVar
 
 import numpy as np
@@ -95,8 +95,9 @@ class _Overheard:
         out_dir: Path,
         kept: Mapping[str, FloatArray],
         part: int | None,
+        halt: Event,
     ) -> TrainingResult:
-        result = self._trainer.train(plan, base_state_path, place, site, out_dir, kept, part)
+        result = self._trainer.train(plan, base_state_path, place, site, out_dir, kept, part, halt)
         self._hostility.overhear(place, site, result.arrays)
         return result
 
@@ -111,8 +112,9 @@ class _Liar(_Overheard):
         out_dir: Path,
         kept: Mapping[str, FloatArray],
         part: int | None,
+        halt: Event,
     ) -> TrainingResult:
-        result = self._trainer.train(plan, base_state_path, place, site, out_dir, kept, part)
+        result = self._trainer.train(plan, base_state_path, place, site, out_dir, kept, part, halt)
         return self._hostility.strike(place, site, result)
 
 

@@ -51,6 +51,7 @@ class Trainer:
         out_dir: Path,
         kept: Mapping[str, FloatArray],
         part: int | None,
+        halt: Event,
     ) -> TrainingResult:
         return TrainingResult(difference(site, place.round), self.examples)
 

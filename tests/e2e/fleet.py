@@ -41,7 +41,7 @@ class Fleet:
     def start(self, site: SiteId, crashes: str = "", nap: str = "") -> None:
         """Start a site's node, which kills itself at the points that are named.
 
-        A nap is a round and the seconds for which training lasts in it, as ``3:60``.
+        A nap is a round and the seconds for which nothing is trained from it on, as ``3:60``.
         """
         self._crashes[site] = crashes
         config = self.consortium.config(site).write()

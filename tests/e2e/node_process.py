@@ -4,7 +4,7 @@
 process kills itself as soon as the submission has been mined. Each point is
 used once: a file in the node's home remembers it. Product code knows nothing
 of this; the points sit in the adapters that are handed to the node.
-``FEDNET_TEST_NAP`` says how long training takes in one round, as ``3:60``.
+``FEDNET_TEST_NAP`` says from which round on training yields nothing for how long, as ``3:60``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.plan import Plan
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Place
+from fednet.errors import TrainingError
 from fednet.ledger.deployment import read_deployment
 from fednet.ledger.reader import Web3Reader
 from fednet.ledger.writer import Web3Writer
@@ -54,12 +56,14 @@ class NoTraining:
     """Answer at once with a small difference that depends on site and place alone.
 
     Args:
-        nap: Round in which it takes longer, and the seconds that it takes; empty: none.
+        nap: From which round on nothing is trained for a while, and for how many seconds;
+            empty: never.
     """
 
     def __init__(self, nap: str = "") -> None:
         round_number, _, seconds = nap.partition(":")
         self._nap_round, self._nap_seconds = int(round_number or 0), float(seconds or 0)
+        self._awake_at = 0.0
 
     def digest(self, plan: Plan) -> Commitment:
         return Commitment(plan.task.digest)
@@ -73,9 +77,9 @@ class NoTraining:
         out_dir: Path,
         kept: Mapping[str, FloatArray],
         part: int | None,
+        halt: Event,
     ) -> TrainingResult:
-        if place.round == self._nap_round:
-            time.sleep(self._nap_seconds)
+        self._nap(place.round, halt)
         with TensorFile(base_state_path, "base") as base:
             shapes = {spec.name: spec.shape for spec in base.layout.tensors}
         generator = np.random.default_rng([site, place.round, place.attempt])
@@ -84,6 +88,12 @@ class NoTraining:
             for name, shape in shapes.items()
         }
         return TrainingResult(arrays, EXAMPLES * site)
+
+    def _nap(self, round_number: int, halt: Event) -> None:
+        if self._nap_round and round_number >= self._nap_round:
+            self._awake_at = self._awake_at or time.monotonic() + self._nap_seconds
+            if halt.wait(max(0.0, self._awake_at - time.monotonic())):
+                raise TrainingError("halted", subject=f"round {round_number}")
 
 
 class Crashes:

@@ -37,6 +37,11 @@ def test_rounds_close_at_the_target_and_absent_sites_come_back(tmp_path: Path) -
             came = sleeping.rounds[RoundNumber(number)].attempts[1].submissions.keys()
             assert SLEEPER not in came
             assert GONE not in came or number == 2
+        # What trains votes all the same.
+        voters = {
+            number: sleeping.rounds[RoundNumber(number)].final_proposal for number in (2, 3, 4)
+        }
+        assert any(final and SLEEPER in final.attestations for final in voters.values())
         history = fleet.consortium.history(run)
         for entry in history.rounds.values():
             assert list(entry.attempts) == [1]

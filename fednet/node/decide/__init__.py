@@ -7,7 +7,9 @@
 4. Nobody trains on the final state of a round it was part of unless its own recomputation
    confirms it, nor on anything that follows a final record it contradicts; who joins later
    takes the state that chain and record name, who missed rounds replays them or does the same.
-5. Deadlines are judged by the block's time; turns are staggered by roster
+5. Training goes on aside: it keeps a node from nothing else, and what it gave is handed in late
+   where the plan takes that.
+6. Deadlines are judged by the block's time; turns are staggered by roster
    position, so that all nodes do not act at once.
 """
 
@@ -20,6 +22,7 @@ from fednet.node.decide.finishing import begin_next
 from fednet.node.decide.judging import attest, vote_on_final
 from fednet.node.decide.proposing import propose
 from fednet.node.decide.steps import STAGGER_SECONDS, move_on
+from fednet.node.decide.training import discard
 from fednet.node.places import final_key
 from fednet.node.view import NodeView
 
@@ -35,6 +38,8 @@ def decide(view: NodeView) -> Act:
         return Wait(f"this site's standing is {view.standing.name.lower()}")
     if view.site not in view.history.consents:
         return Wait("this site has not consented")
+    if step := discard(view):
+        return step
     late = vote_on_final(view)
     if late is not None and not isinstance(late, Wait):
         return late

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from fednet.domain.history import AttemptHistory
-from fednet.node.acts import Act, Drop, Publish, Train, Wait
+from fednet.node.acts import Act, Drop, Publish, Wait
 from fednet.node.decide.batching import batch, hand_in, has_given
-from fednet.node.decide.judging import judge
-from fednet.node.decide.returning import catch_up
 from fednet.node.decide.sampling import draw, may_submit
-from fednet.node.decide.standing import in_cohort, last_final, rank_of, took_part
+from fednet.node.decide.standing import in_cohort, rank_of
 from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on
-from fednet.node.places import final_key, find_attempt
+from fednet.node.decide.training import make_update
+from fednet.node.places import find_attempt
 from fednet.node.view import NodeView
 
 
@@ -52,20 +51,7 @@ def _give_update(view: NodeView, attempt: AttemptHistory) -> Act:
         return Wait(f"sitting this attempt out: {facts.obstacle}", end)
     if view.history.consents[view.site].expiry <= view.now:
         return Wait("the grant of this site's consent has expired", end)
-    return _ground(view) or Train(key)
-
-
-def _ground(view: NodeView) -> Act | None:
-    """Return what is missing before one may train on the last final state; None if nothing."""
-    if disputed := [
-        key for key in view.facts.disputed if final_key(view.history, key.round) == key
-    ]:
-        number = min(disputed).round
-        return Wait(f"own recomputation of round {number} gave another record than the final")
-    last = final_key(view.history, last_final(view))
-    if last is None or last in view.facts.verified:
-        return None
-    return judge(view, last) if took_part(view, last) else catch_up(view, view.state.round)
+    return make_update(view)
 
 
 def _drop(view: NodeView, attempt: AttemptHistory) -> Act | None:

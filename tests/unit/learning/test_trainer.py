@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from threading import Event, Timer
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,7 @@ from fednet.learning.tasks import breast_cancer
 from fednet.learning.visit import Visit
 
 SETTINGS = TrainingSection(local_epochs=2, batch_size=16, learning_rate=Decimal("0.1"))
+HALTED_WITHIN_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,19 @@ def test_initial_model_follows_its_seed(trainer: Trainer) -> None:
     one, again, other = (trainer.initial_model(seed) for seed in (1, 1, 2))
     assert one["weight"].tobytes() == again["weight"].tobytes()
     assert one["weight"].tobytes() != other["weight"].tobytes()
+
+
+def test_a_training_that_nobody_needs_is_halted_and_the_next_one_goes_on(trainer: Trainer) -> None:
+    base, halt = trainer.initial_model(1), Event()
+    endless = TrainingSection(local_epochs=10_000, batch_size=1)
+    timer = Timer(0.3, halt.set)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(TaskError, match="halted"):
+        trainer.train(base, endless, seed=1, halt=halt)
+    assert time.monotonic() - began < HALTED_WITHIN_SECONDS
+    timer.join()
+    assert trainer.train(base, SETTINGS, seed=5).examples == 156
 
 
 def test_train_repeats_its_bytes_in_another_process(

@@ -14,6 +14,7 @@ from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, SiteId
 from fednet.errors import RevertedError
 from fednet.node import acts
+from fednet.node.desk import Desk, at_once
 from fednet.node.journal import Journal
 from fednet.node.performing import Performer
 from tests.unit.node.test_journal import RUN, deployment
@@ -47,7 +48,7 @@ def performer(journal: Journal, folder: Path, error: str) -> Performer:
     workshop: Any = SimpleNamespace(folder=folder)
     terms: Any = SimpleNamespace(run=RUN)
     fetcher: Any = None
-    return Performer(tools, terms, workshop, fetcher)
+    return Performer(tools, terms, workshop, fetcher, Desk(at_once, lambda: None))
 
 
 @pytest.mark.parametrize("error", ["PhaseWrong", "PlaceWrong", "DeadlinePassed"])

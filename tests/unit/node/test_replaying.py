@@ -19,6 +19,7 @@ from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.record import StateRef
 from fednet.errors import BlobMissingError
 from fednet.node import acts
+from fednet.node.desk import Desk, at_once
 from fednet.node.fetching import Fetcher
 from fednet.node.journal import Journal
 from fednet.node.performing import Performer
@@ -49,7 +50,8 @@ class Away:
         terms = RunTerms(RUN, plan, plan.commitment, initial, CHAIN_ID, MODULE, CREDITS)
         self.workshop = Workshop(terms, self.store, self.fetcher, folder / "run", 1)
         tools: Any = SimpleNamespace(journal=self.journal, site=SiteId(1), blobs=self.store)
-        self.performer = Performer(tools, terms, self.workshop, self.fetcher)
+        desk = Desk(at_once, self.rung.set)
+        self.performer = Performer(tools, terms, self.workshop, self.fetcher, desk)
 
     @property
     def history(self) -> RunHistory:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
 
 import numpy as np
@@ -24,7 +25,15 @@ class FixedTrainer:
         raise AssertionError("nobody asks")
 
     def train(
-        self, plan: Any, base: Any, place: Any, site: SiteId, out: Any, kept: Any, part: Any
+        self,
+        plan: Any,
+        base: Any,
+        place: Any,
+        site: SiteId,
+        out: Any,
+        kept: Any,
+        part: Any,
+        halt: Any,
     ) -> TrainingResult:
         return TrainingResult({"w": np.full(3, site, np.float32)}, 10)
 
@@ -37,7 +46,7 @@ def members(count: int) -> list[Member]:
 
 
 def trained(trainer: Any, site: int) -> TrainingResult:
-    result = trainer.train(None, Path(), PLACE, SiteId(site), Path(), {}, None)
+    result = trainer.train(None, Path(), PLACE, SiteId(site), Path(), {}, None, Event())
     assert isinstance(result, TrainingResult)
     return result
 
