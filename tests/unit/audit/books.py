@@ -12,6 +12,7 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
 from fednet.domain import events as ev
+from fednet.domain.batches import unfold
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
@@ -148,7 +149,7 @@ class Books:
     def submissions(self) -> list[ev.UpdateSubmitted]:
         return [
             event
-            for event in self.logged
+            for event in unfold(self.logged)
             if isinstance(event, ev.UpdateSubmitted)
             and (event.round, event.attempt) == (self.place.round, self.place.attempt)
         ]
@@ -216,7 +217,8 @@ class Books:
         return self.accounts.get(site, CreditAccount(0, 0))
 
     def credit_total(self, run: RunId) -> tuple[int, bool]:
-        return sum(account.claimed for account in self.accounts.values()), False
+        claimed = sum(account.claimed for account in self.accounts.values())
+        return claimed, self.plan.credits.transferable
 
     def run_events(self, run: RunId, from_block: int = 0) -> Sequence[ev.RunEvent]:
         return tuple(self.logged)

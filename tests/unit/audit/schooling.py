@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fednet.codec import TensorFile
 from fednet.domain import canonical
 from fednet.domain.clusters import part_for
 from fednet.domain.identity import SiteId
@@ -87,19 +86,19 @@ class School(World):
         self.shape = StateShape.of_model(plan, Layout.of(models[0]))
         return naming.initial_state(self.shape, models)
 
-    def learn(self, rounds: int) -> None:
-        """Play rounds of real training to their end."""
-        for _ in range(rounds):
-            for site in self.sites:
-                self.train(site)
-            self.close()
-            self.propose()
-            self.attest(*self.sites)
-            self.finalize()
+    def contribute(self, site: SiteId) -> None:
+        """Train at a site and submit what it learnt."""
+        self.train(site)
 
-    def train(self, site: SiteId, part: int | None = None) -> None:
-        """Train at one site and submit; ``part`` overrides what the plan says."""
-        state = self.global_state()
+    def train(self, site: SiteId, part: int | None = None, late: int = 0) -> None:
+        """Train at one site and submit; ``part`` overrides what the plan says.
+
+        Args:
+            site: Who trains.
+            part: Cluster whose model is trained.
+            late: Rounds by which the state is older that training starts from.
+        """
+        state = self.global_state(late)
         assigned = self.last.assigned if self.last else {}
         if part is None:
             part = part_for(self.plan.clusters, self.place.round, assigned, site)
@@ -116,6 +115,7 @@ class School(World):
             arrays=naming.update_of(self.shape, result, part),
             weight=result.examples,
             steps=result.steps,
+            base=self.bases[-1 - late],
             metrics={
                 name: canonical.decimal_text(round(value, 9))
                 for name, value in result.published.items()
@@ -143,10 +143,11 @@ class School(World):
         own = shares[site - 1]
         return renamed(own) if dialect(site) else own
 
-    def global_state(self) -> dict[str, FloatArray]:
-        """Read the last final state."""
-        with TensorFile(self.base_path, "state"):
-            return decode_tensors(self.base_path.read_bytes(), "state")[0]
+    def global_state(self, late: int = 0) -> dict[str, FloatArray]:
+        """Read the last final state, or one of so many rounds before."""
+        older = self.folder / f"{self.bases[-1 - late]}.safetensors"
+        path = older if older.exists() else self.folder / "initial"
+        return decode_tensors(path.read_bytes(), "state")[0]
 
     def accuracy(self, parts: Sequence[int]) -> list[float]:
         """Judge, for the first and the second way to name digits, one part's model each."""

@@ -27,7 +27,7 @@ def records_of(school: School) -> list[RoundRecord]:
 
 def test_one_model_fails_two_groups_of_sites(tmp_path: Path) -> None:
     school = School(tmp_path, ROUNDS, ACCURACY)
-    school.learn(ROUNDS)
+    school.play(ROUNDS)
     assert np.mean(school.accuracy([0, 0])) < 0.65
     assert school.audit().findings == ()
 
@@ -36,7 +36,7 @@ def test_ifca_gives_each_group_its_model_and_the_audit_agrees(tmp_path: Path) ->
     school = School(
         tmp_path, ROUNDS, ACCURACY | {"clusters": ClustersSection(method="ifca", count=2)}
     )
-    school.learn(ROUNDS)
+    school.play(ROUNDS)
     last = records_of(school)[-1]
     groups = [last.outcome["cluster-0"], last.outcome["cluster-1"]]
     assert sorted(map(str, groups)) == [str([1, 3, 5]), str([2, 4, 6])]
@@ -48,9 +48,9 @@ def test_ifca_gives_each_group_its_model_and_the_audit_agrees(tmp_path: Path) ->
 
 def test_similar_updates_form_the_groups_once(tmp_path: Path) -> None:
     school = School(tmp_path, ROUNDS, similarity(form_round=2))
-    school.learn(1)
+    school.play(1)
     assert records_of(school)[0].clusters == ()
-    school.learn(ROUNDS - 1)
+    school.play(ROUNDS - 1)
     records = records_of(school)
     expected = {site: dialect(site) for site in school.sites}
     assert [record.assigned for record in records] == [{}] + [expected] * (ROUNDS - 1)
@@ -62,7 +62,7 @@ def test_similar_updates_form_the_groups_once(tmp_path: Path) -> None:
 def test_groups_start_from_the_model_that_all_trained(tmp_path: Path) -> None:
     school = School(tmp_path, 2, similarity())
     before = school.global_state()
-    school.learn(1)
+    school.play(1)
     after = school.global_state()
     for name in school.shape.model.tensors:
         steps = [
@@ -77,7 +77,7 @@ def test_groups_start_from_the_model_that_all_trained(tmp_path: Path) -> None:
 
 def test_a_site_cannot_write_into_another_groups_model(tmp_path: Path) -> None:
     school = School(tmp_path, 3, similarity())
-    school.learn(1)
+    school.play(1)
     for site in school.sites:
         school.train(site, part=1 - dialect(site) if site == 4 else None)
     school.close()
@@ -100,7 +100,7 @@ def test_a_site_that_was_absent_joins_the_group_it_chooses_and_stays(tmp_path: P
     school.attest(*school.sites[:-1])
     school.finalize()
     assert absent not in records_of(school)[0].assigned
-    school.learn(1)
+    school.play(1)
     assert records_of(school)[1].assigned == {site: dialect(site) for site in school.sites}
     school.train(absent, part=1 - dialect(absent))
     for site in school.sites[:-1]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from fednet.domain import events as ev
 from fednet.domain.identity import RoundNumber
 from fednet.domain.samples import BLOCKS_REMEMBERED, sampled_positions, seed_of
 from tests.unit.audit.books import RUN
+from tests.unit.audit.modules import Sampling
 from tests.unit.audit.test_replay import codes
-from tests.unit.audit.world import World
 
 SAMPLED = 2
 SITES = 4
 
 
-class SampledWorld(World):
+class SampledWorld(Sampling):
     """A run whose module draws two of four sites for each attempt."""
 
     sections: ClassVar[Mapping[str, Any]] = {
@@ -29,25 +27,10 @@ class SampledWorld(World):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, sites=SITES, rounds=1)
-        held = self.deployment.modules
-        swapped = replace(held, plain=held.sampled, sampled=held.plain)
-        self.deployment = replace(self.deployment, modules=swapped)
-
-    def draw(self, source: int, seed: int | None = None) -> ev.SampleDrawn:
-        """Draw by a block, or by any seed."""
-        if seed is None:
-            seed = seed_of(self.blocks([source])[0].block_hash)
-        number, attempt = self.place.round, self.place.attempt
-        drawn: ev.SampleDrawn = self.emit(
-            ev.SampleDrawn, round=number, attempt=attempt, source=source, seed=seed
-        )
-        return drawn
 
     def finish(self, seed: int, sites: set[int] | None = None) -> None:
         """Let the sample of a seed submit, or others, and the round become final."""
-        place = (RoundNumber(self.place.round), self.place.attempt)
-        chosen = {at + 1 for at in sampled_positions(RUN, place, seed, SITES, SAMPLED)}
-        for site in sorted(sites or chosen):
+        for site in sorted(sites or self.sample(seed)):
             self.submit(site)
         self.close()
         self.propose()

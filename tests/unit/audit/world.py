@@ -28,7 +28,7 @@ from fednet.domain.identity import (
     RoundNumber,
     SiteId,
 )
-from fednet.domain.ledger import CreditAccount, Settlement
+from fednet.domain.ledger import CreditAccount, Modules, Settlement
 from fednet.domain.plan import Plan
 from fednet.domain.record import RoundRecord
 from fednet.domain.sections import CohortSection, ModelSection, TaskSection
@@ -37,6 +37,7 @@ from fednet.domain.update import Manifest, Place
 from tests.unit.audit.books import (
     CHAIN_ID,
     CREDITS,
+    DEPLOYMENT,
     EXPIRY,
     MODULE,
     RESEARCHER,
@@ -57,6 +58,12 @@ def work_of(site: int, round_number: int) -> dict[str, FloatArray]:
         name: np.asarray(random.standard_normal(shape), np.float32)
         for name, shape in SHAPES.items()
     }
+
+
+def led_by(name: str) -> Modules:
+    """Say that the deployment's module of a name is the one that leads the run."""
+    modules = DEPLOYMENT.modules
+    return replace(modules, **({"plain": getattr(modules, name)} | {name: modules.plain}))
 
 
 def filled(value: float) -> dict[str, FloatArray]:
@@ -96,13 +103,14 @@ class World(Books):
     def begin(self, number: int, attempt: int = 1) -> None:
         self.place = Place(CHAIN_ID, MODULE, RUN, RoundNumber(number), attempt)
         count = len(self.sites)
+        voters = self.plan.module.committee_sites or count
         self.emit(
             ev.AttemptStarted,
             round=number,
             attempt=attempt,
             cohort=count,
             roster_length=count,
-            quorum=count // 2 + 1,
+            quorum=min(voters, voters * self.plan.cohort.quorum_basis_points // 10_000 + 1),
             deadline=self.now + self.plan.timing.collect_seconds,
         )
 
@@ -282,10 +290,18 @@ class World(Books):
         for site in sites:
             self.emit(ev.RunConcluding, round=self.place.round, site=SiteId(site))
 
+    def contributors(self) -> Sequence[SiteId]:
+        """List who trains in the attempt that has begun."""
+        return self.sites
+
+    def contribute(self, site: SiteId) -> None:
+        """Let a site submit an honest update."""
+        self.submit(site)
+
     def collect(self) -> None:
-        """Let every site submit an honest update."""
-        for site in self.sites:
-            self.submit(site)
+        """Let every site that trains submit an honest update."""
+        for site in self.contributors():
+            self.contribute(site)
         self.close()
 
     def play(self, rounds: int = 1) -> None:
@@ -333,9 +349,9 @@ class World(Books):
             rounds=rounds,
             task=TaskSection(source="digits", digest="0" * 64),
             model=ModelSection(commitment=str(self.base), size_bytes=self.base_path.stat().st_size),
-            cohort=self.cohort,
-            **self.sections,
+            **({"cohort": self.cohort} | self.sections),
         )
+        self.deployment = replace(self.deployment, modules=led_by(self.plan.module.name))
         plan_path = self.folder / "plan"
         plan_path.write_bytes(self.plan.to_bytes())
         self.previous_record = self.plan.commitment
@@ -353,7 +369,7 @@ class World(Books):
             plan_locator=self.store.publish(plan_path),
             initial_model=self.base,
             initial_model_locator=self.store.publish(self.base_path),
-            transferable=False,
+            transferable=self.plan.credits.transferable,
             parameters=b"",
         )
         for site in self.sites:

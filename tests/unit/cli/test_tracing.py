@@ -30,7 +30,7 @@ APP: Any = SimpleNamespace(settings=lambda: SimpleNamespace(store=STORE))
 def school(tmp_path_factory: pytest.TempPathFactory) -> School:
     folder: Path = tmp_path_factory.mktemp("school")
     school = School(folder, ROUNDS, {"clusters": ClustersSection(method="ifca", count=2)})
-    school.learn(ROUNDS)
+    school.play(ROUNDS)
     return school
 
 
