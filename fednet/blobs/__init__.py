@@ -3,9 +3,11 @@
 ============ ==============================================================
 kubo.py      KuboStore, the store over any Kubo RPC; EmbeddedStore, the same
              with a node of its own
+bus.py       KuboBus, messages between members over the same node
 rpc.py       the one client, ipfshttpclient, behind one adapter
 pieces.py    the piece list that a locator names
 cid.py       CIDv0 computed without a node
+multibase.py topics and messages as the RPC writes them
 cache.py     verified copies on this disk
 bundled.py   BundledStore, read-only, over the blobs inside one archive
 memory.py    a double for unit tests

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from fednet.blobs.bus import KuboBus
 from fednet.blobs.cache import BlobCache, HashingWriter, disk_error
 from fednet.blobs.cid import CHUNK_SIZE_BYTES, cid_of, locate_bytes
 from fednet.blobs.embedded.supervisor import (
@@ -81,6 +82,8 @@ class KuboStore:
             self._rpc = RpcClient(rpc_address)
         self._cache = BlobCache(cache_dir)
         self._announce = announce
+        self.bus = KuboBus(self._rpc)
+        """Carries messages between members over the same node."""
 
     def locate(self, path: Path) -> Locator:
         """Compute the locator that `publish` will return."""
@@ -225,7 +228,8 @@ class KuboStore:
         return usable[0] if usable else ""
 
     def close(self) -> None:
-        """Close the connections to the RPC."""
+        """Close the connections to the RPC, and listen no more."""
+        self.bus.close()
         self._rpc.close()
 
     def _fetch_one(

@@ -9,6 +9,8 @@ requests or urllib3 leaves this module; no proxy of the environment is used.
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import math
 import socket
 import threading
@@ -23,6 +25,7 @@ import requests
 import urllib3
 from ipfshttpclient import exceptions, multipart
 
+from fednet.blobs.multibase import decode_multibase, encode_multibase
 from fednet.errors import BlobMissingError, SettingsError, StoreError, StoreUnavailableError
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -30,6 +33,9 @@ _GRACE_SECONDS = 1.0
 """What the server gets beyond the deadline, to say itself that it has passed."""
 _UPLOAD_BLOCK_SIZE_BYTES = 256 * 1024
 _MISSING = ("not found", "could not find", "deadline exceeded", "context canceled")
+_QUIET_SECONDS = 60.0
+"""For so long a topic may be silent before it is listened to anew: the line may be dead."""
+_LINE_CAP_BYTES = 8 * 1024
 _NOT_PINNED = "not pinned"
 _ADD_OPTIONS = {
     "cid-version": "0",
@@ -135,6 +141,35 @@ class RpcClient:
         peers = _one(self._call("swarm/peers", timeout_seconds)).get("Peers") or []
         return [f"{_text(peer, 'Addr')}/p2p/{_text(peer, 'Peer')}" for peer in peers]
 
+    def say(self, topic: str, message: bytes, timeout_seconds: float) -> None:
+        """Send a message to every peer that listens to a topic."""
+        body = multipart.FilesStream([_Message(message)], chunk_size=_UPLOAD_BLOCK_SIZE_BYTES)
+        self._call(
+            "pubsub/pub",
+            timeout_seconds,
+            {},
+            [encode_multibase(topic.encode())],
+            data=body.body(),
+            headers=body.headers(),
+        )
+
+    @contextlib.contextmanager
+    def listening(self, topic: str) -> Iterator[Iterator[bytes]]:
+        """Listen to a topic from now on; what is longer than a few kilobytes is passed over.
+
+        The messages end, or raise StoreUnavailableError, when the daemon ends or nothing came
+        for a minute.
+        """
+        with self._client(f"topic {topic}", stalled=StoreUnavailableError) as client:
+            stream = client.request(
+                "/pubsub/sub",
+                (encode_multibase(topic.encode()),),
+                stream=True,
+                timeout=(_CONNECT_TIMEOUT_SECONDS, _QUIET_SECONDS),
+            )
+            with stream:
+                yield _messages(stream)
+
     def close(self) -> None:
         """Close the connections that are kept."""
         with self._lock:
@@ -188,6 +223,26 @@ class RpcClient:
         for client in stale:
             client.close_session()
         return kept or _open(endpoint)
+
+
+class _Message(io.BytesIO):
+    """A message to upload."""
+
+    name = "message"
+
+
+def _messages(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Read messages from the lines that a stream consists of, keeping little of a long line."""
+    line, is_long = bytearray(), False
+    for block in blocks:
+        *ended, rest = block.split(b"\n")
+        for part in ended:
+            if not is_long and len(line) + len(part) <= _LINE_CAP_BYTES:
+                with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                    yield decode_multibase(json.loads(line + part)["data"])
+            line, is_long = bytearray(), False
+        is_long = is_long or len(line) + len(rest) > _LINE_CAP_BYTES
+        line = bytearray() if is_long else line + rest
 
 
 def _open(endpoint: Endpoint) -> Any:

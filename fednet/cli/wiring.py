@@ -240,7 +240,7 @@ def store(app: App) -> Iterator[BlobStore]:
 
 
 @contextmanager
-def own_store(app: App) -> Iterator[BlobStore]:
+def own_store(app: App) -> Iterator[KuboStore]:
     """Open a store that ends with this process, and dial the hubs."""
     from fednet.blobs import NO_LISTEN, EmbeddedStore
 
@@ -354,7 +354,7 @@ def walls() -> tuple[Wall, ...]:
 
 
 def node(
-    app: App, signer: Signer, blobs: BlobStore, report: Report
+    app: App, signer: Signer, blobs: KuboStore, report: Report
 ) -> tuple[Node, Callable[[], None]]:
     """Put a site's node together; also return what closes it.
 
@@ -390,6 +390,7 @@ def node(
         settings=NodeSettings(scan_seconds=stored.node.poll_seconds),
         report=report,
         checkpoints=CheckpointKeeper(checkpoints.book(app), looking, acting, site),
+        bus=blobs.bus,
     )
 
     def close() -> None:

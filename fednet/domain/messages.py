@@ -46,6 +46,10 @@ class MessageBus(Protocol):
         """
         ...
 
+    def leave(self, topic: str) -> None:
+        """Listen no more at a topic; of one that was never listened at nothing happens."""
+        ...
+
 
 class LocalBus:
     """Carry messages between members of one process.
@@ -69,6 +73,10 @@ class LocalBus:
         """Return what came since the last time; the first call begins to listen."""
         waiting = self._waiting.setdefault(topic, deque(maxlen=MOST_WAITING))
         return [waiting.popleft() for _ in range(len(waiting))]
+
+    def leave(self, topic: str) -> None:
+        """Listen no more."""
+        self._waiting.pop(topic, None)
 
 
 def pack(value: Update | Attestation, signature: bytes) -> bytes:

@@ -20,7 +20,6 @@ from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.ledger import Phase, RunState
 from fednet.domain.messages import MessageBus
 from fednet.domain.ports import LedgerReader
-from fednet.errors import StoreError
 from fednet.node.accounts import AccountBook
 from fednet.node.fetching import Fetcher
 from fednet.node.handing import Handing
@@ -84,8 +83,17 @@ class Carrying:
         if seen != self._seen:
             self._judge_sheets(history, ground)
             self._seen = seen
-        if self.mailbox is not None and state.phase in (Phase.COLLECTING, Phase.ATTESTING):
+        if self.mailbox is None:
+            return
+        if state.phase in (Phase.COLLECTING, Phase.ATTESTING):
             self._take_mail(history, state, self.mailbox)
+        else:
+            self.mailbox.listen()
+
+    def close(self) -> None:
+        """Listen to nobody any more."""
+        if self.mailbox is not None:
+            self.mailbox.leave()
 
     def committee(self) -> tuple[SiteId, ...] | None:
         """List who votes on the proposal at hand, first carrier first; None if not known yet.
@@ -131,11 +139,7 @@ class Carrying:
         else:
             accounts = dict(self._now.accounts)
         self._now = Now(key, settlement, accounts)
-        try:
-            mailbox.look(self._now)
-        except StoreError:
-            # Nobody is heard for now; every site can act by itself.
-            return
+        mailbox.look(self._now)
 
     def _judge_sheets(self, history: RunHistory, ground: RoundNumber | None) -> None:
         """Judge the rows of recent rounds whose sheets are here."""
@@ -198,7 +202,7 @@ def carriage_of(carrying: Carrying | None, handing: Handing | None) -> Carriage:
     if carrying.mailbox is None or handing is None:
         return Carriage(rows=carrying.rows, committee=carrying.committee())
     return Carriage(
-        is_open=True,
+        is_open=carrying.mailbox.is_open,
         updates=carrying.mailbox.updates.keys(),
         votes=carrying.mailbox.votes.keys(),
         rows=carrying.rows,

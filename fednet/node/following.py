@@ -156,6 +156,8 @@ class RunFollower:
         finally:
             self._desk.clear()
             self._fetcher.close()
+            if self._crew and self._crew.carrying and not self._shared:
+                self._crew.carrying.close()
 
     def step(self) -> Act:
         """Look, decide and act once.

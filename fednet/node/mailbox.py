@@ -7,6 +7,7 @@ heard needs no second check. A site that is not heard acts by itself.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from dataclasses import dataclass, field
 from fednet.domain.batch_signing import Attestation, Module, Update
 from fednet.domain.identity import Address, Digest, RunId, SiteId
 from fednet.domain.messages import MOST_WAITING, MessageBus, pack, unpack
+from fednet.errors import StoreError
 from fednet.node.places import AttemptKey, ProposalKey
 
 _MOST_TRIES = 16
 """Bad signatures in a site's name before its messages of an attempt are passed over."""
+
+_log = logging.getLogger(__name__)
 
 SignerOf = Callable[[Digest, bytes], Address | None]
 
@@ -46,6 +50,8 @@ class Mailbox:
     """Verified updates of the attempt at hand, in the order in which they came."""
     votes: dict[SiteId, tuple[Attestation, bytes]] = field(default_factory=dict)
     """Verified attestations of the proposal at hand."""
+    is_open: bool = True
+    """Whether messages could be had at the last look."""
     _waiting: deque[bytes] = field(default_factory=lambda: deque(maxlen=MOST_WAITING))
     _tries: Counter[SiteId] = field(default_factory=Counter)
     _key: ProposalKey | None = None
@@ -63,15 +69,26 @@ class Mailbox:
         """
         self.bus.post(self.topic, pack(value, signature))
 
-    def look(self, now: Now) -> None:
-        """Take in what came; keep what fits, and what may fit later.
+    def listen(self) -> None:
+        """Take in what came; the first time begins to listen. Where nothing can be had, say so."""
+        try:
+            # Whoever floods a topic fills the queue with its own messages, and the oldest go.
+            self._waiting.extend(self.bus.take(self.topic))
+        except StoreError as exc:
+            if self.is_open:
+                _log.warning("run %s: no messages, so this site acts by itself: %s", self.run, exc)
+            self.is_open = False
+        else:
+            self.is_open = True
 
-        Raises:
-            StoreError: The messages of this machine are out of order.
-        """
+    def leave(self) -> None:
+        """Listen no more."""
+        self.bus.leave(self.topic)
+
+    def look(self, now: Now) -> None:
+        """Take in what came; keep what fits, and what may fit later."""
         self._turn_to(now.key)
-        # Whoever floods a topic fills the queue with its own messages, and the oldest go.
-        self._waiting.extend(self.bus.take(self.topic))
+        self.listen()
         for _ in range(len(self._waiting)):
             message = self._waiting.popleft()
             if self._is_early(message, now):

@@ -180,6 +180,7 @@ def build(config: dict[str, Any], store: EmbeddedStore, crashes: Crashes) -> Sit
         settings=replace(NodeSettings(), poll_seconds=poll),
         report=report,
         checkpoints=CheckpointKeeper(CheckpointBook(home / CHECKPOINTS), reader, writer, site),
+        bus=store.bus,
     )
 
 

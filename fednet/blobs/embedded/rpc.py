@@ -11,6 +11,7 @@ import base64
 import hmac
 import json
 import re
+import select
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -20,7 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from fednet.blobs.cid import digest_of
 from fednet.blobs.embedded.multipart import BodyError, body_blocks, files
-from fednet.blobs.embedded.node import Node, NodeFailedError
+from fednet.blobs.embedded.node import MESSAGE_CAP_BYTES, Node, NodeFailedError
+from fednet.blobs.multibase import decode_multibase, encode_multibase
 from fednet.errors import MalformedBlobError
 
 USER = "fednet"
@@ -29,6 +31,7 @@ _PREFIX = "/api/v0/"
 _FILE_CAP_BYTES = 16 * 1024 * 1024
 _BLOCK_SIZE_BYTES = 256 * 1024
 _DEFAULT_TIMEOUT_SECONDS = 60.0
+_LISTEN_SECONDS = 0.01
 _ADD_OPTIONS = {"cid-version": "0", "raw-leaves": "false", "chunker": "size-262144"}
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -109,6 +112,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self._send(status, json.dumps({"Message": message, "Code": 1, "Type": "error"}).encode())
 
+    def _begin_stream(self, content_type: str) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def _write_chunk(self, block: bytes) -> None:
+        self.wfile.write(b"%x\r\n" % len(block))
+        self.wfile.write(block)
+        self.wfile.write(b"\r\n")
+
+    def _end_stream(self) -> None:
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
     def _option(self, name: str, default: str) -> str:
         return self._arguments.get(name, [default])[-1]
 
@@ -123,6 +141,12 @@ class _Handler(BaseHTTPRequestHandler):
         for cid in cids:
             digest_of(cid, "argument")
         return cids
+
+    def _topic(self) -> str:
+        try:
+            return decode_multibase(self._args()[0]).decode()
+        except ValueError as exc:
+            raise _BadRequestError("the topic is not in multibase") from exc
 
     def _deadline(self) -> float:
         text = self._option("timeout", "")
@@ -148,17 +172,11 @@ class _Handler(BaseHTTPRequestHandler):
     def cat(self, blocks: Iterator[bytes]) -> None:
         left = int(self._option("length", str(_FILE_CAP_BYTES + 1)))
         with self.server.node.cat(self._cids()[0], self._deadline()) as file:
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", "text/plain")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
+            self._begin_stream("text/plain")
             while left and (block := file.read(min(left, _BLOCK_SIZE_BYTES))):
                 left -= len(block)
-                self.wfile.write(b"%x\r\n" % len(block))
-                self.wfile.write(block)
-                self.wfile.write(b"\r\n")
-            self.wfile.write(b"0\r\n\r\n")
-            self.wfile.flush()
+                self._write_chunk(block)
+            self._end_stream()
 
     def pin_add(self, blocks: Iterator[bytes]) -> None:
         cids, deadline = self._cids(), self._deadline()
@@ -192,6 +210,34 @@ class _Handler(BaseHTTPRequestHandler):
         peers = [{"Addr": addr, "Peer": peer} for addr, peer in self.server.node.peers()]
         self._json({"Peers": peers})
 
+    def pubsub_pub(self, blocks: Iterator[bytes]) -> None:
+        topic = self._topic()
+        given = list(files(blocks, self.headers["Content-Type"] or "", MESSAGE_CAP_BYTES))
+        if len(given) != 1:
+            raise _BadRequestError("expected one message")
+        self.server.node.say(topic, bytes(given[0][1]))
+        self._json()
+
+    def pubsub_sub(self, blocks: Iterator[bytes]) -> None:
+        topic = self._topic()
+        with self.server.node.listening(topic) as take:
+            self._begin_stream("application/json")
+            self.wfile.flush()
+            while (messages := take()) is not None:
+                for sender, data in messages:
+                    line = {
+                        "from": sender,
+                        "data": encode_multibase(data),
+                        "topicIDs": [encode_multibase(topic.encode())],
+                    }
+                    self._write_chunk(json.dumps(line).encode() + b"\n")
+                self.wfile.flush()
+                # Whoever listens says nothing more: what can be read is the connection's end.
+                if select.select([self.connection], [], [], 0 if messages else _LISTEN_SECONDS)[0]:
+                    self.close_connection = True
+                    return
+        self._end_stream()
+
 
 class _BadRequestError(Exception):
     """Report a call that is wrong in itself."""
@@ -204,6 +250,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "pin/rm": _Handler.pin_rm,
     "id": _Handler.id,
     "version": _Handler.version,
+    "pubsub/pub": _Handler.pubsub_pub,
+    "pubsub/sub": _Handler.pubsub_sub,
     "swarm/connect": _Handler.swarm_connect,
     "swarm/peers": _Handler.swarm_peers,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,7 @@ from fednet.domain.identity import (
     SiteId,
 )
 from fednet.domain.messages import LocalBus, pack
+from fednet.errors import StoreUnavailableError
 from fednet.ledger.batches import sign, signer_of
 from fednet.node.mailbox import Mailbox, Now
 from fednet.node.places import ProposalKey
@@ -116,3 +118,34 @@ def test_a_flood_pushes_out_what_waits_and_takes_no_more_room() -> None:
     early = signed(replace(UPDATE, attempt=2))
     box = post.bring(*[early] * 20_000)
     assert len(box._waiting) <= 8192
+
+
+class BrokenBus(LocalBus):
+    """Messages of a machine whose store does not answer for a while."""
+
+    is_broken = True
+
+    def take(self, topic: str) -> Sequence[bytes]:
+        if self.is_broken:
+            raise StoreUnavailableError("no answer in time")
+        return super().take(topic)
+
+
+def test_a_box_that_cannot_be_emptied_is_closed_until_it_can() -> None:
+    other = LocalBus()
+    bus = BrokenBus(other)
+    box = Mailbox(bus, RunId(7), MODULE, signer_of)
+    box.look(NOW)
+    assert not box.is_open
+    bus.is_broken = False
+    box.look(NOW)
+    other.post(box.topic, signed(UPDATE))
+    box.look(NOW)
+    assert box.is_open
+    assert list(box.updates) == [1]
+
+
+def test_a_box_that_is_left_hears_nothing() -> None:
+    post = Post()
+    post.box.leave()
+    assert not post.bring(signed(UPDATE)).updates
