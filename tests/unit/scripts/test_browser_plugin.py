@@ -20,13 +20,15 @@ def test_without():
 """
 
 
-def run(folder: Path, ci: str, path: str, reason: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, ci: str, path: str, reason: str = "", more: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(_TEST)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = browser\n")
     environment = {**os.environ, "CI": ci, "PATH": path, "PYTHONPATH": str(ROOT)}
     environment |= {"FEDNET_NO_BROWSER": reason} if reason else {}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "scripts.maintenance.browser", str(folder)],
+        [sys.executable, "-m", "pytest", "-p", "scripts.maintenance.browser", str(folder), *more],
         env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
@@ -48,6 +50,14 @@ def test_a_browser_that_could_not_be_installed_is_said_with_the_reason(tmp_path:
     done = run(tmp_path, "true", "", "apt-get could not install it")
     assert done.returncode == 0
     assert "1 browser tests left out: no Chromium: apt-get could not install it" in done.stdout
+
+
+@pytest.mark.parametrize(("reason", "code"), [("", pytest.ExitCode.USAGE_ERROR), ("no apt-get", 0)])
+def test_processes_that_share_the_tests_do_the_same(tmp_path: Path, reason: str, code: int) -> None:
+    done = run(tmp_path, "true", "", reason, ("-n", "1"))
+    assert done.returncode == code
+    said = "left out: no Chromium: no apt-get" if reason else "need Chromium"
+    assert said in done.stdout + done.stderr
 
 
 def test_with_a_browser_they_run(tmp_path: Path) -> None:
