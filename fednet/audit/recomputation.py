@@ -32,6 +32,7 @@ from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.audit.inputs import RoundInputs
 from fednet.codec import Expected, Reason, TensorFile, Verdict, judge_update, open_update
 from fednet.credits import CreditLedger, accumulate, credit_rule_of
+from fednet.domain.batches import BatchedUpdate
 from fednet.domain.blobs import BlobFile
 from fednet.domain.clusters import forms_in, part_for
 from fednet.domain.evaluation import Evaluation, Judgement, follow
@@ -158,7 +159,8 @@ def recompute(
         threads: Threads that combine; they cannot change a bit.
 
     Raises:
-        QuorumError: Fewer updates are included than the plan's minimum.
+        QuorumError: Fewer updates are included than the plan's minimum, or not more than there
+            are rows of batches that nobody can be shown to have signed.
         AggregationError: The rule cannot combine them.
         MalformedBlobError: The previous state is no state.
     """
@@ -180,14 +182,7 @@ def combine(
         pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="judge"))
         verdicts = judge(inputs, shape, pool)
         included = _included(inputs.submissions, verdicts)
-        minimum = plan.cohort.minimum_updates
-        if len(included) < minimum:
-            raise QuorumError(
-                "too few updates are valid and available",
-                subject=f"round {inputs.place.round}, attempt {inputs.place.attempt}",
-                expected=f"at least {minimum}",
-                actual=len(included),
-            )
+        _require_enough(inputs, verdicts)
         contributions: list[Contribution] = []
         for entry in included:
             path = _path(inputs, entry.site)
@@ -314,6 +309,30 @@ def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId
     ordered = sorted(inputs.submissions, key=lambda entry: entry.site)
     verdicts = pool.map(judge_one, ordered)
     return {entry.site: verdict for entry, verdict in zip(ordered, verdicts, strict=True)}
+
+
+def _require_enough(inputs: RoundInputs, verdicts: Mapping[SiteId, Verdict]) -> None:
+    """Refuse a round with fewer updates than the plan's minimum, or with more unproven rows.
+
+    A batcher that forges rows, or withholds their sheet, closes the stage on the sites
+    in whose names they are; a round of what is left must not be its own.
+    """
+    included = len(_included(inputs.submissions, verdicts))
+    unproven = sum(
+        verdicts[entry.site].inclusion is Inclusion.UNAVAILABLE
+        or verdicts[entry.site].reason == Reason.UNSIGNED
+        for entry in inputs.submissions
+        if isinstance(entry, BatchedUpdate)
+    )
+    minimum = max(inputs.plan.cohort.minimum_updates, unproven + 1)
+    if included < minimum:
+        raise QuorumError(
+            "too few updates are valid and available",
+            subject=f"round {inputs.place.round}, attempt {inputs.place.attempt}",
+            expected=f"at least {minimum}",
+            actual=included,
+            hint=f"{unproven} rows of batches are unsigned or unavailable" if unproven else "",
+        )
 
 
 def _included(

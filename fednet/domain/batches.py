@@ -29,6 +29,8 @@ from fednet.errors import MalformedBlobError
 WORD_POSITIONS = 216
 ROW_SIZE_BYTES = 37
 """Of an update: commitment 32, weight 5."""
+MOST_ROW_EXAMPLES = (1 << 40) - 1
+"""Largest weight that a row can say."""
 SIGNATURE_SIZE_BYTES = 65
 SHEET_ENTRY_SIZE_BYTES = 32 + SIGNATURE_SIZE_BYTES
 VOTE_SIZE_BYTES = 4 + 32 + SIGNATURE_SIZE_BYTES

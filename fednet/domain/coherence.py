@@ -22,6 +22,7 @@ from fednet.domain.sections import (
 MAX_CREDITS = 1 << 48
 """Credits of a whole run, which the contract packs into 48 bits."""
 MOST_COMPARED_SITES = 2_000
+LEAST_BATCHED_ATTEMPTS = 3
 _LINEAR_RULES = ("fedavg",)
 _RADIUS_RULES = ("norm-bounding", "centred-clipping")
 _TRUSTING_RULES = ("fedavg", "fednova", "norm-bounding")
@@ -97,6 +98,12 @@ def _module(plan: Sections) -> str:
         return 'module: committee_sites needs name = "batched"'
     if section.batch_seconds and section.name != "batched":
         return 'module: batch_seconds needs name = "batched"'
+    if section.name == "batched" and plan.timing.max_attempts < LEAST_BATCHED_ATTEMPTS:
+        return (
+            "module: a batch of forged rows spoils an attempt, the first by anybody's and a later "
+            "one by that of the site whose turn it is; so that one site cannot stop the run, "
+            f"timing.max_attempts must be at least {LEAST_BATCHED_ATTEMPTS} with batched"
+        )
     if section.batch_seconds >= plan.timing.collect_seconds:
         return "module: batch_seconds must be below timing.collect_seconds"
     if (section.sampled_sites > 0) != (section.name == "sampled"):

@@ -13,8 +13,16 @@ from struct import Struct, error
 from typing import Protocol
 
 from fednet.domain.batch_signing import Attestation, Update
-from fednet.domain.batches import SIGNATURE_SIZE_BYTES
-from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, RunId, SiteId
+from fednet.domain.batches import MOST_ROW_EXAMPLES, SIGNATURE_SIZE_BYTES
+from fednet.domain.identity import (
+    ZERO_DIGEST,
+    Commitment,
+    Digest,
+    Locator,
+    RoundNumber,
+    RunId,
+    SiteId,
+)
 
 _UPDATE = Struct(f">cQIBI32sQ32s{SIGNATURE_SIZE_BYTES}s")
 _ATTESTATION = Struct(f">cQIBBI32s32s{SIGNATURE_SIZE_BYTES}s")
@@ -93,7 +101,10 @@ def pack(value: Update | Attestation, signature: bytes) -> bytes:
 
 
 def unpack(message: bytes) -> Signed | None:
-    """Read a message; None if it is none."""
+    """Read a message; None if it is none, or nothing that a contract would take from a carrier.
+
+    Else one member could spoil the transaction in which its message is carried with others.
+    """
     try:
         if message[:1] == _UPDATE_MARK:
             _, run, number, attempt, site, made, weight, at, signature = _UPDATE.unpack(message)
@@ -101,13 +112,13 @@ def unpack(message: bytes) -> Signed | None:
                 RunId(run), RoundNumber(number), attempt, SiteId(site), Commitment(made), weight,
                 Locator(at),
             )  # fmt: skip
-            return update, signature
+            return (update, signature) if 0 < weight <= MOST_ROW_EXAMPLES else None
         _, run, number, attempt, proposal, site, settled, witness, signature = _ATTESTATION.unpack(
             message
         )
     except error:
         return None
-    if message[:1] != _ATTESTATION_MARK:
+    if message[:1] != _ATTESTATION_MARK or witness == ZERO_DIGEST:
         return None
     attestation = Attestation(
         RunId(run), RoundNumber(number), attempt, proposal, SiteId(site), Digest(settled),

@@ -147,12 +147,16 @@ class Books:
         )
 
     def submissions(self) -> list[ev.UpdateSubmitted]:
-        return [
-            event
-            for event in unfold(self.logged)
-            if isinstance(event, ev.UpdateSubmitted)
-            and (event.round, event.attempt) == (self.place.round, self.place.attempt)
-        ]
+        """List those of the attempt; a site's own takes the place of its row in a batch."""
+        found: dict[SiteId, ev.UpdateSubmitted] = {}
+        for event in unfold(self.logged):
+            if isinstance(event, ev.UpdateSubmitted) and (event.round, event.attempt) == (
+                self.place.round,
+                self.place.attempt,
+            ):
+                found.pop(event.site, None)
+                found[event.site] = event
+        return list(found.values())
 
     def verify_checkpoint(self, signed: SignedCheckpoint) -> None:
         verify_checkpoint(signed)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fednet.audit.recomputation import settlement_of
+from fednet.codec import Reason
 from fednet.credits import settlement_hash
 from fednet.domain import events as ev
 from fednet.domain.batch_events import AttestationsBatched, CommitteeDrawn, UpdatesBatched
@@ -18,12 +19,13 @@ from fednet.domain.batches import (
     pack_sheet,
     pack_vote,
 )
-from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
+from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, SiteId
 from fednet.domain.samples import sampled_positions, seed_of
 from fednet.ledger.batches import sign
 from tests.unit.audit.books import CHAIN_ID, MODULE, RUN, account_of
 from tests.unit.audit.world import World
 
+NOWHERE = Locator(b"\x01" * 32)
 SIGNED_FOR = Module(CHAIN_ID, MODULE)
 _MEMBER_BITS = 16
 
@@ -57,12 +59,30 @@ class Sampling(World):
 class Batching(World):
     """One site hands in what all have signed, and carries the votes of a committee."""
 
-    def close(self) -> None:
-        """Hand in, as rows of one batch, what was submitted, and close."""
+    forged: Collection[int] = ()
+    """Sites whose rows the batcher signs itself."""
+    serves_sheet = True
+
+    def refused(self) -> dict[SiteId, Reason]:
+        """Say whose rows of batches count for nothing."""
+        return {SiteId(site): Reason.UNSIGNED for site in self.forged} if self.serves_sheet else {}
+
+    def collect(self) -> None:
+        """Hand in at once what every site that trains has signed."""
+        for site in self.contributors():
+            self.contribute(site)
+        self.batch()
+        self.close()
+
+    def batch(self) -> None:
+        """Make rows of one batch of what was submitted."""
         carried = self.submissions()
         self.logged = [event for event in self.logged if event not in carried]
-        self.hand_in(carried, [self.entry(event) for event in carried])
-        super().close()
+        batcher = self.sites[0]
+        sheet = [
+            self.entry(event, batcher if event.site in self.forged else 0) for event in carried
+        ]
+        self.hand_in(carried, sheet)
 
     def hand_in(self, carried: Sequence[ev.UpdateSubmitted], sheet: Sequence[SheetEntry]) -> None:
         """Put rows on the ledger, and the sheet of their signatures into the store."""
@@ -75,7 +95,7 @@ class Batching(World):
             site=self.sites[0],
             attempt=self.place.attempt,
             sheet=Commitment.of(path.read_bytes()),
-            sheet_locator=self.store.publish(path),
+            sheet_locator=self.store.publish(path) if self.serves_sheet else NOWHERE,
             positions=pack_positions(rows),
             rows=pack_rows(rows),
         )

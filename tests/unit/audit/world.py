@@ -16,7 +16,7 @@ import numpy as np
 from fednet.audit import AuditReport, PreviousRound, Recomputed, RoundInputs, audit_run, recompute
 from fednet.audit.memory import AuditMemory
 from fednet.blobs.memory import MemoryStore, MemorySwarm
-from fednet.codec import write_state, write_update
+from fednet.codec import Reason, write_state, write_update
 from fednet.credits import settlement_hash
 from fednet.domain import events as ev
 from fednet.domain.checkpoint import SignedCheckpoint
@@ -183,8 +183,13 @@ class World(Books):
             CREDITS,
             len(submissions),
             self.late(),
+            self.refused(),
         )
         return recompute(inputs, number, SiteId(by), self.store.locate, self.folder)
+
+    def refused(self) -> dict[SiteId, Reason]:
+        """Say whose rows of batches count for nothing."""
+        return {}
 
     def late(self) -> dict[Commitment, int]:
         """Say how late an update of this round is by the state that it was trained from."""

@@ -61,6 +61,10 @@ def test_plan_spelling_does_not_change_its_commitment() -> None:
         (MINIMAL + '[module]\nname = "batched"\ncommittee_sites = 16\n', "committee_sites"),
         (MINIMAL + "[module]\nbatch_seconds = 3\n", "batch_seconds"),
         (MINIMAL + '[module]\nname = "batched"\nbatch_seconds = 3600\n', "batch_seconds"),
+        (
+            MINIMAL + '[module]\nname = "batched"\n[timing]\nmax_attempts = 2\n',
+            "max_attempts must be at least 3",
+        ),
         (MINIMAL + "[module]\nsampled_sites = 3\n", "sampled_sites"),
         (MINIMAL + '[module]\nname = "batched"\nsampled_sites = 3\n', "sampled_sites"),
         (MINIMAL + '[module]\nname = "sampled"\n', "sampled_sites"),
