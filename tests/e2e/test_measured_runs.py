@@ -1,4 +1,4 @@
-"""Real training on a real chain and store: runs that end early, and runs with clusters."""
+"""Real nodes, chain and store: runs that end early, with clusters, and with packed updates."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ import numpy as np
 import pytest
 
 from fednet.cli.training import SiteTrainer
-from fednet.domain.identity import Commitment, RoundNumber
+from fednet.codec import open_update
+from fednet.domain.identity import Commitment, RoundNumber, SiteId
 from fednet.domain.ledger import Phase
 from fednet.domain.plan import Plan
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.domain.shape import StateShape
-from fednet.domain.tensors import FloatArray, Layout, decode_tensors, encode_tensors
-from fednet.domain.update import STATE_METADATA
+from fednet.domain.tensors import FloatArray, Layout, TensorSpec, decode_tensors, encode_tensors
+from fednet.domain.update import STATE_METADATA, Place
 from fednet.learning import Trainer, derive_seed, naming
 from fednet.learning.partition import even
+from fednet.node import TrainingResult
+from tests.attacks.doubles import Trainer as Doubled
 from tests.attacks.doubles import make_plan
 from tests.attacks.network import Member, Network, Run
+from tests.codec_fixtures import read_all
 
 PATIENCE_SECONDS = 300.0
+ELEMENTS = 20_000
 TRAINING: Mapping[str, object] = {"local_epochs": 3, "batch_size": 16, "learning_rate": "0.1"}
 
 
@@ -170,3 +175,49 @@ def accuracy(learners: Class, plan: Plan, state: Mapping[str, FloatArray], part:
     model = naming.model_of(shape, state, part)
     assert all(np.isfinite(array).all() for array in model.values())
     return learners.maker.evaluate(model)["accuracy"]
+
+
+class Learnt(Doubled):
+    """Learn large arrays at once: what follows from site and round alone."""
+
+    def train(
+        self,
+        plan: Plan,
+        base_state_path: Path,
+        place: Place,
+        site: SiteId,
+        *_: object,
+    ) -> TrainingResult:
+        return TrainingResult({"weight": learnt(site, place.round)}, self.examples)
+
+
+def learnt(site: SiteId, round_number: int) -> FloatArray:
+    drawn = np.random.default_rng([site, round_number]).random(ELEMENTS, np.float32)
+    return drawn * np.float32(0.01)
+
+
+def test_what_a_codec_leaves_out_is_kept_and_sent_later(network: Network) -> None:
+    members, rounds = network.members(3), 3
+    for member in members:
+        member.trainer = Learnt(member.trainer.examples)
+    model = encode_tensors({"weight": np.zeros(ELEMENTS, np.float32)}, STATE_METADATA)
+    packed = {"update_codec": "topk-int8", "update_keep_ratio": "0.05"}
+    with network.open(members, model=model, rounds=rounds, **packed) as run:
+        run.start()
+        assert run.over() is Phase.COMPLETED
+        history = run.history
+        assert network.audit(run).findings == ()
+    shape = StateShape.plain(Layout((TensorSpec("weight", (ELEMENTS,)),)))
+    for member in members:
+        sent, wanted = np.zeros(ELEMENTS), np.zeros(ELEMENTS)
+        for number, entry in history.rounds.items():
+            said = entry.attempts[1].submissions[member.site]
+            path = member.store.fetch(said.commitment, [said.locator], 4 * ELEMENTS, 10)
+            assert path.stat().st_size < 4 * ELEMENTS // 20
+            with open_update(path, "update", run.plan, shape) as file:
+                sent += read_all(file)
+            wanted += learnt(member.site, number)
+        (kept,) = member.folder.rglob(f"kept/{rounds}-1.safetensors")
+        left = decode_tensors(kept.read_bytes(), "kept")[0]["residual/weight"]
+        assert np.allclose(sent + left, wanted, atol=1e-6)
+        assert np.linalg.norm(sent) < np.linalg.norm(wanted) / 2
