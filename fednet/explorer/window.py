@@ -167,14 +167,16 @@ class SmallBlobs:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Commitment, bytes | float] = OrderedDict()
-        """Bytes, or the monotonic time before which not to look again."""
+        self._kept: OrderedDict[Commitment | tuple[Commitment, Locator], bytes | float] = (
+            OrderedDict()
+        )
+        """A blob's bytes, or for one of its places the monotonic time before which not to look."""
         self._free = threading.BoundedSemaphore(self.AT_ONCE)
 
     def get(self, commitment: Commitment, locator: Locator, size_cap_bytes: int) -> bytes | None:
         """Return a blob's verified bytes, or None if they are not at hand."""
         with self._lock:
-            held = self._kept.get(commitment)
+            held = self._kept.get(commitment) or self._kept.get((commitment, locator))
         if isinstance(held, bytes):
             return held
         if held is not None and time.monotonic() < held:
@@ -191,21 +193,21 @@ class SmallBlobs:
         return held if isinstance(held, bytes) else None
 
     def _fetch(self, commitment: Commitment, locator: Locator, size_cap_bytes: int) -> None:
-        found: bytes | float = time.monotonic() + self.AGAIN_SECONDS
-        self._keep(commitment, found)
+        place = (commitment, locator)
+        self._keep(place, time.monotonic() + self.AGAIN_SECONDS)
         try:
             path = self._store.fetch(commitment, [locator], size_cap_bytes, self.FETCH_SECONDS)
             data = path.read_bytes()
             commitment.verify(data, "blob")
             self._keep(commitment, data)
         except (FednetError, OSError):
-            self._keep(commitment, time.monotonic() + self.AGAIN_SECONDS)
+            self._keep(place, time.monotonic() + self.AGAIN_SECONDS)
         finally:
             self._free.release()
 
-    def _keep(self, commitment: Commitment, found: bytes | float) -> None:
+    def _keep(self, blob: Commitment | tuple[Commitment, Locator], found: bytes | float) -> None:
         with self._lock:
-            self._kept[commitment] = found
-            self._kept.move_to_end(commitment)
+            self._kept[blob] = found
+            self._kept.move_to_end(blob)
             while len(self._kept) > self.KEPT:
                 self._kept.popitem(last=False)

@@ -49,7 +49,8 @@ class Fetcher:
         thread_count: int = 4,
     ) -> None:
         self._blobs = blobs
-        self._announced = announced
+        self.announced = announced
+        """Asks the ledger for further locators of a blob."""
         self._wake = wake
         self._wishes: dict[Wanted, _Wish] = {}
         self._alike: dict[tuple[Commitment, int], list[Wanted]] = {}
@@ -145,7 +146,7 @@ class Fetcher:
         timeout = min(patience * 2**wish.failures, _LONGEST_TIMEOUT_SECONDS)
         try:
             # In turn, so that the first place keeps its time however many are announced.
-            announced = self._announced(commitment) if wish.failures % 2 else ()
+            announced = self.announced(commitment) if wish.failures % 2 else ()
             path = self._blobs.fetch(commitment, announced or (locator,), cap, timeout)
         except FednetError as exc:
             wish.failures += 1

@@ -339,18 +339,26 @@ class Performer:
             return
         blobs, workshop = self._tools.blobs, self._workshop
         proposed = proposal.proposed
-        for path, commitment in (
-            (workshop.state_path(proposed.state), proposed.state),
-            (workshop.record_path(proposed.record), proposed.record),
-        ):
-            if file_matches(path, commitment):
-                blobs.publish(path)
+        state, record = workshop.state_path(proposed.state), workshop.record_path(proposed.record)
+        if file_matches(state, proposed.state):
+            blobs.publish(state)
+        if file_matches(record, proposed.record):
+            self._announce(proposed.record, proposed.record_locator, blobs.publish(record))
         rows, limit = self._rows(key.attempt_key), update_size_limit_bytes(self._terms.plan)
         for submission in attempt.submissions.values():
             for wanted in blobs_of(submission, rows, limit):
                 if self._fetcher.is_at(wanted):
                     _pin(self._tools, wanted.locator)
         self._tools.journal.preserve(self._run, number)
+
+    def _announce(self, blob: Commitment, said: Locator, located: Locator) -> None:
+        """Tell all where a blob is, unless who named it or a member has told.
+
+        Else a proposer could keep a final record from whoever did not recompute it.
+        """
+        tools = self._tools
+        if located != said and located not in tools.reader.announced(blob):
+            tools.writer.announce(tools.site, blob, located)
 
 
 def _pin(tools: SiteTools, locator: Locator) -> None:

@@ -16,6 +16,7 @@ from fednet.audit import Combined, PreviousRound, Recomputed, RoundInputs, combi
 from fednet.codec import Reason
 from fednet.codec.update import update_size_limit_bytes
 from fednet.domain.blobs import BlobStore
+from fednet.domain.events import RoundProposed
 from fednet.domain.history import AttemptHistory, RunHistory
 from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
@@ -189,12 +190,7 @@ class Workshop:
         proposed = proposal.proposed
         path = self.record_path(proposed.record)
         if not file_matches(path, proposed.record):
-            path = self._blobs.fetch(
-                proposed.record,
-                [proposed.record_locator],
-                MAX_RECORD_SIZE_BYTES,
-                _FETCH_TIMEOUT_SECONDS,
-            )
+            path = self._record(proposed)
         record = RoundRecord.from_bytes(path.read_bytes(), f"record of round {last}")
         if Commitment(record.state) != proposed.state:
             raise VerificationError(
@@ -212,6 +208,17 @@ class Workshop:
                 _FETCH_TIMEOUT_SECONDS,
             )
         return PreviousRound.of_record(proposed.record, proposed.state, state, record)
+
+    def _record(self, proposed: RoundProposed) -> Path:
+        """Fetch a final record from where its proposer says it is, or else from a member."""
+        cap, timeout = MAX_RECORD_SIZE_BYTES, _FETCH_TIMEOUT_SECONDS
+        try:
+            return self._blobs.fetch(proposed.record, [proposed.record_locator], cap, timeout)
+        except (BlobMissingError, VerificationError):
+            announced = self._fetcher.announced(proposed.record)
+            if not announced:
+                raise
+        return self._blobs.fetch(proposed.record, announced, cap, timeout)
 
     def _combine(
         self,

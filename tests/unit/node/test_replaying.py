@@ -42,14 +42,21 @@ class Away:
         self.store = MemoryStore(world.swarm, folder / "cache")
         self.store.connect([world.store.address()])
         self.rung = Event()
-        self.fetcher = Fetcher(self.store, lambda blob: (), self.rung.set, 2)
+        self.announced: dict[Commitment, list[Locator]] = {}
+        ledger: Any = SimpleNamespace(
+            announced=lambda blob: self.announced.get(blob, []),
+            announce=lambda site, *told: self.announced.setdefault(told[0], []).append(told[1]),
+        )
+        self.fetcher = Fetcher(self.store, ledger.announced, self.rung.set, 2)
         self.journal = Journal(folder / "journal", DEPLOYMENT, SiteId(1))
         opened, plan = world.opened, world.plan
         size = plan.model.size_bytes
         initial = StateRef(opened.initial_model, opened.initial_model_locator, size)
         terms = RunTerms(RUN, plan, plan.commitment, initial, CHAIN_ID, MODULE, CREDITS)
         self.workshop = Workshop(terms, self.store, self.fetcher, folder / "run", 1)
-        tools: Any = SimpleNamespace(journal=self.journal, site=SiteId(1), blobs=self.store)
+        tools: Any = SimpleNamespace(
+            journal=self.journal, site=SiteId(1), blobs=self.store, reader=ledger, writer=ledger
+        )
         desk = Desk(at_once, self.rung.set)
         self.performer = Performer(tools, terms, self.workshop, self.fetcher, desk)
 
@@ -195,3 +202,31 @@ def test_a_place_that_names_other_bytes_is_never_pinned(
     monkeypatch.setattr(away.store, "pin", pinned.append)
     away.performer.perform(acts.Preserve(RoundNumber(1)), away.history, 0)
     assert pinned == honest[:2]
+
+
+def test_record_that_its_proposer_hides_is_announced_and_found(away: Away) -> None:
+    world = away.world
+    world.collect()
+    proposal = world.propose(record_locator=Locator(b"\x01" * 32))
+    world.attest(*world.sites)
+    world.finalize()
+    with pytest.raises(BlobMissingError):
+        away.workshop.previous(away.history, RoundNumber(2))
+    away.fetch(1)
+    away.replay(1)
+    for _ in range(2):
+        away.performer.perform(acts.Preserve(RoundNumber(1)), away.history, 0)
+    located = away.store.locate(world.folder / "record-1-1-1")
+    assert away.announced == {proposal.record: [located]}
+    newcomer = Away(world, away.folder / "newcomer")
+    newcomer.announced = away.announced
+    assert newcomer.workshop.previous(newcomer.history, RoundNumber(2)).record == proposal.record
+    newcomer.close()
+
+
+def test_record_that_is_where_its_proposer_says_is_not_announced(away: Away) -> None:
+    away.world.play(1)
+    away.fetch(1)
+    away.replay(1)
+    away.performer.perform(acts.Preserve(RoundNumber(1)), away.history, 0)
+    assert away.announced == {}
