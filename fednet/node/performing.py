@@ -241,9 +241,7 @@ class Performer:
             for site, verdict in self._rows(key.attempt_key).items()
             if isinstance(verdict, Reason) and site not in unavailable
         }
-        return self._workshop.recompute(
-            history, key, proposer, unavailable, pledge, self._tools.site, refused
-        )
+        return self._workshop.recompute(history, key, proposer, unavailable, pledge, refused)
 
     def _propose(
         self, key: ProposalKey, unavailable: frozenset[SiteId], history: RunHistory

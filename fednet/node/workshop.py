@@ -93,7 +93,6 @@ class Workshop:
         proposer: SiteId,
         unavailable: frozenset[SiteId],
         pledge: Pledge | None,
-        site: SiteId,
         refused: Mapping[SiteId, Reason],
     ) -> Recomputed:
         """Recompute a proposal with some updates left out as unavailable.
@@ -104,7 +103,7 @@ class Workshop:
         """
         # Several sites of one process may share a workshop: the first one combines.
         with self._combining:
-            combined = self._combine(history, key.attempt_key, unavailable, pledge, site, refused)
+            combined = self._combine(history, key.attempt_key, unavailable, pledge, refused)
             settled = self._settled.get((key, proposer))
             if settled is None or settled[0] is not combined:
                 settled = (combined, settle(combined, key.number, proposer))
@@ -226,7 +225,6 @@ class Workshop:
         key: AttemptKey,
         unavailable: frozenset[SiteId],
         pledge: Pledge | None,
-        site: SiteId,
         refused: Mapping[SiteId, Reason],
     ) -> Combined:
         """Combine an attempt's updates, once for each set of unavailable ones."""
@@ -241,7 +239,7 @@ class Workshop:
             self._terms.place(key.round, key.attempt),
             self.previous(history, key.round),
             tuple(attempt.submissions.values()),
-            self._paths(attempt, unavailable | refused.keys(), pledge, site),
+            self._paths(attempt, unavailable | refused.keys(), pledge),
             self._terms.credits,
             attempt.started.cohort,
             self._terms.late_bases(history, key.round),
@@ -256,13 +254,12 @@ class Workshop:
         attempt: AttemptHistory,
         absent: frozenset[SiteId],
         pledge: Pledge | None,
-        site: SiteId,
     ) -> Mapping[SiteId, Path | None]:
         paths: dict[SiteId, Path | None] = {}
         for author, submission in attempt.submissions.items():
             if author in absent:
                 paths[author] = None
-            elif author == site and pledge and pledge.commitment == submission.commitment:
+            elif pledge and pledge.commitment == submission.commitment:
                 paths[author] = self.folder / pledge.file
             else:
                 paths[author] = self._fetcher.path(

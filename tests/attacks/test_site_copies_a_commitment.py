@@ -3,7 +3,8 @@
 Lie: "these bytes are my work". Found by the intake: the manifest inside the
 bytes names the owner. Before the reveal there are only commitments to copy, and
 after it submissions are closed, so that nobody can wrap another's values into a
-manifest of its own.
+manifest of its own. Nor does a copier that names a place where nothing is hide the
+owner's bytes.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ LIE = Lie(
     accused="the copier, whether first or second",
 )
 
+NOWHERE = Locator(b"\x01" * 32)
+
 
 class WatchedWriter(Web3Writer):
     """The owner's writer; the copier sees its transaction and is quicker."""
 
     copier: Member
+    place: Locator | None = None
+    """Where the copier says that the bytes are; None copies that, too."""
 
     def submit(
         self,
@@ -46,18 +51,24 @@ class WatchedWriter(Web3Writer):
     ) -> Receipt:
         bound = min(weight, self.copier.trainer.examples)
         self.copier.writer.submit(
-            run, self.copier.site, round_number, attempt, commitment, bound, locator
+            run, self.copier.site, round_number, attempt, commitment, bound, self.place or locator
         )
         return super().submit(run, site, round_number, attempt, commitment, weight, locator)
 
 
-@pytest.mark.parametrize("copier_is_first", [True, False])
-def test_copied_commitment_earns_nothing(network: Network, copier_is_first: bool) -> None:
+@pytest.mark.parametrize(
+    ("copier_is_first", "place"),
+    [(True, None), (False, None), (True, NOWHERE)],
+    ids=["first", "second", "first and elsewhere"],
+)
+def test_copied_commitment_earns_nothing(
+    network: Network, copier_is_first: bool, place: Locator | None
+) -> None:
     members = network.members()
     copier, owner = members[0], members[1]
     if copier_is_first:
         owner.writer = WatchedWriter(network.reader, owner.account)
-        owner.writer.copier = copier
+        owner.writer.copier, owner.writer.place = copier, place
     with network.open(members) as run:
         run.start(*members[1:])
         if not copier_is_first:

@@ -26,7 +26,8 @@ def missing_of(view: NodeView, attempt: AttemptHistory) -> frozenset[SiteId]:
             if verdict is None or isinstance(verdict, Reason):
                 # Whatever a refused row's bytes are, they count for nothing.
                 return verdict is None
-        if own and site == view.site and own.commitment == submission.commitment:
+        if own and own.commitment == submission.commitment:
+            # Whoever else hands these bytes in, they are here, wherever it says they are.
             return False
         return submission.commitment not in view.facts.held
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from fednet.domain import events as ev
 from fednet.domain.identity import Digest, Locator, SiteId
 from fednet.domain.ledger import Role, Standing
 from fednet.node import acts
@@ -15,6 +18,7 @@ from tests.unit.node.views import (
     Chain,
     attempt_key,
     closed_round,
+    commitment_of,
     fetching,
     make_plan,
     own,
@@ -232,6 +236,17 @@ def test_decide_fetches_although_it_sat_out() -> None:
 def test_decide_does_not_ask_twice_for_what_is_under_way() -> None:
     view = closed_round().view(held=(2,), **fetching(3), **own())
     assert "revealed" in waits(view)
+
+
+def test_decide_needs_no_copy_of_its_own_bytes_that_another_hands_in() -> None:
+    chain = closed_round()
+    chain.log = [
+        replace(event, commitment=commitment_of(1))
+        if isinstance(event, ev.UpdateSubmitted) and event.site == 3
+        else event
+        for event in chain.log
+    ]
+    assert decide(chain.view(held=(2,), **own())) == acts.Propose(proposal_key(), NOBODY)
 
 
 def test_decide_asks_at_the_place_that_each_site_names() -> None:
