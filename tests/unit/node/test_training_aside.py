@@ -173,7 +173,9 @@ def test_an_error_that_costs_the_attempt_is_told_and_the_attempt_sat_out(
 
 def test_an_error_aside_is_told_when_the_training_is_given_up(late: Site) -> None:
     late.trainer.failure = TrainingError("not finite", subject="loss")
+    late.trainer.go_on.clear()
     late.do(acts.Train(FIRST))
+    late.trainer.go_on.set()
     late.wait()
     training = late.desk.training
     assert training is not None
