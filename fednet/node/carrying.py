@@ -153,20 +153,26 @@ class Carrying:
 
     def _judge_attempt(self, key: AttemptKey, attempt: AttemptHistory) -> None:
         batches: dict[tuple[int, int], list[BatchedUpdate]] = {}
-        judged = self.rows.get(key, {})
+        # A site's own submission takes its row's place, and with it what was said of the row.
+        judged = {
+            site: verdict
+            for site, verdict in self.rows.get(key, {}).items()
+            if isinstance(attempt.submissions.get(site), BatchedUpdate)
+        }
         for row in attempt.submissions.values():
             if isinstance(row, BatchedUpdate) and row.site not in judged:
                 batches.setdefault((row.log.block, row.log.index), []).append(row)
+        found: _Rows = {}
         for rows in batches.values():
             path = self._fetcher.path(rows[0].sheet, sheet_size_bytes(rows[0].rows))
             if path is None or not path.exists():
                 continue
-            found = judge_rows(
+            found |= judge_rows(
                 rows, path.read_bytes(), self._module, self._arrival(rows[0]),
                 self._reader.signer_of,
             )  # fmt: skip
-            # Views hold the mapping that was here, so it is replaced, not changed.
-            self.rows[key] = {**self.rows.get(key, {}), **found}
+        # Views hold the mapping that was here, so it is replaced, not changed.
+        self.rows[key] = judged | found
 
     def _arrival(self, row: BatchedUpdate) -> Arrival:
         (head,) = self._reader.blocks([row.log.block])

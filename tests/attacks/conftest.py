@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.attacks.batched import Batched, play_honestly, play_spoilt
 from tests.attacks.finished import Finished, finish
 from tests.attacks.lie import Lie
 from tests.attacks.network import Network
 from tests.attacks.vault import Vault
+
+_SHARED = {"batched", "spoilt"}
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +26,18 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 def finished(network: Network) -> Finished:
     """An honest run of two rounds; whoever tampers with it puts it right again."""
     return finish(network)
+
+
+@pytest.fixture(scope="session")
+def batched(network: Network) -> Batched:
+    """An honest run whose updates and attestations were carried."""
+    return play_honestly(network)
+
+
+@pytest.fixture(scope="session")
+def spoilt(network: Network) -> Batched:
+    """A run in whose batch several rows are forged."""
+    return play_spoilt(network)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +58,9 @@ def rewound(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     network: Network = request.getfixturevalue("network")
-    request.getfixturevalue("finished")
+    # Runs that tests share are played before the snapshot, so that they outlive it.
+    for shared in ("finished", *(_SHARED & set(request.fixturenames))):
+        request.getfixturevalue(shared)
     snapshot = network.anvil.rpc("evm_snapshot")
     yield
     network.rewind(snapshot)

@@ -18,17 +18,21 @@ from fednet.domain.identity import (
     Locator,
     SiteId,
 )
+from fednet.domain.messages import LocalBus
 from fednet.domain.plan import Plan
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Place
-from fednet.node import (
-    TrainingResult,
-)
+from fednet.errors import StoreUnavailableError
+from fednet.node import NodeSettings, TrainingResult
 
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
 """How long an event may take on a busy machine before a test fails."""
+SETTINGS = NodeSettings(
+    poll_seconds=0.01, idle_poll_seconds=0.05, scan_seconds=0.05, longest_pause_seconds=0.5,
+    fetch_threads=3, recompute_threads=1,
+)  # fmt: skip
 TASK = Commitment.of(b"a task whose training takes no time")
 INITIAL = {"bias": np.zeros(2, np.float32), "weight": np.zeros((3, 2), np.float32)}
 
@@ -86,6 +90,17 @@ class Store(KuboStore):
         path = super().fetch(commitment, locators, size_cap_bytes, timeout_seconds)
         self.fetched.add(commitment)
         return path
+
+
+class Post(LocalBus):
+    """A member's messages, until somebody cuts the line."""
+
+    is_cut = False
+
+    def take(self, topic: str) -> Sequence[bytes]:
+        if self.is_cut:
+            raise StoreUnavailableError("the line is cut")
+        return super().take(topic)
 
 
 def until(probe: Callable[[], T | bool | None], explain: Callable[[], str]) -> T:

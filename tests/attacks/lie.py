@@ -69,7 +69,17 @@ class Refused:
         return f"{self.by}: `{self.error}`"
 
 
-Answer = Found | LeftOut | Refused
+@dataclass(frozen=True, slots=True)
+class Overcome:
+    """Whom it was meant to harm acts all the same, and it counts."""
+
+    how: str
+
+    def __str__(self) -> str:
+        return self.how
+
+
+Answer = Found | LeftOut | Refused | Overcome
 
 
 def contract(error: str) -> Refused:

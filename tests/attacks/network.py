@@ -44,16 +44,9 @@ from fednet.domain.update import STATE_METADATA, Place
 from fednet.ledger.deploy import deploy
 from fednet.ledger.reader import Web3Reader
 from fednet.ledger.writer import Web3Writer
-from fednet.node import (
-    Journal,
-    Node,
-    NodeSettings,
-    Progress,
-    SaltedData,
-    SiteTools,
-    create_salt,
-)
-from tests.attacks.doubles import INITIAL, PATIENCE_SECONDS, Store, Trainer, make_plan, until
+from fednet.node import Journal, Node, Progress, SaltedData, SiteTools, create_salt
+from tests.attacks import doubles
+from tests.attacks.doubles import INITIAL, PATIENCE_SECONDS, Post, Store, Trainer, make_plan, until
 from tests.contracts.chain import Anvil
 
 T = TypeVar("T")
@@ -67,10 +60,6 @@ ALLOWANCE_WEI = 10**18
 OWNER = Account.from_key("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 """Anvil's first account; the words it is derived from are public."""
 STANDING = frozenset({"unanchored", "single-operator"})
-_SETTINGS = NodeSettings(
-    poll_seconds=0.01, idle_poll_seconds=0.05, scan_seconds=0.05, longest_pause_seconds=0.5,
-    fetch_threads=3, recompute_threads=1,
-)  # fmt: skip
 
 
 class Member:
@@ -284,6 +273,8 @@ class Run:
         self.plan = plan
         self.members = members
         self._nodes: list[tuple[Node, Thread, Journal]] = []
+        self.posts = [Post()]
+        """Where messages pass: one that no node has, then one for each node."""
 
     def start(self, *members: Member) -> None:
         """Start real nodes for these members; without any, for all."""
@@ -291,6 +282,7 @@ class Run:
             journal = Journal(
                 member.folder / "journal", self.network.reader.deployment, member.site
             )
+            self.posts.append(Post(self.posts[0]))
             tools = SiteTools(
                 site=member.site,
                 reader=self.network.reader,
@@ -301,13 +293,19 @@ class Run:
                 airlock=Airlock(),
                 journal=journal,
                 folder=member.folder / "runs",
-                settings=_SETTINGS,
+                settings=doubles.SETTINGS,
                 report=member.reports.append,
+                bus=self.posts[-1],
             )
             node = Node(tools)
             thread = Thread(target=node.run, name="node")
             thread.start()
             self._nodes.append((node, thread, journal))
+
+    def cut_messages(self) -> None:
+        """Let no node hear another any more: each acts by itself from now on."""
+        for post in self.posts:
+            post.is_cut = True
 
     def stop(self) -> None:
         """Stop the nodes and wait for their threads."""

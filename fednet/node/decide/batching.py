@@ -5,10 +5,11 @@ Where the plan has no batches, or no message can be had, a site submits by itsel
 
 from __future__ import annotations
 
-from fednet.domain.batches import BatchedUpdate
+from fednet.domain.batches import BatchedUpdate, sheet_size_bytes
+from fednet.domain.blobs import Wanted
 from fednet.domain.history import AttemptHistory
 from fednet.domain.ledger import Role
-from fednet.node.acts import Act, Batch, HandIn, Submit, Wait
+from fednet.node.acts import Act, Batch, Fetch, HandIn, Submit, Wait
 from fednet.node.decide.standing import in_cohort, is_forged, is_forgotten
 from fednet.node.decide.steps import STAGGER_SECONDS
 from fednet.node.view import NodeView
@@ -27,6 +28,21 @@ def has_given(view: NodeView, attempt: AttemptHistory) -> bool:
     if is_forged(view, view.attempt_key):
         return False
     return pledge is None or (pledge.commitment, pledge.weight) == (mine.commitment, mine.weight)
+
+
+def ask_whose_row(view: NodeView, attempt: AttemptHistory) -> Act | None:
+    """Fetch the sheet that tells whether this site signed a row that its journal knows nothing of.
+
+    If it did it sits the attempt out, and if not it may still give its own.
+    """
+    key, mine = view.attempt_key, attempt.submissions.get(view.site)
+    if not isinstance(mine, BatchedUpdate) or key in view.facts.pledges:
+        return None
+    sheet = Wanted(mine.sheet, mine.sheet_locator, sheet_size_bytes(mine.rows))
+    is_known = view.site in view.facts.carriage.rows.get(key, {})
+    if is_known or sheet in view.facts.fetching or mine.sheet in view.facts.held:
+        return None
+    return Fetch(key, (view.site,))
 
 
 def hand_in(view: NodeView, attempt: AttemptHistory) -> Act:

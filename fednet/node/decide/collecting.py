@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fednet.domain.history import AttemptHistory
 from fednet.node.acts import Act, Drop, Publish, Wait
-from fednet.node.decide.batching import batch, hand_in, has_given
+from fednet.node.decide.batching import ask_whose_row, batch, hand_in, has_given
 from fednet.node.decide.sampling import draw, may_submit
 from fednet.node.decide.standing import in_cohort, rank_of
 from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on
@@ -23,6 +23,8 @@ def collect(view: NodeView) -> Act:
     act: Act = Wait("others are training", view.state.deadline + 1)
     if in_cohort(view, attempt):
         if step := draw(view, attempt):
+            return step
+        if step := ask_whose_row(view, attempt):
             return step
         if not has_given(view, attempt):
             act = _give_update(view, attempt)

@@ -8,7 +8,8 @@ import pytest
 
 from fednet.codec import Reason
 from fednet.domain.batch_events import AttestationsBatched, UpdatesBatched
-from fednet.domain.batches import pack_positions, pack_rows, pack_vote
+from fednet.domain.batches import pack_positions, pack_rows, pack_vote, sheet_size_bytes
+from fednet.domain.blobs import Wanted
 from fednet.domain.identity import Commitment, Digest, Locator, SiteId
 from fednet.node import acts
 from fednet.node.decide import decide
@@ -111,6 +112,18 @@ def test_who_is_left_out_of_a_batch_submits_at_once() -> None:
     held = batched(chain(), 2, 3)
     assert choose(held, 1, facts(1)) == acts.Submit(KEY)
     assert isinstance(choose(batched(chain(), 1, 2), 1, facts(1)), acts.Fetch | acts.Wait)
+
+
+def test_a_row_that_the_journal_knows_nothing_of_is_looked_up_before_anything_else() -> None:
+    held = batched(chain(), 1, 2)
+    unknown = NodeFacts(carriage=Carriage(is_open=True))
+    assert choose(held, 1, unknown) == acts.Fetch(KEY, (SiteId(1),))
+    under_way = replace(unknown, fetching={Wanted(SHEET, Locator(SHEET), sheet_size_bytes(2))})
+    assert isinstance(choose(held, 1, under_way), acts.Wait)
+    forged = replace(unknown, carriage=Carriage(True, rows={KEY: {SiteId(1): Reason.UNSIGNED}}))
+    assert choose(held, 1, forged) == acts.Train(KEY)
+    signed = replace(unknown, carriage=Carriage(True, rows={KEY: {SiteId(1): Locator(SHEET)}}))
+    assert isinstance(choose(held, 1, signed), acts.Wait)
 
 
 @pytest.mark.parametrize("rows", [{}, {KEY: {SiteId(1): Reason.UNSIGNED}}])
