@@ -16,6 +16,7 @@ _PARTS = {
     "every member that pinned it": "its site, and every member that pinned it",
     "which proposed it": "the site that proposed it, and every member that pinned it",
     "which submitted it": "the site that submitted it",
+    "which handed it in": "the site that handed the batch in",
     "to explain it": "the sites named, to explain it",
     "operator, to explain it": "the chain's operator, to explain it",
 }

@@ -89,7 +89,8 @@ class AttemptAudit:
         check_record(judged)
         check_settlement(judged)
         check_attestations(judged)
-        report_unavailable(judged, self._at_hand(unavailable))
+        keepers = {site: self._keeper(site) for site in unavailable}
+        report_unavailable(judged, self._at_hand(unavailable), keepers)
         if said.objections:
             check_objections(judged, self._alternatives(judged, unavailable))
         return judged
@@ -132,7 +133,7 @@ class AttemptAudit:
                     self.tools.findings,
                     self._blob(site),
                     subject,
-                    f"site {site}, and every member that pinned it",
+                    f"site {self._keeper(site)}, and every member that pinned it",
                     submission.round,
                     None if is_final else Severity.NOTICE,
                 )
@@ -192,6 +193,13 @@ class AttemptAudit:
 
     def _blob(self, site: SiteId) -> Blob:
         return fetch_update(self.tools, self.plan, self.history.submissions[site])
+
+    def _keeper(self, site: SiteId) -> SiteId:
+        """Name who has to serve what a submission is judged by: a sheet is its batcher's."""
+        submission = self.history.submissions[site]
+        if isinstance(submission, BatchedUpdate) and site not in self.rows:
+            return submission.batcher
+        return site
 
     def _accuse(self, proposed: RoundProposed, code: str, message: str) -> None:
         self.tools.findings.add(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fednet.audit.checks import (
@@ -202,12 +202,21 @@ def check_objections(judged: Judged, alternatives: Iterable[Commitment]) -> None
         )
 
 
-def report_unavailable(judged: Judged, now_available: Iterable[SiteId]) -> None:
-    """List updates that the proposal calls unavailable; this accuses nobody."""
+def report_unavailable(
+    judged: Judged, now_available: Iterable[SiteId], keepers: Mapping[SiteId, SiteId]
+) -> None:
+    """List updates that the proposal calls unavailable; this accuses nobody.
+
+    Args:
+        judged: The proposal.
+        now_available: Sites whose updates can be judged now.
+        keepers: Who has to serve what a site's update is judged by.
+    """
     have = set(now_available)
     for site, verdict in judged.recomputed.verdicts.items():
         if verdict.inclusion is Inclusion.UNAVAILABLE:
-            can_be_had = site in have
+            can_be_had, keeper = site in have, keepers[site]
+            deed = "which submitted it" if keeper == site else "which handed it in"
             judged.findings.add(
                 INCLUSION,
                 "update-unavailable" if can_be_had else "update-withheld",
@@ -217,7 +226,7 @@ def report_unavailable(judged: Judged, now_available: Iterable[SiteId]) -> None:
                 else "was submitted, left out as unavailable, and is served by nobody now",
                 severity=Severity.NOTICE,
                 round_number=judged.said.proposed.round,
-                duty="" if can_be_had else f"site {site}, which submitted it",
+                duty="" if can_be_had else f"site {keeper}, {deed}",
             )
 
 

@@ -24,6 +24,7 @@ round's; and of the one whose row is left as it signed it."""
 class Batched:
     """A batched run that is over, and what the audit says of it."""
 
+    run: RunId
     members: Sequence[Member]
     history: RunHistory
     report: AuditReport
@@ -59,7 +60,7 @@ def play_honestly(network: Network) -> Batched:
         assert run.over() is Phase.COMPLETED
         report = network.audit(run)
         require_honest(report)
-        return Batched(members, run.history, report)
+        return Batched(run.run, members, run.history, report)
 
 
 def play_spoilt(network: Network) -> Batched:
@@ -98,4 +99,4 @@ def play_spoilt(network: Network) -> Batched:
         batching.hand_in(liar, run, rows)
         run.cut_messages()
         assert run.over() is Phase.COMPLETED
-        return Batched(members, run.history, network.audit(run))
+        return Batched(run.run, members, run.history, network.audit(run))

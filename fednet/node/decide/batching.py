@@ -40,7 +40,7 @@ def ask_whose_row(view: NodeView, attempt: AttemptHistory) -> Act | None:
         return None
     sheet = Wanted(mine.sheet, mine.sheet_locator, sheet_size_bytes(mine.rows))
     is_known = view.site in view.facts.carriage.rows.get(key, {})
-    if is_known or sheet in view.facts.fetching or mine.sheet in view.facts.held:
+    if is_known or sheet in view.facts.fetching:
         return None
     return Fetch(key, (view.site,))
 
