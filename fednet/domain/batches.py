@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from eth_hash.auto import keccak
 
@@ -186,6 +187,29 @@ class Unfolding:
     _consents: dict[SiteId, ev.ConsentGiven] = field(default_factory=dict)
     _submitted: set[SiteId] = field(default_factory=set)
     _voted: dict[tuple[RoundNumber, int, int], set[SiteId]] = field(default_factory=dict)
+
+    @classmethod
+    def before(
+        cls,
+        batch: UpdatesBatched | AttestationsBatched,
+        consents: Iterable[ev.ConsentGiven],
+        acted: Iterable[SiteId],
+    ) -> Self:
+        """Stand before a batch, where all that went before is known by what came of it.
+
+        Args:
+            batch: The event that is taken next.
+            consents: Those that stand.
+            acted: Sites that have submitted to its attempt, or voted on its proposal.
+        """
+        made = cls()
+        for consent in consents:
+            made.take(consent)
+        if isinstance(batch, UpdatesBatched):
+            made._submitted.update(acted)
+        else:
+            made._voters(batch).update(acted)
+        return made
 
     def take(self, event: ev.RunEvent) -> Sequence[ev.RunEvent]:
         """Take in the next event; give the entries that a batch stands for, nothing for others."""

@@ -41,7 +41,7 @@ _STEP = f"""SELECT p.round, p.attempt, p.proposal, p.site, p.state, p.record, p.
     JOIN blocks b ON b.number = p.at >> {INDEX_BITS} JOIN events e ON e.at = p.at
     WHERE p.run = ? AND p.round <= ? ORDER BY p.round DESC"""
 _FINALS = "SELECT round, attempt, proposal FROM finals WHERE run = ? AND round < ?"
-_UPDATES = """SELECT round, site, weight, commitment, locator, at, attempt FROM updates
+_UPDATES = """SELECT round, site, weight, commitment, locator, at, attempt, batcher FROM updates
     WHERE run = ? AND round <= ?"""
 _CONSENTS = """SELECT c.site, c.at, c.position, c.grant_id, (SELECT q.dataset FROM requests q
     WHERE q.grant_id = c.grant_id) FROM consents c WHERE c.run = ? ORDER BY c.at"""
@@ -143,14 +143,17 @@ def _updates(updates: list[Any], packed: bytes, consents: _Consents) -> tuple[Li
     positions = {site: held[0] for site, held in under.items() if held[0] is not None}
     verdicts = verdicts_of(packed, positions)
     made = []
-    for _, site, weight, commitment, locator, *_ in sorted(updates, key=lambda each: each[1]):
+    for update in sorted(updates, key=lambda each: each[1]):
+        _, site, weight, commitment, locator, _, _, batcher = update
         _, grant, dataset = under[site]
         made.append(
             LineageUpdate(
-                SiteId(site), weight, _commitment(commitment), _locator(locator),
+                SiteId(site), weight, _commitment(commitment),
+                None if locator is None else _locator(locator),
                 verdicts.get(site, "unreadable"),
                 None if grant is None else GrantId(grant),
                 None if dataset is None else DatasetId(dataset),
+                batcher=None if batcher is None else SiteId(batcher),
             )
         )  # fmt: skip
     return tuple(made)

@@ -58,12 +58,14 @@ class Listing(Generic[Row]):
         schema has one: what is told of a row is looked up for the rows of the page alone.
         """
         where, values = self._where(db, given)
-        order = "DESC" if newest else "ASC"
-        keys = f"SELECT x.at FROM {self.tables} {where} ORDER BY x.at {order} LIMIT ? OFFSET ?"
+        way = "DESC" if newest else "ASC"
+        # Where an event has one row the two are the same; a batch has many under one place.
+        order = f"x.at {way}, x.rowid {way}"
+        keys = f"SELECT x.rowid FROM {self.tables} {where} ORDER BY {order} LIMIT ? OFFSET ?"
         statement = (
             f"SELECT {self.columns}, x.at >> {INDEX_BITS}, b.time, e.tx FROM {self.tables} "
             f"JOIN blocks b ON b.number = x.at >> {INDEX_BITS} JOIN events e ON e.at = x.at "
-            f"WHERE x.at IN ({keys}) ORDER BY x.at {order}"
+            f"WHERE x.rowid IN ({keys}) ORDER BY {order}"
         )
         return build(self.row, db.execute(statement, (*values, max(limit, 0), max(offset, 0))))
 
@@ -162,7 +164,7 @@ ROUNDS = Listing(
 UPDATES = Listing(
     rows.UpdateRow,
     """x.run, x.round, x.attempt, x.stage, x.site, x.weight, x.commitment, x.locator,
-    c.grant_id, (SELECT q.dataset FROM requests q WHERE q.grant_id = c.grant_id)""",
+    x.batcher, c.grant_id, (SELECT q.dataset FROM requests q WHERE q.grant_id = c.grant_id)""",
     """updates x LEFT JOIN consents c ON c.at = (SELECT MAX(k.at) FROM consents k
     WHERE k.run = x.run AND k.site = x.site AND k.at < x.at)""",
     _same("run", "round_number", "attempt", "site")

@@ -13,9 +13,11 @@ from typing import Any
 
 from fednet.domain import events as ev
 from fednet.domain.batch_events import AttestationsBatched, CommitteeDrawn, UpdatesBatched
+from fednet.domain.batches import BatchedUpdate, CarriedAttestation
 from fednet.domain.identity import Digest
 from fednet.domain.ledger import AccessStatus, Head, Standing
 from fednet.errors import LedgerError
+from fednet.provenance.batches import Batches, restore
 from fednet.provenance.rows import IndexedBlock
 from fednet.provenance.schema import INDEX_BITS, MAX_BLOCK, TABLES, first_of
 
@@ -99,12 +101,16 @@ _TARGETS: dict[type[ev.LedgerEvent], tuple[_Target, ...]] = {
     ev.ConsentEnded: (_Target("consent_ends", "run site grant_id:grant"),),
     ev.AttemptStarted: (_Target("attempts", f"{_PLACE} cohort roster_length quorum deadline"),),
     ev.UpdateSubmitted: (_Target("updates", f"{_PLACE} stage site commitment weight locator"),),
+    BatchedUpdate: (_Target("updates", f"{_PLACE} stage site commitment weight batcher"),),
     ev.SubmissionsClosed: (_Target("closures", f"{_PLACE} submitted deadline"),),
     ev.RoundProposed: (
         _Target("proposals", f"{_PLACE} proposal site credits_total record record_locator state "
                 "credits_root deadline inclusion"),
     ),
     ev.RoundAttested: (
+        _Target("votes", f"{_PLACE} proposal site value:witness agrees", (1,)),
+    ),
+    CarriedAttestation: (
         _Target("votes", f"{_PLACE} proposal site value:witness agrees", (1,)),
     ),
     ev.RoundObjected: (
@@ -120,6 +126,10 @@ _TARGETS: dict[type[ev.LedgerEvent], tuple[_Target, ...]] = {
 }  # fmt: skip
 
 
+_Insert = tuple[str, Any, tuple[object, ...]]
+_Rows = defaultdict[str, list[tuple[object, ...]]]
+
+
 class _Form:
     """How one class of events becomes rows."""
 
@@ -131,7 +141,7 @@ class _Form:
         self.inserts = [_insert(target) for target in _TARGETS.get(kind, ())]
 
 
-def _insert(target: _Target) -> tuple[str, Any, tuple[object, ...]]:
+def _insert(target: _Target) -> _Insert:
     pairs = [column.partition(":") for column in target.columns.split()]
     taken = [field or column for column, _, field in pairs[: len(pairs) - len(target.fixed)]]
     names = ", ".join(column for column, _, _ in pairs)
@@ -143,6 +153,10 @@ def _insert(target: _Target) -> tuple[str, Any, tuple[object, ...]]:
 
 
 _FORMS = {kind: _Form(number, kind) for number, kind in enumerate(KINDS)}
+_ENTRIES: dict[type[ev.RunEvent], list[_Insert]] = {
+    kind: [_insert(target) for target in _TARGETS[kind]]
+    for kind in (BatchedUpdate, CarriedAttestation)
+}
 _EVENTS = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BLOCKS = "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?)"
 
@@ -153,31 +167,49 @@ def record(db: sqlite3.Connection, blocks: Iterable[IndexedBlock]) -> int:
     Raises:
         LedgerError: Two events stand at one place, or a place cannot be.
     """
-    rows: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
-    count, last = 0, None
+    rows: _Rows = defaultdict(list)
+    count, last, batches = 0, None, Batches(db)
     for block in blocks:
         number = _within(block.head.number, MAX_BLOCK, "block number")
         last = block.head
         rows[_BLOCKS].append((number, last.block_hash, _fit(last.timestamp)))
         for event in block.events:
+            if batches.concerns(event):
+                _write(db, rows)
+                batches.replace(event, _place(number, event))
             _take(rows, number, event)
+            for entry in batches.entries(event):
+                _add(rows, _ENTRIES[type(entry)], _place(number, entry), entry)
             count += 1
-    try:
-        for statement, each in rows.items():
-            db.executemany(statement, each)
-    except sqlite3.IntegrityError as exc:
-        raise LedgerError("the chain gives two events at one place") from exc
+    _write(db, rows)
     if last is not None:
         note_head(db, last)
     return count
 
 
-def _take(rows: dict[str, list[tuple[object, ...]]], number: int, event: ev.LedgerEvent) -> None:
+def _write(db: sqlite3.Connection, rows: _Rows) -> None:
+    try:
+        for statement, each in rows.items():
+            db.executemany(statement, each)
+    except sqlite3.IntegrityError as exc:
+        raise LedgerError("the chain gives two events at one place") from exc
+    rows.clear()
+
+
+def _place(number: int, event: ev.LedgerEvent) -> int:
+    return number << INDEX_BITS | _within(event.log.index, (1 << INDEX_BITS) - 1, "log index")
+
+
+def _take(rows: _Rows, number: int, event: ev.LedgerEvent) -> None:
     form = _FORMS.get(type(event)) or _FORMS[ev.RunEvent]
-    at = number << INDEX_BITS | _within(event.log.index, (1 << INDEX_BITS) - 1, "log index")
+    at = _place(number, event)
     about = [_fit(getattr(event, name)) if known else None for known, name in form.about]
     rows[_EVENTS].append((at, form.number, event.log.transaction, *about))
-    for statement, getter, fixed in form.inserts:
+    _add(rows, form.inserts, at, event)
+
+
+def _add(rows: _Rows, inserts: Iterable[_Insert], at: int, event: ev.LedgerEvent) -> None:
+    for statement, getter, fixed in inserts:
         rows[statement].append((at, *map(_fit, getter(event)[1:]), *fixed))
 
 
@@ -217,6 +249,7 @@ def take_back(db: sqlite3.Connection, block: int) -> int:
     first = first_of(min(block, MAX_BLOCK))
     counted = db.execute("SELECT COUNT(*) FROM events WHERE at >= ?", (first,))
     gone = int(counted.fetchone()[0])
+    restore(db, first)
     for table in TABLES:
         db.execute(f"DELETE FROM {table} WHERE at >= ?", (first,))
     db.execute("DELETE FROM blocks WHERE number >= ?", (block,))

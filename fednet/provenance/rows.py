@@ -107,7 +107,10 @@ class UpdateRow:
     site: SiteId
     weight: int
     commitment: Commitment
-    locator: Locator
+    locator: Locator | None
+    """None for a row of a batch: the batch's sheet tells it."""
+    batcher: SiteId | None
+    """Site that handed it in with others; None if its own did."""
     grant: GrantId | None
     dataset: DatasetId | None
     block: int
@@ -308,12 +311,15 @@ class LineageUpdate:
     site: SiteId
     weight: int
     commitment: Commitment
-    locator: Locator
+    locator: Locator | None
+    """None for a row of a batch: the batch's sheet tells it."""
     verdict: str
     grant: GrantId | None
     dataset: DatasetId | None
     cluster: int | None = None
     """Cluster whose model took it; None where there is one model, or no record at hand."""
+    batcher: SiteId | None = None
+    """Site that handed it in with others; None if its own did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """The index's tables.
 
 Each event is a row of ``events`` and of one or more typed tables, under the
-key ``at``: block number and log index in one integer. Rows only come and go
-with their block, so that taking back a block is one range of keys in each
-table; what stands now is asked for, never kept.
+key ``at``: block number and log index in one integer. A batch is one event and
+many rows of ``updates`` or ``votes``. Rows only come and go with their block, so
+that taking back a block is one range of keys in each table; a row of a batch
+whose site submits by itself moves to ``replaced``, and back with that block.
+What stands now is asked for, never kept.
 """
 
 from __future__ import annotations
@@ -88,14 +90,20 @@ CREATE INDEX consent_ends_run ON consent_ends (run, site);
 CREATE TABLE attempts (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
     cohort INTEGER, roster_length INTEGER, quorum INTEGER, deadline INTEGER);
 CREATE INDEX attempts_run ON attempts (run, round, attempt);
-CREATE TABLE updates (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
-    stage INTEGER, site INTEGER, commitment BLOB, weight INTEGER, locator BLOB);
-CREATE INDEX updates_run ON updates (run, round, attempt);
-CREATE INDEX updates_of_run ON updates (run);
-CREATE INDEX updates_of_site ON updates (site);
+CREATE TABLE updates (at INTEGER NOT NULL, run INTEGER, round INTEGER, attempt INTEGER,
+    stage INTEGER, site INTEGER, commitment BLOB, weight INTEGER, locator BLOB, batcher INTEGER);
+CREATE INDEX updates_at ON updates (at);
+CREATE INDEX updates_run ON updates (run, round, attempt, at);
+CREATE INDEX updates_of_run ON updates (run, at);
+CREATE INDEX updates_of_site ON updates (site, at);
+CREATE INDEX updates_batched ON updates (run) WHERE batcher IS NOT NULL;
 CREATE INDEX updates_site ON updates (site, run, round, attempt, weight);
 CREATE INDEX updates_commitment ON updates (commitment);
 CREATE INDEX updates_locator ON updates (locator);
+CREATE TABLE replaced (at INTEGER NOT NULL, was_at INTEGER, run INTEGER, round INTEGER,
+    attempt INTEGER, stage INTEGER, site INTEGER, commitment BLOB, weight INTEGER, locator BLOB,
+    batcher INTEGER);
+CREATE INDEX replaced_at ON replaced (at);
 CREATE TABLE closures (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
     submitted INTEGER, deadline INTEGER);
 CREATE TABLE proposals (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
@@ -108,9 +116,10 @@ CREATE INDEX proposals_record ON proposals (record);
 CREATE INDEX proposals_record_locator ON proposals (record_locator);
 CREATE INDEX proposals_state ON proposals (state);
 CREATE INDEX proposals_credits_root ON proposals (credits_root);
-CREATE TABLE votes (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
+CREATE TABLE votes (at INTEGER NOT NULL, run INTEGER, round INTEGER, attempt INTEGER,
     proposal INTEGER, site INTEGER, agrees INTEGER, value BLOB);
-CREATE INDEX votes_run ON votes (run, round, attempt, proposal);
+CREATE INDEX votes_at ON votes (at);
+CREATE INDEX votes_run ON votes (run, round, attempt, proposal, at);
 CREATE INDEX votes_site ON votes (site, run, agrees);
 CREATE INDEX votes_value ON votes (value);
 CREATE TABLE proposal_ends (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,

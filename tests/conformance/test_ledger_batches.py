@@ -6,7 +6,9 @@ Who acts is real: every signature is a site's own, every refusal the contract's.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -34,6 +36,7 @@ from fednet.errors import RevertedError
 from fednet.ledger.batches import sign, signer_of
 from fednet.ledger.chains import LocalChain
 from fednet.ledger.writer import Web3Writer
+from fednet.provenance import LedgerIndex
 from tests import ledger_acts as acts
 from tests.chain_fixtures import ETHER, ChainWorld, deploy_world
 from tests.ledger_acts import Hospital
@@ -205,6 +208,36 @@ def test_a_committee_is_drawn_as_the_domain_draws_it_and_its_votes_fold(
     kinds = [type(event) for event in unfold(events)]
     assert kinds.count(BatchedUpdate) == 3
     assert kinds.count(CarriedAttestation) == 2
+
+
+def test_the_index_holds_what_batches_stand_for(batching: Batching, tmp_path: Path) -> None:
+    reader, run = batching.world.reader, batching.run
+    with closing(LedgerIndex.open(tmp_path / "index.sqlite", reader.deployment)) as index:
+        batching.hand_in(0, 1)
+        index.refresh(reader)
+        acts.submit(batching.world, run, batching.hospitals[0], weight=7)
+        batching.hand_in(1, 2)
+        settlement = batching.propose()
+        index.refresh(reader)
+        proposed = next(
+            event for event in reader.run_events(run) if isinstance(event, ev.RoundProposed)
+        )
+        seed = reader.blocks([proposed.log.block])[0].block_hash
+        votes = [
+            batching.vote(at, settlement) for at in draw_committee(seed, proposed, 2, 3, range(3))
+        ]
+        carrier = batching.hospitals[0].writer
+        assert isinstance(carrier, Web3Writer)
+        carrier.attest_batch(run, ROUND, 1, 1, votes)
+        index.refresh(reader)
+        attempt = RunHistory.of(run, reader.run_events(run)).rounds[ROUND].attempts[1]
+        assert len(attempt.submissions) == 3
+        assert {each.site: (each.commitment, each.weight) for each in index.updates(run=run)} == {
+            site: (each.commitment, each.weight) for site, each in attempt.submissions.items()
+        }
+        assert {each.site: each.value for each in index.votes(run=run)} == {
+            site: each.witness for site, each in attempt.proposals[1].attestations.items()
+        }
 
 
 def test_forged_votes_are_refused_with_a_reason(batching: Batching) -> None:
