@@ -1,4 +1,4 @@
-"""Fetch and serve on what the ledger names: plans, texts, models, updates, records.
+"""Fetch and serve on what the ledger names: plans, texts, models, updates, sheets, records.
 
 A hub that mirrors lets sites behind closed firewalls, which only dial out,
 exchange bytes. Every byte is verified and bounded before it is kept.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fednet.cli import output, queries
 from fednet.cli.app import App
 from fednet.domain import events as ev
+from fednet.domain.batches import BatchedUpdate, read_sheet, sheet_size_bytes
 from fednet.domain.blobs import BlobStore
 from fednet.domain.identity import Commitment, Locator, RunId
 from fednet.domain.ledger import Head
@@ -20,7 +21,7 @@ from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
 from fednet.domain.ports import LedgerReader
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.domain.tensors import MAX_HEADER_SIZE_BYTES
-from fednet.errors import FednetError
+from fednet.errors import FednetError, MalformedBlobError
 
 _THREADS = 4
 _TIMEOUT_SECONDS = 20.0
@@ -78,10 +79,27 @@ def _note_run(
     for entry in history.rounds.values():
         for attempt in entry.attempts.values():
             for update in attempt.submissions.values():
-                # An update is the model's data with another header.
-                wanted.caps[update.commitment, update.locator] = size + MAX_HEADER_SIZE_BYTES
+                at = _place_of(store, wanted, update)
+                if at is not None:
+                    # An update is the model's data with another header.
+                    wanted.caps[update.commitment, at] = size + MAX_HEADER_SIZE_BYTES
             for proposal in attempt.proposals.values():
                 _note_record(store, wanted, proposal.proposed, size)
+
+
+def _place_of(store: BlobStore, wanted: _Wanted, update: ev.UpdateSubmitted) -> Locator | None:
+    """Tell where an update is; of a row of a batch only the sheet knows, which is kept first."""
+    if not isinstance(update, BatchedUpdate):
+        return update.locator
+    key, cap = (update.sheet, update.sheet_locator), sheet_size_bytes(update.rows)
+    wanted.caps[key] = cap
+    if key not in wanted.kept:
+        return None
+    sheet = store.fetch(key[0], [key[1]], cap, _TIMEOUT_SECONDS).read_bytes()
+    try:
+        return read_sheet(sheet, update.rows, f"sheet {key[0]}")[update.row].locator
+    except MalformedBlobError:
+        return None
 
 
 def _note_record(store: BlobStore, wanted: _Wanted, proposed: ev.RoundProposed, size: int) -> None:
