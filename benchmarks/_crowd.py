@@ -59,7 +59,9 @@ class Crowd(World):
             [(each.account, act(each.site, digest("d"), digest("s"), 500), 0) for each in parties]
         )
 
-    def run_of(self, sites: int, rounds: int, committee: int = 0) -> int:
+    def run_of(
+        self, sites: int, rounds: int, committee: int = 0, target: int = 0, stragglers: int = 0
+    ) -> int:
         """Open a run in which the first sites consent; submissions may begin at once."""
         run = self.open(
             committee=committee,
@@ -70,6 +72,8 @@ class Crowd(World):
             minimumUpdates=2,
             collectSeconds=DAY,
             attestSeconds=DAY,
+            targetUpdates=target,
+            stragglerPercent=stragglers,
         )
         parties, first = self.parties[:sites], self.access.functions.accessCount().call() + 1
         access, expiry = self.access.functions, self.chain.now + 30 * DAY

@@ -24,6 +24,7 @@ TEN = 10
 LONG_RUN_ROUNDS = 100
 
 SUBMISSION, PROPOSAL, ATTESTATION = 48_000, 80_000, 48_000
+WAIT = 52_000
 ADVANCE, CLAIM, ADMISSION, TEN_SITE_ROUND = 60_000, 75_000, 115_000, 1_100_000
 
 
@@ -138,6 +139,15 @@ def measure_rounds(crowd: Crowd) -> Iterator[Row]:
     yield Row("whole round of ten sites, all attest, with the advance", whole.total, TEN_SITE_ROUND)
 
 
+def measure_stragglers(crowd: Crowd) -> Iterator[Row]:
+    """Measure submissions where the plan waits for stragglers once most have come."""
+    aim = TEN - 2
+    run = crowd.run_of(TEN, rounds=1, target=aim, stragglers=100)
+    gas = play_to_finality(crowd, run, TEN, 1).submissions
+    yield Row("submission that begins a wait for stragglers", gas[aim - 1], WAIT)
+    yield Row("submission of a straggler", gas[aim], SUBMISSION)
+
+
 def measure_long_run(crowd: Crowd) -> Iterator[Row]:
     """Measure that nothing grows with the rounds behind."""
     run = crowd.run_of(3, rounds=LONG_RUN_ROUNDS + 1)
@@ -211,7 +221,9 @@ def render(rows: Sequence[Row]) -> str:
         "Every act of a round costs the same in the first round and in the hundredth, and with two",
         "sites as with a thousand; nobody pays more for being the one that closes the submissions",
         "or makes the round final ([why](adr/0011-lazy-moves.md)). Instead, one `advance` for each",
-        "round begins the next. A claim carries one hash for each doubling of the sites, about 700",
+        "round begins the next. Only a submission that begins a wait for stragglers reads how long",
+        "the plan makes it ([why](adr/0020-stragglers.md)). A claim carries one hash for each",
+        "doubling of the sites, about 700",
         "gas each in calldata and hashing; its limit is set for ten. Among a thousand, the six",
         "hashes more cannot be saved elsewhere: two thirds of a first claim are the transaction,",
         "the slot it fills and the slots that show that the round is final and who asks. *At",
@@ -238,6 +250,7 @@ def main() -> int:
         crowd = Crowd(chain, SIZES[-1])
         rows = [
             *measure_rounds(crowd),
+            *measure_stragglers(crowd),
             *measure_long_run(crowd),
             *measure_claims(crowd),
             *measure_others(crowd),

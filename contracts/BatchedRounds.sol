@@ -60,7 +60,7 @@ contract BatchedRounds is BatchVoters {
             mstore(add(entry, 0x140), sub(mload(add(entry, 0x140)), 0xa0))
         }
         progress = progress.extended(RunningLog.log4(entry)).plusSubmissions(uint16(added));
-        _records[run].progress = _closedIfComplete(place, progress);
+        _records[run].progress = _closedIfComplete(_records[run], place, progress);
     }
 
     /// @inheritdoc IBatchedRounds

@@ -50,6 +50,7 @@ contract PlainRounds is Conclusions {
             p.targetSites,
             p.maximumSites,
             p.targetUpdates,
+            p.stragglerPercent,
             p.maximumExamples
         );
         record.place = record.place.moved(Phase.Gathering, 0, uint40(block.timestamp) + p.consentSeconds);
@@ -74,7 +75,7 @@ contract PlainRounds is Conclusions {
             progress.head(), UpdateSubmitted.selector, run, round, site, attempt, stage, commitment, weight, locator
         );
         progress = _counted(run, site, place, progress.extended(RunningLog.log4(entry)));
-        _records[run].progress = _closedIfComplete(place, progress);
+        _records[run].progress = _closedIfComplete(_records[run], place, progress);
     }
 
     /// @inheritdoc IRounds
@@ -87,7 +88,7 @@ contract PlainRounds is Conclusions {
         (Place place, Progress progress) = _settled(run, record);
         _requirePhase(run, place, Phase.Proposing);
         _requirePlace(run, place, _keyOf(proposal.round, proposal.attempt, proposal.number));
-        _requireInTime(run, place);
+        _requireInTime(run, place.deadline());
         Pace memory pace = record.pace;
         _requireTurn(run, site, place, pace, proposal.unavailable == 0);
         _requireCounts(proposal, progress.submitted(), pace);
@@ -148,8 +149,8 @@ contract PlainRounds is Conclusions {
         Place place = _settle(run, record);
         Phase phase = place.phase();
         _requireRunning(run, phase);
-        bool due = phase == Phase.Final || block.timestamp > place.deadline();
-        if (!due) revert DeadlineAhead(run, place.deadline());
+        uint40 deadline = _deadlineOf(place, record.progress);
+        if (phase != Phase.Final && block.timestamp <= deadline) revert DeadlineAhead(run, deadline);
         _requireMember(run);
 
         if (phase == Phase.Gathering) {

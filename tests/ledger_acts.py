@@ -48,6 +48,7 @@ PARAMETERS = Parameters(
     maximum_sites=6,
     minimum_updates=2,
     target_updates=0,
+    straggler_percent=0,
     maximum_examples=1_000,
     credits_per_round=1_000,
 )

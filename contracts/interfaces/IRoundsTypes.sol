@@ -56,6 +56,9 @@ interface IRoundsTypes {
         uint16 minimumUpdates;
         /// Submissions on which the stage closes at once; zero waits for the whole cohort.
         uint16 targetUpdates;
+        /// How long the stage stays open after these came, in percent of the time that they took; zero
+        /// closes it at once. It closes when the whole cohort has submitted, or at its own deadline.
+        uint16 stragglerPercent;
         /// Highest weight of one update, in examples.
         uint64 maximumExamples;
         /// Most credits one round may grant.
@@ -74,14 +77,15 @@ interface IRoundsTypes {
         uint8 proposal;
         /// Start of the phase; in Final, of the attesting that led there.
         uint40 since;
-        /// End of the phase, after which `advance` moves on; in Final that of the attesting, which no
+        /// End of the phase, which a wait for stragglers brings forward, after which `advance` moves on; in Final that of the attesting, which no
         /// longer binds: `advance` moves on at once.
         uint40 deadline;
         /// Sites in the cohort, frozen at the attempt's start.
         uint16 cohort;
         /// Roster length at the attempt's start: higher positions are not in the cohort.
         uint16 rosterLength;
-        /// Submissions on which the stage closes at once; zero if too few may still come.
+        /// Submissions on which the stage closes at once, or on which the wait for stragglers begins, and
+        /// during that wait all that may come; zero if too few may still come.
         uint16 expected;
         /// Submissions to the attempt.
         uint16 submitted;

@@ -113,7 +113,9 @@ abstract contract Consents is Transitions {
         place = place.minusAwaited(record.pace.minimumUpdates);
         record.place = place;
         // After the deadline it is `advance` that closes the stage.
-        if (block.timestamp <= place.deadline()) record.progress = _closedIfComplete(place, progress);
+        if (block.timestamp <= _deadlineOf(place, progress)) {
+            record.progress = _closedIfComplete(record, place, progress);
+        }
     }
 
     function _requireConsent(uint64 run, uint32 site) private view returns (Membership member) {

@@ -38,7 +38,7 @@ abstract contract Guards is Consents {
         place = _effective(record, record.place, progress);
         _requirePhase(run, place, Phase.Collecting);
         if (place.attemptKey() != attemptKey) _revertPlace(run, place);
-        _requireInTime(run, place);
+        _requireInTime(run, _deadlineOf(place, progress));
     }
 
     /// @dev Checks and notes a member's own attestation or objection. Gives the place as stored.
@@ -64,7 +64,7 @@ abstract contract Guards is Consents {
         current = place.proposalKey() == key && place.phase() == Phase.Attesting;
         rosterLength = place.rosterLength();
         if (current) {
-            if (progress.attested() < place.quorum()) _requireInTime(run, place);
+            if (progress.attested() < place.quorum()) _requireInTime(run, place.deadline());
         } else {
             if (key != record.tally.lastKey) {
                 place = _effective(record, place, progress);
@@ -174,8 +174,7 @@ abstract contract Guards is Consents {
         if (place.proposalKey() != key) _revertPlace(run, place);
     }
 
-    function _requireInTime(uint64 run, Place place) internal view {
-        uint40 deadline = place.deadline();
+    function _requireInTime(uint64 run, uint40 deadline) internal view {
         if (block.timestamp > deadline) revert DeadlinePassed(run, deadline);
     }
 

@@ -8,7 +8,7 @@ import {IRoundsTypes} from "../interfaces/IRoundsTypes.sol";
 /// bit: phase 8, proposal 8, attempt 8, round 32, deadline 40, then 16 each: cohort, rosterLength,
 /// expected, quorum; then 48 each: credits granted by final rounds, credits the proposal at hand
 /// would grant. While submissions are collected there is no proposal: the last 48 bits then hold how
-/// many of the cohort have submitted or still may.
+/// many of the cohort have submitted or still may, and on how many the wait for stragglers begins, 16 each.
 type Place is uint256;
 
 using Places for Place global;
@@ -28,6 +28,7 @@ library Places {
     uint256 private constant _PROPOSED = 208;
     /// @dev In place of the proposal's credits.
     uint256 private constant _AWAITED = 208;
+    uint256 private constant _ENOUGH = 224;
 
     /// @dev What a change of phase keeps: attempt, round, cohort, roster, quorum, credits granted.
     uint256 private constant _KEPT_BY_MOVE =
@@ -58,6 +59,11 @@ library Places {
         return Place.wrap(others | closing << _EXPECTED | uint256(count) << _AWAITED);
     }
 
+    /// @notice Note on how many submissions the wait for stragglers begins; after how many are awaited.
+    function withEnough(Place place, uint16 count) internal pure returns (Place) {
+        return Place.wrap(Place.unwrap(place) | uint256(count) << _ENOUGH);
+    }
+
     /// @notice Go to another phase of the same attempt; credits of a proposal are forgotten.
     function moved(Place place, IRoundsTypes.Phase to, uint8 number, uint40 until) internal pure returns (Place) {
         return Place.wrap(
@@ -80,7 +86,8 @@ library Places {
 
     /// @notice Wait for one submission less; only while submissions are collected.
     function minusAwaited(Place place, uint16 minimum) internal pure returns (Place) {
-        return withAwaited(place, uint16(Place.unwrap(place) >> _AWAITED) - 1, minimum, expected(place));
+        uint16 count = uint16(Place.unwrap(place) >> _AWAITED) - 1;
+        return withEnough(withAwaited(place, count, minimum, expected(place)), enough(place));
     }
 
     /// @notice Give (round, attempt) as one number; later attempts have higher ones.
@@ -134,6 +141,12 @@ library Places {
     /// @notice Give the number of submissions on which the stage closes; zero if too few may still come.
     function expected(Place place) internal pure returns (uint16) {
         return uint16(Place.unwrap(place) >> _EXPECTED);
+    }
+
+    /// @notice Give on how many submissions the wait for stragglers begins; zero without one. Only while
+    /// submissions are collected.
+    function enough(Place place) internal pure returns (uint16) {
+        return uint16(Place.unwrap(place) >> _ENOUGH);
     }
 
     /// @notice Give the number of attestations that make a proposal final.

@@ -34,6 +34,7 @@ abstract contract RoundsStore is IRounds {
         uint16 targetSites;
         uint16 maximumSites;
         uint16 targetUpdates;
+        uint16 stragglerPercent;
         uint64 maximumExamples;
     }
 
@@ -81,16 +82,16 @@ abstract contract RoundsStore is IRounds {
         Place stored = record.place;
         Progress progress = record.progress;
         Place place = _effective(record, stored, progress);
-        if (stored.phase() == Phase.Collecting) progress = progress.withoutVotes();
         state.phase = place.phase();
         state.round = place.round();
         state.attempt = place.attempt();
         state.proposal = place.proposal();
         state.since = _since(record, place);
-        state.deadline = place.deadline();
+        state.deadline = _deadlineOf(place, progress);
         state.cohort = place.cohort();
         state.rosterLength = place.rosterLength();
-        state.expected = place.expected();
+        state.expected = _expected(place, progress);
+        if (stored.phase() == Phase.Collecting) progress = progress.withoutVotes();
         state.submitted = progress.submitted();
         state.attested = progress.attested();
         state.objected = progress.objected();
@@ -119,6 +120,7 @@ abstract contract RoundsStore is IRounds {
         parameters.maximumSites = bounds.maximumSites;
         parameters.minimumUpdates = pace.minimumUpdates;
         parameters.targetUpdates = bounds.targetUpdates;
+        parameters.stragglerPercent = bounds.stragglerPercent;
         parameters.maximumExamples = bounds.maximumExamples;
         parameters.creditsPerRound = pace.creditsPerRound;
     }
@@ -171,6 +173,12 @@ abstract contract RoundsStore is IRounds {
         return phase == Phase.Attesting && progress.attested() >= place.quorum() ? place.finalized() : place;
     }
 
+    /// @dev The end of the phase; a wait for stragglers ends before the stage's own deadline.
+    function _deadlineOf(Place place, Progress progress) internal pure returns (uint40) {
+        bool waits = place.phase() == Phase.Collecting && progress.isWaiting();
+        return waits ? place.deadline() - progress.secondsLeft() : place.deadline();
+    }
+
     /// @dev The start of a phase follows from its end, which saves the slot 40 bits.
     function _since(Record storage record, Place place) internal view returns (uint40) {
         Phase phase = place.phase();
@@ -183,6 +191,14 @@ abstract contract RoundsStore is IRounds {
         }
         if (phase == Phase.Attesting || phase == Phase.Final) return place.deadline() - record.pace.attestSeconds;
         return place.deadline();
+    }
+
+    /// @dev Before a wait for stragglers, those it begins with are what is waited for.
+    function _expected(Place place, Progress progress) private pure returns (uint16) {
+        uint16 all = place.expected();
+        if (place.phase() != Phase.Collecting || progress.isWaiting()) return all;
+        uint16 enough = place.enough();
+        return enough != 0 && enough < all ? enough : all;
     }
 
     function _finalRounds(Record storage record, Place stored) private view returns (uint32) {

@@ -12,6 +12,7 @@ import {RunningLog} from "./RunningLog.sol";
 /// which the caller stores once.
 abstract contract Transitions is RoundsStore {
     uint256 private constant _BASIS_POINTS = 10_000;
+    uint256 private constant _PERCENT = 100;
     address private constant _NOBODY = address(0);
     uint40 private constant _NO_DEADLINE = 0;
 
@@ -45,10 +46,12 @@ abstract contract Transitions is RoundsStore {
         return cohort;
     }
 
-    /// @dev Waits for so many submissions, or for fewer if the plan aims at fewer.
+    /// @dev Waits for so many submissions, or for fewer if the plan aims at fewer and waits for no stragglers.
     function _awaiting(uint64, Record storage record, Place place, uint16 count) internal virtual returns (Place) {
         uint16 target = record.bounds.targetUpdates;
-        return place.withAwaited(count, record.pace.minimumUpdates, target == 0 ? count : target);
+        uint16 minimum = record.pace.minimumUpdates;
+        if (record.bounds.stragglerPercent != 0) return place.withAwaited(count, minimum, count).withEnough(target);
+        return place.withAwaited(count, minimum, target == 0 ? count : target);
     }
 
     function _logAttempt(uint64 run, Record storage record, Place place) private {
@@ -90,11 +93,19 @@ abstract contract Transitions is RoundsStore {
         }
     }
 
-    /// @dev The stage closes as soon as nobody is waited for, or as many came as the plan aims at.
-    function _closedIfComplete(Place place, Progress progress) internal view returns (Progress) {
-        uint16 expected = place.expected();
-        if (expected == 0 || progress.submitted() < expected) return progress;
-        return progress.withClosing(uint32(place.deadline() - block.timestamp));
+    /// @dev The stage closes as soon as nobody is waited for, or as many came as the plan aims at. A plan that
+    /// waits for stragglers does so from then on, for a share of the time that these took.
+    function _closedIfComplete(Record storage record, Place place, Progress progress)
+        internal
+        view
+        returns (Progress)
+    {
+        (uint16 submitted, uint16 expected, uint16 enough) = (progress.submitted(), place.expected(), place.enough());
+        uint256 left = place.deadline() - block.timestamp;
+        if (expected != 0 && submitted >= expected) return progress.withClosing(uint32(left));
+        if (enough == 0 || submitted < enough || progress.isWaiting()) return progress;
+        uint256 wait = (record.pace.collectSeconds - left) * record.bounds.stragglerPercent / _PERCENT;
+        return wait < left ? progress.withWaiting(uint32(left - wait)) : progress;
     }
 
     /// @dev The deadline has passed, so the stage closes without those who are still awaited.
@@ -162,6 +173,8 @@ abstract contract Transitions is RoundsStore {
     }
 
     function _abort(uint64 run, Record storage record, Place place, address account) internal returns (Place) {
+        // What says how long stragglers are waited for would read as votes.
+        if (place.phase() == Phase.Collecting) record.progress = record.progress.withoutVotes();
         _note2(record, abi.encode(record.progress.head(), RunAborted.selector, run, place.round(), account));
         return place.moved(Phase.Aborted, place.proposal(), uint40(block.timestamp));
     }

@@ -58,6 +58,11 @@ class _Walk:
     final_rounds: int = 0
     ending: dict[RoundNumber, set[SiteId]] = field(default_factory=dict)
 
+    @property
+    def most(self) -> int:
+        """Submissions after which the plan takes none, whatever the time; 0: as many as come."""
+        return 0 if self.plan.timing.straggler_percent else self.plan.cohort.target_updates
+
 
 def walk_cohorts(
     events: Sequence[ev.RunEvent], plan: Plan, findings: Findings
@@ -125,11 +130,7 @@ def _submit(walk: _Walk, event: ev.UpdateSubmitted) -> None:
     problem = ""
     if (event.round, event.attempt) != walk.current or walk.closed:
         problem = "outside its attempt"
-    elif (
-        0
-        < walk.plan.cohort.target_updates
-        <= len(walk.submitted - walk.rows) + len(walk.rows - {event.site})
-    ):
+    elif 0 < walk.most <= len(walk.submitted - walk.rows) + len(walk.rows - {event.site}):
         problem = "after as many had come as the plan aims at"
     elif cohort is None or member is None:
         problem = "by a site outside the cohort"
@@ -164,7 +165,7 @@ def _count_row(walk: _Walk, event: BatchedUpdate) -> None:
     problem = ""
     if (event.round, event.attempt) != walk.current or walk.closed:
         problem = "outside its attempt"
-    elif 0 < walk.plan.cohort.target_updates <= walk.batch[1]:
+    elif 0 < walk.most <= walk.batch[1]:
         problem = "after as many had come as the plan aims at"
     elif member is None:
         problem = "of a site outside the cohort"

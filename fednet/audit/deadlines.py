@@ -29,6 +29,10 @@ class _Clock:
     cohorts: Mapping[Key, Cohort]
     findings: Findings
     collect_until: dict[Key, int] = field(default_factory=dict)
+    begun: int = 0
+    """When the attempt at hand began."""
+    submitted: set[SiteId] = field(default_factory=set)
+    """Sites that have submitted to it."""
     propose_until: int = 0
     attest_until: dict[_ProposalKey, int] = field(default_factory=dict)
     voters: dict[_ProposalKey, set[SiteId]] = field(default_factory=dict)
@@ -69,7 +73,8 @@ def check_deadlines(
 def _start(clock: _Clock, event: ev.AttemptStarted) -> None:
     plan, key = clock.plan, (event.round, event.attempt)
     clock.collect_until[key] = event.deadline
-    clock.last_submission = clock.time(event)
+    clock.last_submission = clock.begun = clock.time(event)
+    clock.submitted = set()
     _require_deadline(clock, event, clock.time(event) + plan.timing.collect_seconds)
     for name, most, actual in (
         ("round", plan.rounds, event.round),
@@ -81,9 +86,15 @@ def _start(clock: _Clock, event: ev.AttemptStarted) -> None:
 
 
 def _submit(clock: _Clock, event: ev.UpdateSubmitted) -> None:
-    clock.last_submission = clock.time(event)
-    until = clock.collect_until.get((event.round, event.attempt), 0)
+    now, key, plan = clock.time(event), (event.round, event.attempt), clock.plan
+    clock.last_submission = now
+    until = clock.collect_until.get(key, 0)
     _require_in_time(clock, event, "submission", event.site, until)
+    clock.submitted.add(event.site)
+    if plan.timing.straggler_percent and len(clock.submitted) == plan.cohort.target_updates:
+        # Stragglers are waited for from here on, in proportion to what these took.
+        wait = (now - clock.begun) * plan.timing.straggler_percent // 100
+        clock.collect_until[key] = min(until, now + wait)
 
 
 def _close(clock: _Clock, event: ev.SubmissionsClosed) -> None:

@@ -89,6 +89,8 @@ def _cohort(plan: Sections) -> str:
         return "cohort: target_updates is below minimum_updates"
     if cohort.target_updates > cohort.maximum_sites:
         return "cohort: target_updates can never be reached by maximum_sites"
+    if plan.timing.straggler_percent and not cohort.target_updates:
+        return "timing: straggler_percent needs cohort.target_updates, which begin the wait"
     return ""
 
 

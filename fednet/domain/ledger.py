@@ -185,6 +185,7 @@ class Parameters:
     maximum_sites: int
     minimum_updates: int
     target_updates: int
+    straggler_percent: int
     maximum_examples: int
     credits_per_round: int
 

@@ -154,6 +154,7 @@ class Plan(Section):
             maximum_sites=cohort.maximum_sites,
             minimum_updates=cohort.minimum_updates,
             target_updates=cohort.target_updates,
+            straggler_percent=timing.straggler_percent,
             maximum_examples=self.update.maximum_examples,
             credits_per_round=self.credits.per_round,
         )

@@ -110,6 +110,9 @@ class TimingSection(Section):
 
     consent_seconds: Seconds = 7 * SECONDS_PER_DAY
     collect_seconds: Seconds = 3_600
+    straggler_percent: int = Field(0, ge=0, le=10_000)
+    """How long stragglers are waited for once cohort.target_updates have come, in percent of the
+    time that these took; 0 closes the round at once."""
     reveal_seconds: int = Field(300, ge=0, le=30 * SECONDS_PER_DAY)
     """0 lets sites publish their bytes at once, and their work be copied."""
     grace_seconds: int = Field(60, ge=0, le=30 * SECONDS_PER_DAY)

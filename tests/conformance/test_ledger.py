@@ -365,6 +365,25 @@ def test_a_quorum_ends_a_run_early(world: World) -> None:
     assert history.completed.rounds == 1
 
 
+def test_a_stage_waits_for_stragglers_as_long_as_its_deadline_says(world: World) -> None:
+    run, hospitals, _ = acts.started_run(world, target_updates=2, straggler_percent=100)
+    assert world.reader.parameters(run).straggler_percent == 100
+    acts.submit(world, run, hospitals[0])
+    before = world.reader.state(run)
+    world.pass_time(100)
+    acts.submit(world, run, hospitals[1])
+    state = world.reader.state(run)
+    assert (before.expected, state.expected, state.submitted) == (2, 3, 2)
+    assert state.phase is Phase.COLLECTING
+    assert state.since + 200 <= state.deadline < before.deadline
+    world.pass_time(state.deadline - state.since)
+    with pytest.raises(RevertedError) as caught:
+        acts.submit(world, run, hospitals[2])
+    assert caught.value.error == "DeadlinePassed"
+    hospitals[2].writer.advance(run)
+    assert world.reader.state(run).phase is Phase.PROPOSING
+
+
 def test_a_stage_closes_on_as_many_as_the_plan_aims_at(world: World) -> None:
     run, hospitals, _ = acts.started_run(world, target_updates=2)
     assert world.reader.parameters(run).target_updates == 2

@@ -21,7 +21,7 @@ def anvil() -> Iterator[Anvil]:
 
 ROUNDS = {
     "test_conclude", "test_consents", "test_deadlines", "test_finality", "test_lazy_moves",
-    "test_rounds", "test_target_updates",
+    "test_rounds", "test_stragglers", "test_target_updates",
 }  # fmt: skip
 """Tests of what every rounds module does alike."""
 OF_MODULE = {

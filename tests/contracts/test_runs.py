@@ -81,6 +81,8 @@ def test_open_reverts_without_role_module_or_commitments(world: World) -> None:
         ("minimumUpdates", 7),
         ("targetUpdates", 1),
         ("targetUpdates", 7),
+        ("stragglerPercent", 1),
+        ("stragglerPercent", 10_001),
         ("creditsPerRound", HUGE + 1),
     ],
 )

@@ -34,10 +34,11 @@ PARAMETERS: dict[str, int] = {
     "maximumSites": 6,
     "minimumUpdates": 2,
     "targetUpdates": 0,
+    "stragglerPercent": 0,
     "maximumExamples": 1_000,
     "creditsPerRound": 1_000,
 }
-_WIDTHS = (32,) * 7 + (8, 8, 16, 16, 16, 16, 16, 16, 64, 64)
+_WIDTHS = (32,) * 7 + (8, 8) + (16,) * 7 + (64, 64)
 _APPLICATION_TYPES = {
     "Application": [
         {"name": "account", "type": "address"},

@@ -65,17 +65,19 @@ class Rounds(RuleBasedStateMachine):
         steps=st.sampled_from([3, 4, 2, 1, 5, 0]),
         ready=st.sampled_from([True] * 3 + [False]),
         aim=st.sampled_from([0, 2, 3]),
+        wait=st.sampled_from([0, 0, 50, 10_000]),
     )
-    def deploy(self, steps: int, ready: bool, aim: int) -> None:
+    def deploy(self, steps: int, ready: bool, aim: int, wait: int) -> None:
         self.world = World(self.chain, SITES, self.module)
         self.run_id = self.world.open(
             rounds=2,
             targetSites=3,
             maximumSites=SITES + 2,
             targetUpdates=aim,
+            stragglerPercent=wait if aim else 0,
             transferable=True,
         )
-        self.most_updates = aim or SITES + 2
+        self.most_updates = SITES + 2 if wait or not aim else aim
         self.concluding: dict[int, set[int]] = {}
         if ready:
             for party in self.world.parties[:3]:

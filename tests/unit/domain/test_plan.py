@@ -26,7 +26,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "07dd2a93706ca1c3ac038ee61fd9147e74ee2e19cbb4f29dc385800e3ba538dd"
+        == "0adecb136de9710f8acb307c49ca01d3b6281cc111fbbcea1fadea5d8a8e2c90"
     )
 
 
@@ -51,6 +51,7 @@ def test_plan_spelling_does_not_change_its_commitment() -> None:
         (MINIMAL + "[cohort]\nquorum_basis_points = 4999\n", "cohort.quorum_basis_points"),
         (MINIMAL + "[cohort]\nmaximum_sites = 2\nminimum_updates = 3\n", "minimum_updates"),
         (MINIMAL + "[cohort]\ntarget_updates = 1\n", "target_updates"),
+        (MINIMAL + "[timing]\nstraggler_percent = 50\n", "straggler_percent"),
         (MINIMAL + "[cohort]\nmaximum_sites = 2\ntarget_updates = 3\n", "target_updates"),
         (MINIMAL + "[update]\nminimum_examples = 9\nmaximum_examples = 8\n", "minimum_examples"),
         (MINIMAL + '[module]\nname = "other"\n', "module.name"),
