@@ -134,6 +134,13 @@ RUNS: dict[str, tuple[Sections, type[School]]] = {
         },
         Straggling,
     ),
+    "a wait for stragglers": (
+        {
+            "timing": {"straggler_percent": 50},
+            "cohort": {"target_sites": SITES, "target_updates": SITES - 1},
+        },
+        School,
+    ),
     "sampled": (
         {"module": {"name": "sampled", "sampled_sites": 3}},
         Sampled,
