@@ -15,9 +15,13 @@ from tests.attacks.batching import BATCHED, BATCHER, Row
 from tests.attacks.lie import LeftOut, Lie, require_honest
 from tests.attacks.network import Member, Network
 
-FORGED, WEIGHED, OTHER_RUN, OTHER_ROUND, HONEST = 0, 1, 3, 4, 5
+FORGED, WEIGHED, OTHER_RUN, OTHER_ROUND = 0, 1, 3, 4
 """Position of the site whose row is made up, has another weight, another run's signature, another
-round's; and of the one whose row is left as it signed it."""
+round's."""
+HONEST = 5, 6, 7, 8
+"""Positions whose rows are left as their sites signed them: with the batcher's, more than are
+forged, so that the attempt is not spoilt."""
+SITES = 9
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Batched:
             found = self.finding(lie, position)
             assert found.accused == self.members[BATCHER].site
         assert self.report.rounds[0].verdict is RoundVerdict.VERIFIED
-        assert self.said(HONEST).verdict == self.said(BATCHER).verdict == "included"
+        assert {self.said(at).verdict for at in (BATCHER, *HONEST)} == {"included"}
 
     def finding(self, lie: Lie, position: int) -> Finding:
         """Give what the audit found about a site's row."""
@@ -54,7 +58,7 @@ class Batched:
 
 def play_honestly(network: Network) -> Batched:
     """Play a batched run of real nodes that hear each other; check that nothing is found."""
-    members = network.members(HONEST + 1)
+    members = network.members()
     with network.open(members, **BATCHED) as run:
         run.start()
         assert run.over() is Phase.COMPLETED
@@ -65,7 +69,7 @@ def play_honestly(network: Network) -> Batched:
 
 def play_spoilt(network: Network) -> Batched:
     """Play a run whose batcher forges rows of four sites; their nodes are honest."""
-    members = network.members(HONEST + 1)
+    members = network.members(SITES)
     liar = members[BATCHER]
     with network.open(members, cohort_minimum_updates=2, **BATCHED) as run:
         ear = batching.Ear(run)
@@ -94,7 +98,7 @@ def play_spoilt(network: Network) -> Batched:
             batching.own_row(liar, run),
             replayed(OTHER_RUN, RunId(run.run + 1), 1),
             replayed(OTHER_ROUND, run.run, 2),
-            heard[members[HONEST].site],
+            *(heard[members[at].site] for at in HONEST),
         ]
         batching.hand_in(liar, run, rows)
         run.cut_messages()

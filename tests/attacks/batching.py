@@ -16,7 +16,11 @@ from tests.attacks.doubles import until
 from tests.attacks.network import Member, Run
 
 COMMITTEE = 3
-BATCHED = {"module_name": "batched", "module_committee_sites": COMMITTEE}
+BATCHED = {
+    "module_name": "batched",
+    "module_committee_sites": COMMITTEE,
+    "timing_max_attempts": 3,
+}
 BATCHER = 2
 """Position whose turn it is to make the batch of round 1, attempt 1."""
 

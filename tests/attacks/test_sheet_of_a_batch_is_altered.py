@@ -40,8 +40,8 @@ ALTERED: dict[str, tuple[Callable[[bytes], bytes], bool]] = {
 def test_altered_sheet_signs_nothing(
     network: Network, alter: Callable[[bytes], bytes], spares_liar: bool
 ) -> None:
-    members = network.members()
-    liar, victim, others = members[BATCHER], members[VICTIM], (members[1], members[3])
+    members = network.members(5)
+    liar, victim, others = members[BATCHER], members[VICTIM], (members[1], *members[3:])
     with network.open(members, **BATCHED) as run:
         ear = batching.Ear(run)
         run.start(victim)

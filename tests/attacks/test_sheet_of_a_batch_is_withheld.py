@@ -23,8 +23,8 @@ LIE = Lie(
 
 
 def test_rows_of_a_withheld_sheet_are_unavailable(network: Network) -> None:
-    members = network.members()
-    liar, victim, others = members[BATCHER], members[0], (members[1], members[3])
+    members = network.members(5)
+    liar, victim, others = members[BATCHER], members[0], (members[1], *members[3:])
     with network.open(members, **BATCHED) as run:
         ear = batching.Ear(run)
         run.start(victim)
