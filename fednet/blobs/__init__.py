@@ -19,6 +19,7 @@ whatever a peer or a daemon claims, only bytes that hash to it come out of here.
 What is published is public to every member of the swarm: sealing is not done here.
 """
 
+from fednet.blobs.bus import KuboBus
 from fednet.blobs.embedded.repo import NO_LISTEN, new_swarm_key
 from fednet.blobs.embedded.supervisor import running_endpoint
 from fednet.blobs.kubo import EmbeddedStore, KuboStore
@@ -27,6 +28,7 @@ from fednet.blobs.memory import MemoryStore, MemorySwarm
 __all__ = [
     "NO_LISTEN",
     "EmbeddedStore",
+    "KuboBus",
     "KuboStore",
     "MemoryStore",
     "MemorySwarm",

@@ -17,6 +17,7 @@ from fednet.domain.messages import MAX_MESSAGE_SIZE_BYTES, MOST_WAITING
 from fednet.errors import StoreError
 
 _POST_TIMEOUT_SECONDS = 5.0
+_PROBED = "fednet/probe"
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -48,6 +49,15 @@ class KuboBus:
             if ear is None:
                 ear = self._ears[topic] = _Ear(self._rpc, topic)
         return ear.take()
+
+    def probe(self) -> None:
+        """Try whether the daemon lets us listen at all.
+
+        Raises:
+            StoreError: It does not.
+        """
+        with self._rpc.listening(_PROBED):
+            pass
 
     def leave(self, topic: str) -> None:
         """Listen no more."""

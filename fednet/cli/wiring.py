@@ -225,7 +225,7 @@ def chain_height(app: App) -> int:
 
 
 @contextmanager
-def store(app: App) -> Iterator[BlobStore]:
+def store(app: App) -> Iterator[KuboStore]:
     """Open the blob store: an external daemon, this home's running one, or one for now."""
     stored = app.settings().store
     opened = _attached(app) if stored.rpc or is_store_running(app) else None

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fednet.blobs import NO_LISTEN, EmbeddedStore, KuboStore, new_swarm_key
+from fednet.blobs import NO_LISTEN, EmbeddedStore, KuboBus, KuboStore, new_swarm_key
 from fednet.blobs.embedded.multipart import body_blocks, files
 from fednet.domain.messages import MAX_MESSAGE_SIZE_BYTES, LocalBus, MessageBus
 from fednet.errors import StoreError
@@ -175,6 +175,8 @@ def test_everybody_who_listens_hears_whole_messages_in_order(
 ) -> None:
     sender, other = pair
     settle(sender, sender, other)
+    if isinstance(sender, KuboBus):
+        sender.probe()
     sent = [MESSAGE[:-1] + bytes([number]) for number in range(5)]
     for message in sent:
         sender.post(TOPIC, message)
@@ -254,3 +256,5 @@ def test_a_daemon_without_messages_says_so(tmp_path: Path) -> None:
             return ""
 
         wait_until(lambda: "pubsub feature not enabled" in refusal())
+        with pytest.raises(StoreError):
+            store.bus.probe()
