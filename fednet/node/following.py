@@ -282,8 +282,9 @@ class RunFollower:
     def _newest(self, keys: Set[ProposalKey]) -> RoundNumber:
         """Name the last round that one of the proposals made final; 0 if none did."""
         history = self._reading.history
-        rounds = [key.round for key in keys if final_key(history, key.round) == key]
-        return max(rounds, default=RoundNumber(0))
+        newest_first = sorted(keys, reverse=True)
+        finals = (key.round for key in newest_first if final_key(history, key.round) == key)
+        return next(finals, RoundNumber(0))
 
     def _tidy(self, view: NodeView, workshop: Workshop, *, has_replayed: bool) -> None:
         """Let go of what earlier rounds needed, once in every round and after each replay."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fednet.codec import Reason
 from fednet.domain.batches import BatchedUpdate
-from fednet.domain.events import UpdateSubmitted
 from fednet.domain.history import AttemptHistory, ProposalHistory
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, unpack_inclusion
@@ -19,21 +18,20 @@ def missing_of(view: NodeView, attempt: AttemptHistory) -> frozenset[SiteId]:
     """List the sites whose submitted bytes are not here."""
     key = AttemptKey(attempt.started.round, attempt.started.attempt)
     own, rows = view.facts.pledges.get(key), view.facts.carriage.rows.get(key, {})
-
-    def is_missing(site: SiteId, submission: UpdateSubmitted) -> bool:
+    missing = set()
+    for site, submission in attempt.submissions.items():
         if isinstance(submission, BatchedUpdate):
             verdict = rows.get(site)
+            if verdict is None:
+                missing.add(site)
             if verdict is None or isinstance(verdict, Reason):
                 # Whatever a refused row's bytes are, they count for nothing.
-                return verdict is None
-        if own and own.commitment == submission.commitment:
-            # Whoever else hands these bytes in, they are here, wherever it says they are.
-            return False
-        return submission.commitment not in view.facts.held
-
-    return frozenset(
-        site for site, submission in attempt.submissions.items() if is_missing(site, submission)
-    )
+                continue
+        # Whoever else hands one's own bytes in, they are here, wherever it says they are.
+        is_own = own is not None and own.commitment == submission.commitment
+        if not is_own and submission.commitment not in view.facts.held:
+            missing.add(site)
+    return frozenset(missing)
 
 
 def excused(

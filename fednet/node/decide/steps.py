@@ -40,14 +40,20 @@ def reveal(view: NodeView, attempt: AttemptHistory) -> Act | None:
 
 def fetch(view: NodeView, key: AttemptKey, attempt: AttemptHistory) -> Act | None:
     """Begin to fetch what is not here and not under way; None if nothing is left to begin."""
-    wanted, rows = missing_of(view, attempt), view.facts.carriage.rows.get(key, {})
-    limit = update_size_limit_bytes(view.plan)
-    idle = tuple(
-        site
-        for site in sorted(wanted)
-        if blob_of(attempt.submissions[site], rows, limit) not in view.facts.fetching
-    )
-    return Fetch(key, idle) if idle else None
+    rows, limit = view.facts.carriage.rows.get(key, {}), update_size_limit_bytes(view.plan)
+    looked: dict[object, bool] = {}
+    idle = []
+    for site in sorted(missing_of(view, attempt)):
+        submission = attempt.submissions[site]
+        name: object = site
+        if isinstance(submission, BatchedUpdate) and site not in rows:
+            # All rows that have no verdict wait for the same few sheets.
+            name = submission.sheet, submission.sheet_locator, submission.rows
+        if name not in looked:
+            looked[name] = blob_of(submission, rows, limit) not in view.facts.fetching
+        if looked[name]:
+            idle.append(site)
+    return Fetch(key, tuple(idle)) if idle else None
 
 
 def blob_of(
