@@ -74,6 +74,7 @@ def take_all(browser: Browser, url: str, honest: Run, tampered: Run) -> None:
         ("dataset", "/datasets/1"),
     ):
         take(page, name, path)
+    take(page, "run-accuracy", f"/runs/{honest.run}", down_to="of the model after each round")
     dark = browser.new_context(base_url=url, viewport=DESK, color_scheme="dark")  # type: ignore[arg-type]
     take(dark.new_page(), "run-dark", f"/runs/{tampered.run}")
     phone = browser.new_context(base_url=url, viewport=PHONE, is_mobile=True)  # type: ignore[arg-type]
@@ -99,9 +100,11 @@ def take_reports(browser: Browser, window: Window, run: Run, folder: Path) -> No
     page.close()
 
 
-def take(page: Page, name: str, path: str) -> None:
-    """Open a page and write what a window shows of it."""
+def take(page: Page, name: str, path: str, down_to: str = "") -> None:
+    """Open a page, scroll down to a caption if one is given, and write what a window shows."""
     page.goto(path)
+    if down_to:
+        page.locator("figcaption", has_text=down_to).scroll_into_view_if_needed()
     page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
     print(f"docs/pictures/{name}.png")
 
@@ -116,7 +119,7 @@ def _browser() -> Iterator[Browser]:
 
 
 def _played(network: Network) -> Run:
-    with network.open(network.members(), rounds=ROUNDS) as run:
+    with network.open(network.members(), rounds=ROUNDS, evaluation_metric="accuracy") as run:
         run.start()
         run.over()
     return run
