@@ -23,6 +23,7 @@ def test_row_with_another_weight_convicts_the_batcher(spoilt: Batched) -> None:
 
 def test_honest_weights_are_those_that_were_signed(batched: Batched) -> None:
     require_honest(batched.report)
-    (attempt,) = batched.history.rounds.popitem()[1].attempts.values()
+    (entry,) = batched.history.rounds.values()
+    (attempt,) = entry.attempts.values()
     weights = {site: each.weight for site, each in attempt.submissions.items()}
     assert weights == {each.site: each.trainer.examples for each in batched.members}
