@@ -189,7 +189,7 @@ def require_committees(play: Play, events: Sequence[ev.RunEvent], size: int) -> 
 
 
 @settings(
-    max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(script=plays, committee=st.sampled_from([2, 3, 0, 1]), target=st.sampled_from([0, 2, 3]))
