@@ -232,7 +232,14 @@ class Contracts:
         answer = self.chain.w3.provider.make_request("eth_call", [transaction, "latest"])  # type: ignore[arg-type]
         if "error" in answer:
             raise self._refusal(answer["error"])
-        return self.send_raw(account, to, data, value)
+        try:
+            return self.send_raw(account, to, data, value)
+        except RuntimeError:
+            # The clock may have gone over a deadline between the call and the block.
+            answer = self.chain.w3.provider.make_request("eth_call", [transaction, "latest"])  # type: ignore[arg-type]
+            if "error" in answer:
+                raise self._refusal(answer["error"]) from None
+            raise
 
     def refusal_of(self, account: str, act: ContractFunction, value: int = 0) -> Refused:
         """Do an act that must be refused; give the refusal."""
