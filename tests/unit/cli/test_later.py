@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import click
+import pytest
+from click.testing import CliRunner
 
 from fednet.cli import main
 from fednet.cli.later import LaterGroup
@@ -30,3 +32,11 @@ def test_commands_that_come_later_stand_among_the_others() -> None:
     assert group.list_commands(context) == ["access", "doctor"]
     assert group.get_command(context, "doctor") is main.get_command(context, "doctor")
     assert group.get_command(context, "nothing") is None
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("simulte", "simulate"), ("ledger cratee", "crate")])
+def test_a_typing_error_is_told_what_it_is_close_to(typed: str, meant: str) -> None:
+    result = CliRunner().invoke(main, typed.split(), prog_name="fednet")
+    assert result.exit_code == 2
+    assert "Did you mean" in result.stderr
+    assert f"'{meant}'" in result.stderr
