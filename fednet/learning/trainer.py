@@ -52,6 +52,7 @@ class Trainer:
         given: dict[DatasetName, Path | None] = {"private": dataset, "held_out": held_out}
         datasets = {str(name): path for name, path in given.items() if path is not None}
         self._visit = Visit(source, datasets, limits, without_walls, folder)
+        self._is_guest = False
         self._names: dict[DatasetName, str] = {name: name for name in given if name in datasets}
 
     @classmethod
@@ -66,7 +67,7 @@ class Trainer:
             held_out: The visit's name of a common test set.
         """
         trainer = cls.__new__(cls)
-        trainer._visit = visit
+        trainer._visit, trainer._is_guest = visit, True
         given: dict[DatasetName, str | None] = {"private": dataset, "held_out": held_out}
         trainer._names = {name: found for name, found in given.items() if found is not None}
         return trainer
@@ -100,8 +101,9 @@ class Trainer:
         self._visit.start()
 
     def close(self) -> None:
-        """End the task's process and remove its files."""
-        self._visit.close()
+        """End the task's process and remove its files, unless others share it."""
+        if not self._is_guest:
+            self._visit.close()
 
     def inspect(self) -> Inspection:
         """Describe the private data and the model.

@@ -73,14 +73,14 @@ class Visit:
         self.close()
 
     def start(self) -> None:
-        """Start the task's process; requests do so by themselves when it does not run.
+        """Start the task's process unless it runs; requests do so by themselves.
 
         Raises:
             SettingsError: This machine lacks an essential wall.
             TaskError: The task cannot be imported.
         """
         with self._turn:
-            self._start()
+            self._running()
 
     def close(self) -> None:
         """End the task's process and remove its files."""
@@ -112,12 +112,14 @@ class Visit:
         """
         payload = b"" if tensors is None else encode_tensors(tensors, {})
         with self._turn:
-            sandbox = self._sandbox
-            if sandbox is None or not sandbox.is_open:
-                sandbox = self._start()
-            answer, reply = sandbox.exchange(request, payload, self._limits.request_seconds, halt)
+            answer, reply = self._running().exchange(
+                request, payload, self._limits.request_seconds, halt
+            )
         _raise_fault(answer)
         return answer, _read_tensors(reply) if reply else {}
+
+    def _running(self) -> Sandbox:
+        return self._sandbox if self._sandbox and self._sandbox.is_open else self._start()
 
     def _start(self) -> Sandbox:
         self.close()

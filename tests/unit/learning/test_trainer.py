@@ -73,7 +73,11 @@ def test_train_repeats_its_bytes_in_another_process(
     with Visit(find_task("breast-cancer"), both) as visit:
         shared = [Trainer.joining(visit, name) for name in both]
         assert shared[1].inspect().examples != first.examples
+        process = visit._sandbox
+        shared[1].close()
+        visit.start()
         beside = shared[0].train(base, SETTINGS, seed=5)
+        assert visit._sandbox is process  # neither ended by a guest nor started twice
     for name, array in first.update.items():
         assert array.dtype == np.float32
         assert array.tobytes() == again.update[name].tobytes()
