@@ -36,6 +36,8 @@ _MISSING = ("not found", "could not find", "deadline exceeded", "context cancele
 _QUIET_SECONDS = 60.0
 """For so long a topic may be silent before it is listened to anew: the line may be dead."""
 _LINE_CAP_BYTES = 8 * 1024
+_MOST_KEPT = 4
+"""Connections kept for later; as many as are needed at once are opened."""
 _NOT_PINNED = "not pinned"
 _ADD_OPTIONS = {
     "cid-version": "0",
@@ -213,7 +215,11 @@ class RpcClient:
                 raise
             raise translated from exc
         with self._lock:
-            self._idle.append((endpoint, client))
+            is_kept = len(self._idle) < _MOST_KEPT
+            if is_kept:
+                self._idle.append((endpoint, client))
+        if not is_kept:
+            client.close_session()
 
     def _take(self, endpoint: Endpoint) -> Any:
         with self._lock:

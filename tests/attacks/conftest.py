@@ -61,9 +61,8 @@ def rewound(request: pytest.FixtureRequest) -> Iterator[None]:
     # Runs that tests share are played before the snapshot, so that they outlive it.
     for shared in ("finished", *(_SHARED & set(request.fixturenames))):
         request.getfixturevalue(shared)
-    snapshot = network.anvil.rpc("evm_snapshot")
-    yield
-    network.rewind(snapshot)
+    with network.rewinding():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -169,9 +169,14 @@ class Network:
         """Move the chain's clock to a time, unless it is later already."""
         self.anvil.sleep(max(0, until - self.anvil.now))
 
-    def rewind(self, snapshot: str) -> None:
-        """Take the chain back to a snapshot, and forget what was read of it since."""
+    @contextmanager
+    def rewinding(self) -> Iterator[None]:
+        """Take the chain back at the end, let go of later members, and forget what was read."""
+        snapshot, earlier = self.anvil.rpc("evm_snapshot"), len(self._stores)
+        yield
         assert self.anvil.rpc("evm_revert", snapshot) is True
+        for store in self._stores[earlier:]:
+            store.close()  # and once more at the end: a thread may still wait for a blob
         self.reader.close()
         self.reader = Web3Reader(self.reader.deployment, self.anvil.url)
         self.operator = Web3Writer(self.reader, OWNER)

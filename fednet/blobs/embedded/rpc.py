@@ -11,7 +11,6 @@ import base64
 import hmac
 import json
 import re
-import select
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from fednet.blobs.cid import digest_of
 from fednet.blobs.embedded.multipart import BodyError, body_blocks, files
 from fednet.blobs.embedded.node import MESSAGE_CAP_BYTES, Node, NodeFailedError
+from fednet.blobs.embedded.waiting import can_read
 from fednet.blobs.multibase import decode_multibase, encode_multibase
 from fednet.errors import MalformedBlobError
 
@@ -233,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self._write_chunk(json.dumps(line).encode() + b"\n")
                 self.wfile.flush()
                 # Whoever listens says nothing more: what can be read is the connection's end.
-                if select.select([self.connection], [], [], 0 if messages else _LISTEN_SECONDS)[0]:
+                if can_read(self.connection.fileno(), 0 if messages else _LISTEN_SECONDS):
                     self.close_connection = True
                     return
         self._end_stream()

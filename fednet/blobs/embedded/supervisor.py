@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fednet.blobs.embedded.repo import write_swarm_key
+from fednet.blobs.embedded.waiting import can_read
 from fednet.blobs.rpc import Endpoint
 from fednet.errors import SettingsError, StoreUnavailableError
 
@@ -121,7 +121,7 @@ class EmbeddedNode:
         line = b""
         while not line.endswith(b"\n") and len(line) < _ANSWER_CAP_BYTES:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([handle], [], [], left)[0]:
+            if left <= 0 or not can_read(handle, left):
                 break
             block = os.read(handle, 4096)
             if not block:
