@@ -97,7 +97,7 @@ CREATE INDEX updates_run ON updates (run, round, attempt, at);
 CREATE INDEX updates_of_run ON updates (run, at);
 CREATE INDEX updates_of_site ON updates (site, at);
 CREATE INDEX updates_batched ON updates (run) WHERE batcher IS NOT NULL;
-CREATE INDEX updates_site ON updates (site, run, round, attempt, weight);
+CREATE INDEX updates_site ON updates (site, run, round, attempt, weight, at);
 CREATE INDEX updates_commitment ON updates (commitment);
 CREATE INDEX updates_locator ON updates (locator);
 CREATE TABLE replaced (at INTEGER NOT NULL, was_at INTEGER, run INTEGER, round INTEGER,
