@@ -146,7 +146,8 @@ def _measure(file: UpdateFile) -> float:
     total = 0.0
     for chunk in _chunks(file):
         wide = chunk.astype(np.float64)
-        part = float(np.dot(wide, wide))
+        np.square(wide, out=wide)
+        part = float(wide.sum())  # np.dot would keep BLAS's threads spinning beside the node's
         # The square of a finite float32 is a finite float64, and so is their sum.
         if not math.isfinite(part):
             raise _refusal(

