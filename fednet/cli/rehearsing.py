@@ -111,7 +111,7 @@ def staged(
         pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
         opening = pool.submit(_open_store, app)
         stack.callback(lambda: opening.result().close())
-        chain = wiring.local_chain(app, "anvil", 0)
+        chain = wiring.local_chain(app, "anvil", 0, is_brief=True)
         stack.callback(chain.stop)
         app.update({"chain": {"url": chain.start(), "engine": "anvil"}})
         # Imported here, while all of these come up.

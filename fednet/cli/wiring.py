@@ -176,11 +176,11 @@ def deploy(app: App, signer: Signer) -> Deployment:
     return made
 
 
-def local_chain(app: App, engine: str, port: int) -> LocalChain:
+def local_chain(app: App, engine: str, port: int, *, is_brief: bool = False) -> LocalChain:
     """Name the chain that lives in this home."""
     from fednet.ledger.chains import LocalChain
 
-    return LocalChain(engine, app.home / "chain", port)
+    return LocalChain(engine, app.home / "chain", port, is_brief=is_brief)
 
 
 def start_detached(command: Sequence[str], log: Path) -> Process:

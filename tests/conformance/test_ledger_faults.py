@@ -289,7 +289,7 @@ def test_chains_without_base_fee_or_without_fees_are_served(
     kind: tuple[str, str], tmp_path: Path
 ) -> None:
     port = free_port()
-    command = [*Engine.ANVIL.command(tmp_path, "127.0.0.1", port), *kind]
+    command = [*Engine.ANVIL.command(tmp_path, "127.0.0.1", port, False), *kind]
     process = start_detached(command, {"HOME": str(tmp_path)}, tmp_path / "log")
     rpc = JsonRpc(f"http://127.0.0.1:{port}")
     try:

@@ -24,6 +24,8 @@ _FINISHED = Path("node_modules/.package-lock.json")
 """Written by npm at the end of an installation."""
 _STAMP = "installed"
 _INSTALL_TIMEOUT_SECONDS = 600
+_BRIEF_LIFE = ("--prune-history", "64")
+"""In blocks; nobody asks for the state of an older one."""
 
 
 class Engine(StrEnum):
@@ -42,8 +44,13 @@ class Engine(StrEnum):
         """Return the JSON-RPC method that sets an account's balance."""
         return {Engine.GANACHE: "evm_setAccountBalance", Engine.ANVIL: "anvil_setBalance"}[self]
 
-    def command(self, home: Path, host: str, port: int) -> list[str]:
-        """Return the arguments that start it, with everything it keeps below home."""
+    def command(self, home: Path, host: str, port: int, is_brief: bool) -> list[str]:
+        """Return the arguments that start it, with everything it keeps below home.
+
+        Args:
+            is_brief: Whether Anvil saves itself at its end only, and forgets old states; else
+                it saves itself every second. Ganache writes each block at once.
+        """
         where = install_engine(home)
         if self is Engine.GANACHE:
             return [
@@ -53,10 +60,11 @@ class Engine(StrEnum):
                 "--database.dbPath", str(home / "ganache"),
                 "--wallet.totalAccounts", "0", "--logging.quiet", "true",
             ]  # fmt: skip
+        life = _BRIEF_LIFE if is_brief else ("--state-interval", "1")
         return [
             str(_anvil(where)),
             "--host", host, "--port", str(port), "--chain-id", str(self.chain_id),
-            "--state", str(home / "anvil.json"), "--state-interval", "1",
+            "--state", str(home / "anvil.json"), *life,
             "--accounts", "0", "--no-cors", "--silent",
         ]  # fmt: skip
 

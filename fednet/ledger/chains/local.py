@@ -57,10 +57,17 @@ class LocalChain:
         home: Directory of this chain alone.
         port: 0 takes the port of the last start, or any free one.
         host: Address to listen on.
+        is_brief: Whether it lives for one command: an Anvil then saves itself only when it is
+            stopped, and knows the states of the last blocks only.
     """
 
     def __init__(
-        self, engine: Engine | str, home: Path, port: int = 0, host: str = "127.0.0.1"
+        self,
+        engine: Engine | str,
+        home: Path,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        is_brief: bool = False,
     ) -> None:
         try:
             self.engine = Engine(engine)
@@ -72,6 +79,7 @@ class LocalChain:
         self._home = home.absolute()
         self._port = port
         self._host = host
+        self._is_brief = is_brief
         self._file = self._home / "chain.json"
         self.log = self._home / "chain.log"
         """What the engine prints."""
@@ -138,7 +146,7 @@ class LocalChain:
 
     def _start(self) -> Process:
         port = self._choose_port()
-        command = self.engine.command(self._home, self._host, port)
+        command = self.engine.command(self._home, self._host, port, self._is_brief)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment["HOME"] = str(self._home)  # engines keep caches in it
         try:
