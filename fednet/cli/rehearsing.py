@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,8 @@ Corrupt = Callable[[Member, TrainerPort], tuple[TrainerPort, Airlock]]
 _FUNDS_WEI = 10**24
 _THREADS = 2
 """One acts while the other waits for the task; more would only take turns."""
+_SWITCH_SECONDS = 0.0005
+"""Longest turn of a thread: whoever has work for the task may not wait ten times that long."""
 _VISITS = max(1, min(4, (os.cpu_count() or 1) - 1))
 """Processes in which the task works."""
 _LIMITS = Limits(memory_bytes=1 << 40, cpu_seconds=1 << 30)
@@ -108,6 +111,8 @@ def staged(
         else:
             tasks = stack.enter_context(Tasks.given(scenario, task, own, folder))
         say("starting a chain and a store")
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(_SWITCH_SECONDS)
         pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
         opening = pool.submit(_open_store, app)
         stack.callback(lambda: opening.result().close())

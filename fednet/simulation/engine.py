@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from threading import Event
 
@@ -17,7 +18,7 @@ from fednet.domain.ledger import Phase
 from fednet.domain.messages import LocalBus
 from fednet.errors import AggregationError, FednetError, LedgerError
 from fednet.node import Journal
-from fednet.node.acts import Done, Wait
+from fednet.node.acts import Done, Fetch, Wait
 from fednet.node.carrying import begin_carrying
 from fednet.node.fetching import Fetcher
 from fednet.node.following import RunFollower, SharedWork
@@ -28,7 +29,11 @@ from fednet.simulation.crowd import Crowd, Member
 from fednet.simulation.sharing import SharedStore, SweepReading, VirtualStanding, VirtualTools
 
 _FETCH_THREADS = 2
+_SHARES = 2
+"""Of the sites, each in a thread of its own: one trains while the other prepares."""
 _PAUSE_SECONDS = 0.005
+_FETCH_PAUSE_SECONDS = 0.1
+"""The last blob wakes everybody; those before it need no look at every site."""
 _STALLED_SECONDS = 30.0
 
 Watch = Callable[[RoundNumber, Mapping[str, float]], None]
@@ -147,7 +152,9 @@ class _Stage:
             if self._carrying is not None:
                 self._carrying.look()
             self._judge_new(result, judge, watch)
-            acted = list(pool.map(self._step, self._followers))
+            # A future for each site would cost as much as the look that most of them take.
+            shares = [self._followers[start::_SHARES] for start in range(_SHARES)]
+            acted = list(chain.from_iterable(pool.map(self._step_all, shares)))
             self._store.flush()
             for text in acted:
                 if text:
@@ -162,7 +169,8 @@ class _Stage:
                     hint="a site that sits out is waited for until the plan's deadline",
                 )
             else:
-                self._news.wait(_PAUSE_SECONDS)
+                fetches = bool(self._fetcher.fetching)
+                self._news.wait(_FETCH_PAUSE_SECONDS if fetches else _PAUSE_SECONDS)
             self._followers = [each for each in self._followers if not each.is_over]
         self._reading.refresh()
         self._judge_new(result, judge, watch)
@@ -171,8 +179,11 @@ class _Stage:
         result.is_complete = self._reading.state.phase is Phase.COMPLETED
         return result
 
+    def _step_all(self, followers: Sequence[RunFollower]) -> list[str | None]:
+        return [self._step(follower) for follower in followers]
+
     def _step(self, follower: RunFollower) -> str | None:
-        """Let one site act once; None if it waited, else what went wrong or ""."""
+        """Let one site act once; None if it waits, also for blobs, else what went wrong or ""."""
         try:
             act = follower.step()
         except AggregationError as exc:
@@ -181,7 +192,7 @@ class _Stage:
             if not exc.retryable:
                 return str(exc)
             return None
-        return None if isinstance(act, Wait | Done) else ""
+        return None if isinstance(act, Wait | Done | Fetch) else ""
 
     def _judge_new(self, result: Rehearsal, judge: Judge, watch: Watch) -> None:
         history = self._reading.history
