@@ -32,8 +32,8 @@ _START = 1_700_000_000
 
 def deployment() -> Deployment:
     """Name a consortium that is nowhere."""
-    one, two, three, four, *modules = (Address(f"0x{number:040x}") for number in range(1, 8))
-    return Deployment(1, digest("genesis"), 0, one, two, three, four, Modules(*modules), ())
+    one, two, three, four, five, *modules = (Address(f"0x{at:040x}") for at in range(1, 9))
+    return Deployment(1, digest("genesis"), 0, one, two, three, four, five, Modules(*modules), ())
 
 
 def digest(*parts: object) -> Digest:

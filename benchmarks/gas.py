@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks._crowd import Crowd, Row, gas_of
 from benchmarks._gas_batches import measure_batches
+from benchmarks._gas_disclosures import measure_disclosures
 from tests.contracts.chain import Anvil, digest
 from tests.contracts.world import leaf_hash, merkle_proof, merkle_root
 
@@ -229,6 +230,11 @@ def render(rows: Sequence[Row]) -> str:
         "the slot it fills and the slots that show that the round is final and who asks. *At",
         "once* is between finality and that advance, when the counts have to be read as well.",
         "",
+        "The ledger of disclosures ([why](adr/0023-disclosures.md)) writes one slot for all",
+        "records, one for a run and a dataset, one for a budget; what was recorded before",
+        "makes no record dearer. The first record of a run for a dataset asks whether its site",
+        "consents so.",
+        "",
         "Rounds in batches are those of the [batched module](adr/0016-batches.md): one transaction",
         "for all updates, a proposal, one for the signed attestations of a committee of four with",
         "the advance. Their limit is 300,000 and 1,000 for each update, under the rules of",
@@ -254,6 +260,7 @@ def main() -> int:
             *measure_long_run(crowd),
             *measure_claims(crowd),
             *measure_others(crowd),
+            *measure_disclosures(crowd),
             *measure_batches(),
         ]
     finally:

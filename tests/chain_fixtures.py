@@ -1,4 +1,4 @@
-"""Real local chains for tests: one Ganache and one Anvil a session, started as users start them.
+"""Real local chains for tests: one Ganache and one Anvil a test file, started as users start them.
 
 ``deploy_world`` puts fresh contracts on a chain, which costs little; tests
 share the chain and not the contracts.
@@ -81,12 +81,12 @@ def running_chain(engine: str, home: Path) -> Iterator[LocalChain]:
         chain.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def anvil_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalChain]:
     yield from running_chain("anvil", tmp_path_factory.mktemp("anvil chain"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ganache_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalChain]:
     yield from running_chain("ganache", tmp_path_factory.mktemp("ganache chain"))
 

@@ -151,6 +151,15 @@ def started_run(world: World, names: Sequence[str] = ("a", "b", "c"), **changes:
     return run, hospitals, researcher
 
 
+def request_release(
+    run: RunId, hospital: Hospital, round_number: int = 1, attempt: int = 1
+) -> None:
+    """Ask the site's own airlock for the release of an update."""
+    hospital.writer.request_release(
+        run, RoundNumber(round_number), attempt, hospital.dataset, commitment("request")
+    )
+
+
 def submit(world: World, run: RunId, hospital: Hospital, weight: int = 100) -> None:
     """Submit an update to the current attempt."""
     state = world.reader.state(run)

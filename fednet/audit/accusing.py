@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fednet.audit.checks import CLAIMS, PROOF, RUNNING_HASH, STATE
+from fednet.audit.checks import AIRLOCK, CLAIMS, DISCLOSURES, PROOF, RUNNING_HASH, STATE
 from fednet.audit.findings import Finding, Findings, Severity
 
 PROVIDER_DUTY = "whoever runs or answers for the chain, to give the whole log as it is"
@@ -23,9 +23,10 @@ def withhold_accusations(findings: Findings) -> None:
     found = [each for each in findings.entries if each.severity is Severity.VIOLATION]
     log_broken = any(each.check in _BROKEN_LOG for each in found)
     claims_broken = log_broken or any(each.code in _BROKEN_CLAIMS for each in found)
+    disclosures_broken = log_broken or any(each.check == DISCLOSURES.number for each in found)
+    broken = {CLAIMS.number: claims_broken, AIRLOCK.number: disclosures_broken}
     for position, each in enumerate(findings.entries):
-        doubtful = claims_broken if each.check == CLAIMS.number else log_broken
-        if each.accused is not None and doubtful:
+        if each.accused is not None and broken.get(each.check, log_broken):
             findings.entries[position] = _without_accused(each)
 
 

@@ -167,8 +167,8 @@ CHECKS: tuple[Check, ...] = (
         25,
         "Proof by blocks",
         "The headers follow one another by hash up to the head; every event is in the receipts"
-        " that a header's root covers, and none was left out; code, running hash and settlements"
-        " are in the storage that the head's root covers.",
+        " that a header's root covers, and none was left out; code, running"
+        " hashes and settlements are in the storage that the head's root covers.",
     ),
     Check(
         26,
@@ -182,6 +182,26 @@ CHECKS: tuple[Check, ...] = (
         "Samples",
         "Where the plan asks for a sample, the hash of the block in which an attempt began drew"
         " it, or of a later one if nobody asked within 256 blocks; whoever submitted was in it.",
+    ),
+    Check(
+        28,
+        "Disclosures",
+        "Folding every record of the ledger of disclosures gives the hash and the number that it"
+        " stores: none is missing. Each record of the run was made by the site that holds the"
+        " dataset; every decision answers its own request, once; only closed datasets are erased.",
+    ),
+    Check(
+        29,
+        "Privacy budgets",
+        "What a run spent of a dataset never fell; what all runs spent of it was under the ceiling"
+        " in force at each moment, which rose on recorded grounds alone; the ledger holds what the"
+        " records add up to. That the spending was computed rightly is not proved.",
+    ),
+    Check(
+        30,
+        "Airlock",
+        "No site submitted an update whose release its own airlock had on record as rejected,"
+        " expired or undecided.",
     ),
 )
 
@@ -213,4 +233,7 @@ CHECKS: tuple[Check, ...] = (
     PROOF,
     EARLY_END,
     SAMPLES,
+    DISCLOSURES,
+    PRIVACY_BUDGETS,
+    AIRLOCK,
 ) = CHECKS

@@ -13,11 +13,23 @@ from dataclasses import dataclass, field
 from fednet.audit.checks import MEMBERSHIP
 from fednet.audit.findings import CHAIN_DUTY, Findings
 from fednet.audit.snapshot import Snapshot
+from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
 from fednet.domain.batch_events import UpdatesBatched
 from fednet.domain.batches import BatchedUpdate, unfold
-from fednet.domain.identity import Address, SiteId
+from fednet.domain.identity import CONSORTIUM, Address, SiteId
 from fednet.domain.ledger import Role, Standing
+
+_RECORDS: dict[type[de.Disclosure], str] = {
+    de.ReleaseRequested: "a request for release",
+    de.ReleaseDecided: "a decision on a release",
+    de.CeilingSet: "a ceiling",
+    de.BudgetSpent: "spent privacy",
+    de.RetentionSet: "a period of retention",
+    de.ReaderAdmitted: "a reader's admission",
+    de.ReaderDismissed: "a reader's dismissal",
+    de.BlobsErased: "an erasure",
+}
 
 
 @dataclass(slots=True)
@@ -84,10 +96,13 @@ def check_membership(snapshot: Snapshot, findings: Findings) -> None:
     """Check every act of the run against the register of its moment, and the register's storage."""
     register = Register()
     for event in _in_order(snapshot.events, unfold(snapshot.run_events)):
-        if not isinstance(event, ev.RunEvent):
-            register.take(event)
-            continue
         match event:
+            case de.ReaderAdmitted() | de.ReaderDismissed() if event.site == CONSORTIUM:
+                continue  # which account of the operator acted, the record does not say
+            case record if isinstance(record, de.DISCLOSURES):
+                if not snapshot.concerns(record):
+                    continue
+                act, role = f"record of {_RECORDS[type(record)]}", Role.SITE
             case ev.ConsentGiven():
                 act, role = "consent", Role.SITE
             case BatchedUpdate():
@@ -102,7 +117,10 @@ def check_membership(snapshot: Snapshot, findings: Findings) -> None:
                 act, role = f"vote to end with round {event.round}", Role.SITE
             case ev.RoundProposed():
                 act, role = f"proposal in round {event.round}", Role.AGGREGATOR
+            case ev.RunEvent():
+                continue
             case _:
+                register.take(event)
                 continue
         if obstacle := register.obstacle(event.site, role):
             findings.add(

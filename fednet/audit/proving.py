@@ -1,7 +1,7 @@
 """Check 25: what the ledger was heard to say, against headers, receipts and storage proofs.
 
-The running hash covers a run's own events; the register's, the grants', the
-catalogue's and the claims' have none. A block's header covers all of them.
+One running hash covers a run's own events and one the disclosures; the register's,
+the grants', the catalogue's and the claims' have none. A block's header covers all.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def check_proof(reader: LedgerReader, snapshot: Snapshot, findings: Findings) ->
         module=snapshot.run.module,
         head=snapshot.head,
         running_hash=snapshot.running_hash,
+        disclosures=snapshot.disclosures.running_hash,
         settlements=snapshot.settlements,
         kinds=KINDS,
         events=[*snapshot.events, *snapshot.run_events],

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.audit.accusing import withhold_accusations
+from fednet.audit.airlock import check_airlock
 from fednet.audit.anchoring import Anchoring, check_checkpoints, check_operator
 from fednet.audit.attempts import Tools, fetch_update
 from fednet.audit.batches import check_batches
@@ -24,6 +25,7 @@ from fednet.audit.claims import check_claims
 from fednet.audit.cohorts import walk_cohorts
 from fednet.audit.committees import check_committees
 from fednet.audit.deadlines import check_deadlines
+from fednet.audit.disclosures import check_disclosures
 from fednet.audit.evidence import Evidence
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.ground import Ground, check_consents, check_ledger, check_plan
@@ -97,6 +99,8 @@ def audit_run(
     recalled: list[Recalled] = []
     history = check_ledger(snapshot, findings)
     check_membership(snapshot, findings)
+    check_disclosures(snapshot, findings)
+    check_airlock(snapshot, findings)
     with (
         Evidence(store, snapshot.announced(), fetch_seconds) as evidence,
         TemporaryDirectory(prefix="audit-", dir=work_dir) as name,

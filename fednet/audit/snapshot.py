@@ -11,7 +11,17 @@ from dataclasses import dataclass
 
 from fednet.domain import events as ev
 from fednet.domain.batch_events import CommitteeDrawn
-from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, RunId, SiteId
+from fednet.domain.disclosure_events import DISCLOSURES, BudgetSpent, Disclosure
+from fednet.domain.disclosures import DatasetBudget, DisclosureLog
+from fednet.domain.identity import (
+    Commitment,
+    DatasetId,
+    Digest,
+    Locator,
+    RoundNumber,
+    RunId,
+    SiteId,
+)
 from fednet.domain.ledger import CreditAccount, Deployment, Head, Parameters, Run, RunState, Site
 from fednet.domain.ports import LedgerReader
 from fednet.errors import HeadMovedError, LedgerError
@@ -24,6 +34,7 @@ _KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.RunOpened,
     ev.LocatorAnnounced,
     ev.DatasetRegistered,
+    ev.DatasetClosed,
     ev.AccessRequested,
     ev.AccessGranted,
     ev.AccessRevoked,
@@ -37,7 +48,7 @@ _REGISTER: tuple[type[ev.LedgerEvent], ...] = (
     ev.SiteAccountRotated,
     ev.AccountRolesChanged,
 )
-KINDS = (*_KINDS, *_REGISTER)
+KINDS = (*_KINDS, *_REGISTER, *DISCLOSURES)
 """Classes of events that are read beside the run's own."""
 
 
@@ -54,6 +65,7 @@ class Snapshot:
     """Sites that the module draws; None if it draws none, or is not one of the deployment's."""
     state: RunState
     running_hash: Digest
+    disclosures: DisclosureLog
     run_events: Sequence[ev.RunEvent]
     events: Sequence[ev.LedgerEvent]
     """Events of the other contracts, of every run."""
@@ -63,6 +75,8 @@ class Snapshot:
     credit_accounts: Mapping[SiteId, CreditAccount]
     sites: Mapping[SiteId, Site]
     """What the register holds of every site that acted in the run."""
+    budgets: Mapping[DatasetId, DatasetBudget]
+    """What the ledger of disclosures holds of every dataset of the run."""
     blocks: Mapping[int, Head]
     """Headers of the blocks that hold the run's events, by number."""
 
@@ -70,6 +84,18 @@ class Snapshot:
     def run_id(self) -> RunId:
         """Return the run's number."""
         return self.run.run
+
+    def disclosed(self) -> list[Disclosure]:
+        """List every record of the ledger of disclosures, in the order of the chain."""
+        return [event for event in self.events if isinstance(event, DISCLOSURES)]
+
+    def concerns(self, record: Disclosure) -> bool:
+        """Tell whether a record is of this run, or of what its datasets may spend."""
+        run = getattr(record, "run", self.run_id)
+        of_budget = isinstance(record, BudgetSpent) or not hasattr(record, "run")
+        if run == self.run_id and not of_budget:
+            return True
+        return of_budget and getattr(record, "dataset", None) in self.budgets
 
     def announced(self) -> dict[Commitment, list[Locator]]:
         """Collect the announced locators by blob."""
@@ -89,7 +115,7 @@ def take_snapshot(reader: LedgerReader, run: RunId) -> Snapshot:
     """
     for _ in range(_READ_ATTEMPTS):
         before = _mark(reader, run)
-        snapshot = _read(reader, run, before[0])
+        snapshot = _read(reader, run, before)
         if _mark(reader, run) == before and not _register_moved(reader, snapshot.head):
             return snapshot
     raise HeadMovedError(
@@ -99,18 +125,27 @@ def take_snapshot(reader: LedgerReader, run: RunId) -> Snapshot:
     )
 
 
-def _mark(reader: LedgerReader, run: RunId) -> tuple[Digest, int, int]:
-    """Read what changes with every event of the run and with every move of its credits."""
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What changes with every event of the run, every move of its credits, every disclosure."""
+
+    running_hash: Digest
+    disclosures: DisclosureLog
+    claimed: int
+    transfers: int
+
+
+def _mark(reader: LedgerReader, run: RunId) -> _Mark:
     claimed, transferable = reader.credit_total(run)
     transfers = len(reader.events((ev.CreditsTransferred,))) if transferable else 0
-    return reader.running_hash(run), claimed, transfers
+    return _Mark(reader.running_hash(run), reader.disclosures(), claimed, transfers)
 
 
 def _register_moved(reader: LedgerReader, since: Head) -> bool:
     return bool(reader.events(_REGISTER, since.number + 1))
 
 
-def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
+def _read(reader: LedgerReader, run: RunId, mark: _Mark) -> Snapshot:
     head = reader.head()
     opened_run, state = reader.run(run), reader.state(run)
     events = reader.events(KINDS, reader.deployment.block)
@@ -123,6 +158,7 @@ def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
     acting = sites | {site for event in run_events if (site := getattr(event, "site", None))}
     blocks = {opened[0].log.block, *(event.log.block for event in run_events)}
     blocks |= {event.seed_block for event in run_events if isinstance(event, CommitteeDrawn)}
+    datasets = _datasets(events, run_events)
     return Snapshot(
         deployment=reader.deployment,
         head=head,
@@ -131,7 +167,8 @@ def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
         parameters=reader.parameters(run),
         drawn_sites=reader.drawn_sites(run),
         state=state,
-        running_hash=running_hash,
+        running_hash=mark.running_hash,
+        disclosures=mark.disclosures,
         run_events=run_events,
         events=events,
         settlements={
@@ -141,8 +178,20 @@ def _read(reader: LedgerReader, run: RunId, running_hash: Digest) -> Snapshot:
         credit_total=reader.credit_total(run),
         credit_accounts={site: reader.credit_account(run, site) for site in sorted(creditors)},
         sites={site: reader.site(site) for site in sorted(acting)},
+        budgets={dataset: reader.budget(dataset) for dataset in sorted(datasets)},
         blocks={entry.number: entry for entry in reader.blocks(sorted(blocks))},
     )
+
+
+def _datasets(
+    events: Sequence[ev.LedgerEvent], run_events: Sequence[ev.RunEvent]
+) -> set[DatasetId]:
+    grants = {event.grant for event in run_events if isinstance(event, ev.ConsentGiven)}
+    return {
+        event.dataset
+        for event in events
+        if isinstance(event, ev.AccessRequested) and event.grant in grants
+    }
 
 
 def _creditors(events: Sequence[ev.LedgerEvent], run: RunId) -> set[SiteId]:

@@ -8,6 +8,7 @@ import click
 
 from fednet.cli import (
     bundles,
+    disclosures,
     indexing,
     lineage,
     narrowing,
@@ -159,5 +160,5 @@ def credits(app: App, number: int, as_json: bool) -> None:  # noqa: A001 - the c
     output.emit_fields({"granted": granted, "claimed": claimed, "transferable": transferable})
 
 
-for _command in lineage.COMMANDS:
+for _command in (*lineage.COMMANDS, *disclosures.COMMANDS):
     ledger.add_command(_command)

@@ -20,6 +20,8 @@ SiteId = NewType("SiteId", int)
 DatasetId = NewType("DatasetId", int)
 GrantId = NewType("GrantId", int)
 """An access request keeps its number when it is granted."""
+ReaderId = NewType("ReaderId", int)
+"""Counted from 1 by the Disclosures contract: somebody who may read a run's sealed blobs."""
 RoundNumber = NewType("RoundNumber", int)
 """Counted from 1; 0 names the initial model."""
 Address = NewType("Address", str)

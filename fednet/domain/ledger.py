@@ -309,6 +309,7 @@ class Deployment:
     data_access: Address
     runs: Address
     credits: Address
+    disclosures: Address
     modules: Modules
     code_hashes: tuple[tuple[str, Digest], ...]
     """Keccak-256 of each contract's code on the chain, by contract name, sorted."""
@@ -320,6 +321,7 @@ class Deployment:
             "DataAccess": self.data_access,
             "Runs": self.runs,
             "Credits": self.credits,
+            "Disclosures": self.disclosures,
             "PlainRounds": self.modules.plain,
             "BatchedRounds": self.modules.batched,
             "SampledRounds": self.modules.sampled,

@@ -11,6 +11,14 @@ from typing import Protocol
 
 from fednet.domain.batch_signing import Attestation, Update
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
+from fednet.domain.disclosures import (
+    BlobReader,
+    DatasetBudget,
+    DatasetUse,
+    DisclosureLog,
+    PrivacyLoss,
+    ReleaseStatus,
+)
 from fednet.domain.events import LedgerEvent, RunEvent
 from fednet.domain.identity import (
     Address,
@@ -19,6 +27,7 @@ from fednet.domain.identity import (
     Digest,
     GrantId,
     Locator,
+    ReaderId,
     RoundNumber,
     RunId,
     SiteId,
@@ -89,6 +98,16 @@ class LedgerReader(Protocol):
     def settlement(self, run: RunId, round_number: RoundNumber) -> Digest: ...
     def credit_account(self, run: RunId, site: SiteId) -> CreditAccount: ...
     def credit_total(self, run: RunId) -> tuple[int, bool]: ...
+    def disclosures(self) -> DisclosureLog: ...
+    def budget(self, dataset: DatasetId) -> DatasetBudget:
+        """Read a dataset's privacy budget; nothing may be spent of one that nobody set."""
+        ...
+
+    def dataset_use(self, run: RunId, dataset: DatasetId) -> DatasetUse:
+        """Read what a run made of a dataset; all zero if nothing was recorded."""
+        ...
+
+    def blob_reader(self, reader: ReaderId) -> BlobReader: ...
     def run_events(self, run: RunId, from_block: int = 0) -> Sequence[RunEvent]:
         """Read a rounds module's events of one run, from a block on."""
         ...
@@ -241,4 +260,61 @@ class LedgerWriter(Protocol):
     def transfer_credits(
         self, run: RunId, from_site: SiteId, to_site: SiteId, amount: int
     ) -> Receipt: ...
+    def request_release(
+        self,
+        run: RunId,
+        round_number: RoundNumber,
+        attempt: int,
+        dataset: DatasetId,
+        request: Commitment,
+    ) -> Receipt:
+        """Record that an update waits for the site's own airlock."""
+        ...
+
+    def decide_release(
+        self,
+        run: RunId,
+        round_number: RoundNumber,
+        attempt: int,
+        dataset: DatasetId,
+        decision: ReleaseStatus,
+        reason: Commitment,
+    ) -> Receipt:
+        """Record what the airlock decided on the release that was requested last."""
+        ...
+
+    def set_ceiling(self, dataset: DatasetId, ceiling: PrivacyLoss, grounds: Digest) -> Receipt:
+        """Set what may be spent of a dataset over all runs; zero grounds only lower it."""
+        ...
+
+    def spend_budget(
+        self, run: RunId, round_number: RoundNumber, dataset: DatasetId, spent: PrivacyLoss
+    ) -> Receipt:
+        """Record what a run has spent of a dataset so far, before the update leaves."""
+        ...
+
+    def set_retention(self, dataset: DatasetId, seconds: int) -> Receipt: ...
+    def admit_reader(
+        self,
+        run: RunId,
+        site: SiteId,
+        account: Address,
+        key: Digest,
+        letter: tuple[Commitment, Locator],
+    ) -> Receipt:
+        """Let an account read a run's sealed blobs; for a site, or for an operator as site 0."""
+        ...
+
+    def dismiss_reader(self, reader: ReaderId, site: SiteId) -> Receipt: ...
+    def record_erasure(
+        self,
+        run: RunId,
+        dataset: DatasetId,
+        blobs: int,
+        erased: Commitment,
+        grounds: Commitment,
+    ) -> Receipt:
+        """Record that blobs of a run from a closed dataset, of a committed list, are erased."""
+        ...
+
     def send_wei(self, account: Address, amount_wei: int) -> Receipt: ...

@@ -66,6 +66,8 @@ class LedgerClaims:
     head: Head
     """Block up to which it spoke."""
     running_hash: Digest
+    disclosures: Digest
+    """Running hash of the ledger of disclosures."""
     settlements: Mapping[RoundNumber, Digest]
     kinds: Sequence[type[LedgerEvent]]
     """Classes of events that were asked for beside the run's own."""

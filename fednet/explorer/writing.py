@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from markupsafe import Markup, escape
 
@@ -108,6 +109,11 @@ def number(value: float) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
+def decimal(value: Decimal) -> str:
+    """Write a decimal number in full, without an exponent."""
+    return f"{value.normalize():f}"
+
+
 def size(value: int) -> str:
     """Write a number of bytes in decimal units."""
     scaled = float(value)
@@ -136,6 +142,7 @@ def words(name: str) -> str:
 FILTERS = {
     "cid": cid,
     "cut": cut,
+    "decimal": decimal,
     "digest": digest,
     "hashed": hashed,
     "label": label,

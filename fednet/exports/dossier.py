@@ -12,6 +12,7 @@ from functools import cached_property
 
 from fednet.audit import AuditReport
 from fednet.domain import events as ev
+from fednet.domain.disclosure_events import Disclosure
 from fednet.domain.history import AttemptHistory, RunHistory
 from fednet.domain.identity import Commitment, DatasetId, GrantId, RoundNumber, SiteId
 from fednet.domain.ledger import Deployment, Head, Inclusion, Phase, Run, unpack_inclusion
@@ -92,6 +93,8 @@ class RunDossier:
     """Seconds since 1970 by block."""
     report: AuditReport | None
     """What an audit found; None if none was made."""
+    disclosures: tuple[Disclosure, ...] = ()
+    """Records of the run, and of what its datasets may spend and spent in any run."""
 
     @property
     def sites(self) -> tuple[SiteId, ...]:

@@ -76,6 +76,7 @@ class Gatherer:
             claims=tuple(event for event in claims if event.run == run),
             times={},
             report=report,
+            disclosures=tuple(each for each in snapshot.disclosed() if snapshot.concerns(each)),
         )
         return replace(
             dossier, records=self._records(dossier, snapshot), times=self._times(dossier)
@@ -132,7 +133,7 @@ class Gatherer:
 
     def _times(self, dossier: RunDossier) -> dict[int, int]:
         events: list[ev.LedgerEvent] = [dossier.opened, *dossier.history.events, *dossier.claims]
-        events += [*dossier.applied.values(), *dossier.datasets.values()]
+        events += [*dossier.applied.values(), *dossier.datasets.values(), *dossier.disclosures]
         for entry in dossier.grants.values():
             events += [e for e in (entry.requested, entry.granted, entry.ended) if e is not None]
         blocks = sorted({event.log.block for event in events})

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
+from fednet.domain.disclosures import NO_LOSS, ReleaseStatus
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.domain.record import outcome_text
 from fednet.exports.dossier import RunDossier
@@ -106,6 +110,31 @@ def measured_table(dossier: RunDossier) -> Table:
                  rows=tuple(rows))  # fmt: skip
 
 
+def disclosure_table(dossier: RunDossier) -> Table:
+    """List what each site's airlock let out, and what was spent of its dataset's privacy."""
+    run, rows = dossier.run.run, []
+    for site in dossier.sites:
+        said = [each for each in dossier.disclosures if each.site == site]
+        asked = sum(isinstance(each, de.ReleaseRequested) for each in said)
+        decided = Counter(each.decision for each in said if isinstance(each, de.ReleaseDecided))
+        ceilings = {each.dataset: each.ceiling for each in said if isinstance(each, de.CeilingSet)}
+        spent = {
+            (each.run, each.dataset): each.spent
+            for each in said
+            if isinstance(each, de.BudgetSpent)
+        }
+        here = sum((loss for (at, _), loss in spent.items() if at == run), NO_LOSS)
+        approved = decided[ReleaseStatus.APPROVED]
+        counts = (asked, approved, decided[ReleaseStatus.REJECTED])
+        rest = asked - sum(counts[1:])
+        ceiling = "; ".join(str(each) for each in ceilings.values())
+        rows.append((str(site), *map(str, counts), str(rest), str(here), ceiling or "none set"))
+    columns = ("site", "asked", "approved", "rejected", "expired or undecided", "spent in this run",
+               "ceiling over all runs")  # fmt: skip
+    caption = "What airlocks let out, and privacy that was spent, as the institutions recorded it"
+    return Table(caption=caption, columns=columns, rows=tuple(rows))
+
+
 def credit_table(dossier: RunDossier) -> Table:
     """List what each site earned, and what it claimed."""
     last = dossier.records[max(dossier.records)] if dossier.records else None
@@ -146,7 +175,7 @@ def commitment_table(dossier: RunDossier) -> Table:
 def act_table(dossier: RunDossier) -> Table:
     """List every act on the ledger that belongs to the run."""
     events: list[ev.LedgerEvent] = [dossier.opened, *dossier.history.events, *dossier.claims]
-    events += [*dossier.applied.values(), *dossier.datasets.values()]
+    events += [*dossier.applied.values(), *dossier.datasets.values(), *dossier.disclosures]
     for entry in dossier.grants.values():
         events += [e for e in (entry.requested, entry.granted, entry.ended) if e is not None]
     rows = []

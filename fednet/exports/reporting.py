@@ -13,6 +13,7 @@ from fednet.exports.ledger_tables import (
     act_table,
     commitment_table,
     credit_table,
+    disclosure_table,
     grant_table,
     measured_table,
     participation_table,
@@ -53,6 +54,7 @@ def make_statement(dossier: RunDossier, written_at: int) -> Statement:
             _by_whom(dossier),
             _grants(dossier),
             Section(title="With which privacy", paragraphs=(wording.NO_PRIVACY,)),
+            *((_let_out(dossier),) if dossier.disclosures else ()),
             _verified(dossier),
             Section(title="What the ledger cannot prove", points=wording.LIMITS),
             *((_measured(dossier),) if dossier.measured else ()),
@@ -166,6 +168,14 @@ def _grants(dossier: RunDossier) -> Section:
             " their commitments.",
         ),
         tables=(grant_table(dossier),),
+    )
+
+
+def _let_out(dossier: RunDossier) -> Section:
+    return Section(
+        title="What was let out",
+        paragraphs=(wording.LET_OUT,),
+        tables=(disclosure_table(dossier),),
     )
 
 

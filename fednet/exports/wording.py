@@ -16,6 +16,13 @@ NO_PRIVACY = (
     " secure aggregation: the records stayed on site, but every member could read each single"
     " update, and an update may reveal something of the records that it was computed from."
 )
+LET_OUT = (
+    "Institutions recorded what their own airlocks decided on updates before these left, and how"
+    " much of a dataset's privacy (epsilon and delta of differential privacy) was spent. The"
+    " ledger refuses spending beyond a ceiling over all runs. Whether the spending was computed"
+    " rightly is each institution's own word; an institution that is not listed with a request"
+    " recorded none."
+)
 AUDITED = (
     "The audit reads the ledger and the stored bytes, and computes everything again: which"
     " institution might act, which updates counted, the average of every round bit for bit, the"

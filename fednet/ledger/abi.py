@@ -21,7 +21,7 @@ from fednet.errors import LedgerError
 
 ROUNDS = ("PlainRounds", "BatchedRounds", "SampledRounds")
 """Rounds modules; a run names the one that leads it."""
-CONTRACTS = ("SiteRegistry", "DataAccess", "Runs", "Credits", *ROUNDS)
+CONTRACTS = ("SiteRegistry", "DataAccess", "Runs", "Credits", "Disclosures", *ROUNDS)
 """Contracts of every deployment."""
 Value: TypeAlias = Any
 """What web3's codec takes and gives: int, bool, str, bytes, and tuples of these."""

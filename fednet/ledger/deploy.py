@@ -1,4 +1,4 @@
-"""Put the seven contracts on a chain, tied to each other for good.
+"""Put the eight contracts on a chain, tied to each other for good.
 
 Each contract names the others in its constructor, so their addresses are
 computed ahead from the account's next nonces (Yellow Paper, section 7). An
@@ -28,7 +28,7 @@ _ARGUMENTS = {
     "DataAccess": ("SiteRegistry", "Runs"),
     "Runs": ("SiteRegistry", "Credits"),
     "Credits": ("SiteRegistry", "Runs"),
-    **dict.fromkeys(abi.ROUNDS, ("SiteRegistry", "DataAccess", "Runs")),
+    **dict.fromkeys(("Disclosures", *abi.ROUNDS), ("SiteRegistry", "DataAccess", "Runs")),
 }
 """Contracts in the order of their creation, each with those its constructor takes."""
 _AGAIN = "run the deployment again; what was created so far is never used"
@@ -79,6 +79,7 @@ def _deploy(rpc: JsonRpc, account: LocalAccount, caps: FeeCaps | None) -> Deploy
         data_access=at["DataAccess"],
         runs=at["Runs"],
         credits=at["Credits"],
+        disclosures=at["Disclosures"],
         modules=Modules(*(at[module] for module in abi.ROUNDS)),
         code_hashes=tuple(hashes),
     )

@@ -34,6 +34,7 @@ class _Addresses(BaseModel):
     data_access: str = Field(pattern=_ADDRESS)
     runs: str = Field(pattern=_ADDRESS)
     credits: str = Field(pattern=_ADDRESS)
+    disclosures: str = Field(pattern=_ADDRESS)
 
 
 class _Modules(BaseModel):
@@ -68,6 +69,7 @@ class _File(BaseModel):
                 data_access=deployment.data_access,
                 runs=deployment.runs,
                 credits=deployment.credits,
+                disclosures=deployment.disclosures,
             ),
             modules=_Modules(**asdict(deployment.modules)),
             code_hashes={name: str(code) for name, code in deployment.code_hashes},
@@ -110,6 +112,7 @@ def decode_deployment(text: str, subject: str) -> Deployment:
         data_access=_address(named.data_access, subject),
         runs=_address(named.runs, subject),
         credits=_address(named.credits, subject),
+        disclosures=_address(named.disclosures, subject),
         modules=Modules(
             plain=_address(modules.plain, subject),
             batched=_address(modules.batched, subject),

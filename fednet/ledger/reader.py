@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 from eth_utils.crypto import keccak
 
 from fednet.domain.checkpoint import SignedCheckpoint
+from fednet.domain.disclosures import BlobReader, DatasetBudget, DatasetUse, DisclosureLog
 from fednet.domain.events import LedgerEvent, LocatorAnnounced, RunEvent
 from fednet.domain.identity import (
     Address,
@@ -21,6 +22,7 @@ from fednet.domain.identity import (
     Digest,
     GrantId,
     Locator,
+    ReaderId,
     RoundNumber,
     RunId,
     SiteId,
@@ -221,6 +223,23 @@ class Web3Reader:
     def credit_total(self, run: RunId) -> tuple[int, bool]:
         claimed_total, transferable = self._values("Credits", "totalOf", run)
         return int(claimed_total), bool(transferable)
+
+    def disclosures(self) -> DisclosureLog:
+        running_hash = self._values("Disclosures", "runningHash")[0]
+        return DisclosureLog(Digest(running_hash), self._values("Disclosures", "recordCount")[0])
+
+    def budget(self, dataset: DatasetId) -> DatasetBudget:
+        known = {"dataset": dataset}
+        return self._struct(DatasetBudget, "Disclosures", "budgetOf", dataset, known=known)
+
+    def dataset_use(self, run: RunId, dataset: DatasetId) -> DatasetUse:
+        known = {"run": run, "dataset": dataset}
+        return self._struct(DatasetUse, "Disclosures", "useOf", run, dataset, known=known)
+
+    def blob_reader(self, reader: ReaderId) -> BlobReader:
+        known = {"reader": reader}
+        found = self._struct(BlobReader, "Disclosures", "readerOf", reader, known=known)
+        return self._known(found, found.run != 0, f"reader {reader}")
 
     def run_events(self, run: RunId, from_block: int = 0) -> Sequence[RunEvent]:
         module = self.run(run).module

@@ -9,6 +9,7 @@ from enum import Enum
 
 from eth_utils.address import to_checksum_address
 
+from fednet.domain.disclosures import ReleaseStatus
 from fednet.domain.ledger import AccessStatus, Phase, Standing
 from fednet.errors import LedgerError, RevertedError
 from fednet.ledger import abi
@@ -117,15 +118,43 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "CreditsAlreadyClaimed": ("there is nothing left to claim", _NOTHING),
     "CreditsNotTransferable": ("the plan keeps credits with their site", ""),
     "CreditsInsufficient": ("the site holds fewer credits", "see `fednet rewards show`"),
+    # Disclosures
+    "DatasetNotInRun": (
+        "the site does not consent to the run under a grant on this dataset",
+        "name the dataset of the consent, or consent first (`fednet run consent`)",
+    ),
+    "ReleaseOutOfOrder": ("the release of this attempt or a later one was requested", _NOTHING),
+    "ReleaseNotPending": ("no request for this release waits for a decision", _NOTHING),
+    "DecisionInvalid": ("this is no decision on a release", _OUR_BUG),
+    "DeltaInvalid": ("a delta above one promises nothing", "name a delta below one"),
+    "CeilingGroundsMissing": (
+        "a ceiling is raised only on grounds",
+        "commit to the document that raises it",
+    ),
+    "SpendingOutOfOrder": ("a later round has spent already", _NOTHING),
+    "SpendingFell": ("what was spent cannot be taken back", _OUR_BUG),
+    "BudgetExceeded": (
+        "the dataset's privacy budget does not reach",
+        "train with more noise or not at all, or have the site raise the ceiling on grounds",
+    ),
+    "RetentionZero": ("a period of no time keeps nothing", "name a period in seconds"),
+    "ReaderNotAdmitted": ("nobody is admitted to read under this number", _NOTHING),
+    "ReaderNotOfSite": (
+        "another site admitted the reader",
+        f"ask that site, or {_OPERATOR}, to dismiss it",
+    ),
+    "DatasetStillOpen": ("the dataset is open", "close it first (`fednet dataset close`)"),
+    "ErasureEmpty": ("nothing was erased", _NOTHING),
     # The language's own
     "Error": ("the contract refused", ""),
     "Panic": ("the contract failed", _OUR_BUG),
 }
 
-_ENUMS: dict[str, type[Phase | Standing | AccessStatus]] = {
+_ENUMS: dict[str, type[Phase | Standing | AccessStatus | ReleaseStatus]] = {
     "enum IRoundsTypes.Phase": Phase,
     "enum ISiteRegistry.Standing": Standing,
     "enum IDataAccess.AccessStatus": AccessStatus,
+    "enum IDisclosuresRecords.ReleaseStatus": ReleaseStatus,
 }
 _ERROR_TEXT = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from eth_account.signers.local import LocalAccount
 
+from fednet.domain.disclosure_events import ReaderAdmitted
 from fednet.domain.events import AccessRequested, DatasetRegistered, RunOpened, SiteApplied
 from fednet.domain.identity import Address, Digest
 from fednet.domain.ledger import Receipt
@@ -43,6 +44,7 @@ _CREATED_BY = {
     DatasetRegistered: "dataset",
     AccessRequested: "grant",
     RunOpened: "run",
+    ReaderAdmitted: "reader",
 }
 
 

@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 from fednet.domain.batch_signing import Attestation, Module, Update
 from fednet.domain.batches import pack_positions, pack_rows
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
+from fednet.domain.disclosures import PrivacyLoss, ReleaseStatus
 from fednet.domain.identity import (
     Address,
     Commitment,
@@ -20,6 +21,7 @@ from fednet.domain.identity import (
     Digest,
     GrantId,
     Locator,
+    ReaderId,
     RoundNumber,
     RunId,
     SiteId,
@@ -251,6 +253,67 @@ class Web3Writer:
     ) -> Receipt:
         return self._credits("transfer", run, from_site, to_site, amount)
 
+    def request_release(
+        self,
+        run: RunId,
+        round_number: RoundNumber,
+        attempt: int,
+        dataset: DatasetId,
+        request: Commitment,
+    ) -> Receipt:
+        return self._disclose("requestRelease", run, round_number, attempt, dataset, request)
+
+    def decide_release(
+        self,
+        run: RunId,
+        round_number: RoundNumber,
+        attempt: int,
+        dataset: DatasetId,
+        decision: ReleaseStatus,
+        reason: Commitment,
+    ) -> Receipt:
+        return self._disclose(
+            "decideRelease", run, round_number, attempt, dataset, int(decision), reason
+        )
+
+    def set_ceiling(self, dataset: DatasetId, ceiling: PrivacyLoss, grounds: Digest) -> Receipt:
+        return self._disclose(
+            "setCeiling", dataset, ceiling.epsilon_micro, ceiling.delta_pico, grounds
+        )
+
+    def spend_budget(
+        self, run: RunId, round_number: RoundNumber, dataset: DatasetId, spent: PrivacyLoss
+    ) -> Receipt:
+        return self._disclose(
+            "spendBudget", run, round_number, dataset, spent.epsilon_micro, spent.delta_pico
+        )
+
+    def set_retention(self, dataset: DatasetId, seconds: int) -> Receipt:
+        return self._disclose("setRetention", dataset, seconds)
+
+    def admit_reader(
+        self,
+        run: RunId,
+        site: SiteId,
+        account: Address,
+        key: Digest,
+        letter: tuple[Commitment, Locator],
+    ) -> Receipt:
+        return self._disclose("admitReader", run, site, account, key, *letter)
+
+    def dismiss_reader(self, reader: ReaderId, site: SiteId) -> Receipt:
+        return self._disclose("dismissReader", reader, site)
+
+    def record_erasure(
+        self,
+        run: RunId,
+        dataset: DatasetId,
+        blobs: int,
+        erased: Commitment,
+        grounds: Commitment,
+    ) -> Receipt:
+        return self._disclose("recordErasure", run, dataset, blobs, erased, grounds)
+
     def send_wei(self, account: Address, amount_wei: int) -> Receipt:
         return self._transactor.transfer(account, amount_wei)
 
@@ -266,6 +329,10 @@ class Web3Writer:
 
     def _credits(self, function: str, *arguments: object) -> Receipt:
         return self._transactor.act("Credits", self._deployment.credits, function, arguments)
+
+    def _disclose(self, function: str, *arguments: object) -> Receipt:
+        at = self._deployment.disclosures
+        return self._transactor.act("Disclosures", at, function, arguments)
 
     def _batch(self, function: str, run: RunId, *arguments: object) -> Receipt:
         module = self._reader.run(run).module

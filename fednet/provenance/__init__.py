@@ -1,6 +1,14 @@
 """A local index of the ledger: rebuildable from the chain at any time, never the authority."""
 
 from fednet.provenance.clusters import clusters_of, with_clusters
+from fednet.provenance.disclosure_rows import (
+    BudgetRow,
+    CeilingRow,
+    ErasureRow,
+    ReaderRow,
+    ReleaseRow,
+    SpendingRow,
+)
 from fednet.provenance.drawing import draw
 from fednet.provenance.index import LedgerIndex
 from fednet.provenance.rows import (
@@ -27,10 +35,13 @@ from fednet.provenance.storage import DamagedIndexError
 
 __all__ = [
     "AccessRow",
+    "BudgetRow",
+    "CeilingRow",
     "ClaimRow",
     "ContributionRow",
     "DamagedIndexError",
     "DatasetRow",
+    "ErasureRow",
     "EventRow",
     "IndexedBlock",
     "LedgerIndex",
@@ -40,10 +51,13 @@ __all__ = [
     "Match",
     "MemberRow",
     "ProposalRow",
+    "ReaderRow",
     "Refreshed",
+    "ReleaseRow",
     "RoundRow",
     "RunRow",
     "SiteRow",
+    "SpendingRow",
     "UpdateRow",
     "VoteRow",
     "clusters_of",

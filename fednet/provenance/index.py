@@ -12,7 +12,7 @@ from fednet.domain.ledger import Deployment, Head
 from fednet.domain.ports import LedgerReader
 from fednet.errors import HeadMovedError
 from fednet.provenance import following, recording
-from fednet.provenance.asking import Asking
+from fednet.provenance.disclosing import DisclosuresAsking
 from fednet.provenance.rows import IndexedBlock, Refreshed
 from fednet.provenance.storage import DamagedIndexError, Storage
 
@@ -24,7 +24,7 @@ def _silent(_: str) -> None:
     """Tell nobody."""
 
 
-class LedgerIndex(Asking):
+class LedgerIndex(DisclosuresAsking):
     """Keep the ledger's events in one SQLite file; share it freely between threads.
 
     The chain is the authority and the audit never looks here. A file that was

@@ -48,6 +48,14 @@ _COLUMNS = (
     ("encryption key of a site", "site_keys", "encryption_key", "site"),
     ("announced blob", "locators", "commitment", "site"),
     ("announced locator", "locators", "locator", "site"),
+    ("request for release", "release_requests", "request", "run, round, attempt, site, dataset"),
+    ("reason of a decision", "release_decisions", "reason", "run, round, attempt, site, dataset"),
+    ("grounds of a ceiling", "ceilings", "grounds", "dataset, site"),
+    ("key of a reader", "readers", "encryption_key", "reader, run"),
+    ("letter to a reader", "readers", "letter", "reader, run"),
+    ("locator of a letter", "readers", "letter_locator", "reader, run"),
+    ("list of erased blobs", "erasures", "erased", "run, site, dataset"),
+    ("grounds of an erasure", "erasures", "grounds", "run, site, dataset"),
 )
 _THINGS = {
     "run": ("runs", "run", "run"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
+from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
 from fednet.domain.batch_events import AttestationsBatched, CommitteeDrawn, UpdatesBatched
 from fednet.domain.batches import BatchedUpdate, CarriedAttestation
@@ -42,7 +43,7 @@ KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.ConsentEnded, ev.AttemptStarted, ev.UpdateSubmitted, ev.SubmissionsClosed,
     ev.RoundProposed, ev.RoundAttested, ev.RoundObjected, ev.ProposalEnded, ev.RoundFinalized,
     ev.RunConcluding, ev.RunCompleted, ev.RunAborted, ev.CreditsClaimed, ev.CreditsTransferred,
-    UpdatesBatched, CommitteeDrawn, AttestationsBatched, ev.SampleDrawn,
+    UpdatesBatched, CommitteeDrawn, AttestationsBatched, ev.SampleDrawn, *de.DISCLOSURES,
 )  # fmt: skip
 """Every class of events; its number is its place. A plain RunEvent is of an unknown module."""
 KIND_NAMES = tuple(kind.__name__ for kind in KINDS)
@@ -123,6 +124,20 @@ _TARGETS: dict[type[ev.LedgerEvent], tuple[_Target, ...]] = {
     ev.RunAborted: (_Target("run_ends", "run completed", (0,)),),
     ev.CreditsClaimed: (_Target("claims", "run round:round_number site amount claimed"),),
     ev.CreditsTransferred: (_Target("transfers", "run from_site to_site amount"),),
+    de.ReleaseRequested: (_Target("release_requests", f"{_PLACE} site dataset request"),),
+    de.ReleaseDecided: (_Target("release_decisions", f"{_PLACE} site dataset decision reason"),),
+    de.CeilingSet: (
+        _Target("ceilings", "dataset site epsilon:epsilon_micro delta:delta_pico grounds"),
+    ),
+    de.BudgetSpent: (
+        _Target("spendings", "run round site dataset epsilon:epsilon_micro delta:delta_pico"),
+    ),
+    de.RetentionSet: (_Target("retentions", "dataset site seconds:retention_seconds"),),
+    de.ReaderAdmitted: (
+        _Target("readers", "reader run site account encryption_key:key letter letter_locator"),
+    ),
+    de.ReaderDismissed: (_Target("reader_ends", "reader run site"),),
+    de.BlobsErased: (_Target("erasures", "run site dataset blobs erased:list grounds"),),
 }  # fmt: skip
 
 

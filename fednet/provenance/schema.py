@@ -140,6 +140,42 @@ CREATE INDEX claims_site ON claims (site, run);
 CREATE TABLE transfers (at INTEGER PRIMARY KEY, run INTEGER, from_site INTEGER, to_site INTEGER,
     amount INTEGER);
 CREATE INDEX transfers_to ON transfers (to_site);
+
+CREATE TABLE release_requests (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER,
+    attempt INTEGER, site INTEGER, dataset INTEGER, request BLOB);
+CREATE INDEX release_requests_run ON release_requests (run, at);
+CREATE INDEX release_requests_site ON release_requests (site, at);
+CREATE INDEX release_requests_dataset ON release_requests (dataset, at);
+CREATE INDEX release_requests_request ON release_requests (request);
+CREATE TABLE release_decisions (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER,
+    attempt INTEGER, site INTEGER, dataset INTEGER, decision INTEGER, reason BLOB);
+CREATE INDEX release_decisions_run ON release_decisions (run, dataset, round, attempt, at);
+CREATE INDEX release_decisions_reason ON release_decisions (reason);
+CREATE TABLE ceilings (at INTEGER PRIMARY KEY, dataset INTEGER, site INTEGER, epsilon INTEGER,
+    delta INTEGER, grounds BLOB);
+CREATE INDEX ceilings_dataset ON ceilings (dataset, at);
+CREATE INDEX ceilings_grounds ON ceilings (grounds);
+CREATE TABLE spendings (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, site INTEGER,
+    dataset INTEGER, epsilon INTEGER, delta INTEGER);
+CREATE INDEX spendings_run ON spendings (run, at);
+CREATE INDEX spendings_site ON spendings (site, at);
+CREATE INDEX spendings_dataset ON spendings (dataset, run, at);
+CREATE TABLE retentions (at INTEGER PRIMARY KEY, dataset INTEGER, site INTEGER, seconds INTEGER);
+CREATE INDEX retentions_dataset ON retentions (dataset, at);
+CREATE TABLE readers (at INTEGER PRIMARY KEY, reader INTEGER, run INTEGER, site INTEGER,
+    account TEXT, encryption_key BLOB, letter BLOB, letter_locator BLOB);
+CREATE INDEX readers_run ON readers (run, at);
+CREATE INDEX readers_key ON readers (encryption_key);
+CREATE INDEX readers_letter ON readers (letter);
+CREATE INDEX readers_letter_locator ON readers (letter_locator);
+CREATE TABLE reader_ends (at INTEGER PRIMARY KEY, reader INTEGER, run INTEGER, site INTEGER);
+CREATE INDEX reader_ends_reader ON reader_ends (reader, at);
+CREATE TABLE erasures (at INTEGER PRIMARY KEY, run INTEGER, site INTEGER, dataset INTEGER,
+    blobs INTEGER, erased BLOB, grounds BLOB);
+CREATE INDEX erasures_run ON erasures (run, at);
+CREATE INDEX erasures_dataset ON erasures (dataset, at);
+CREATE INDEX erasures_erased ON erasures (erased);
+CREATE INDEX erasures_grounds ON erasures (grounds);
 """
 
 VERSION = hashlib.sha256(SCHEMA.encode()).hexdigest()

@@ -15,32 +15,32 @@ from tests.attacks.vault import Vault
 _SHARED = {"batched", "spoilt"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     consortium = Network(tmp_path_factory.mktemp("attacked"))
     yield consortium
     consortium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def finished(network: Network) -> Finished:
     """An honest run of two rounds; whoever tampers with it puts it right again."""
     return finish(network)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def batched(network: Network) -> Batched:
     """An honest run whose updates and attestations were carried."""
     return play_honestly(network)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def spoilt(network: Network) -> Batched:
     """A run in whose batch several rows are forged."""
     return play_spoilt(network)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def vault(
     tmp_path_factory: pytest.TempPathFactory, network: Network, finished: Finished
 ) -> Iterator[Vault]:

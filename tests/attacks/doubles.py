@@ -148,7 +148,7 @@ def make_plan(sites: int, model: bytes, changes: dict[str, object]) -> Plan:
     plan: dict[str, object] = {"name": "under attack", "rounds": 1, **sections}
     for name, value in changes.items():
         section, _, field = name.partition("_")
-        if section in sections:
+        if field and section in sections:
             sections[section][field] = value
         else:
             plan[name] = value

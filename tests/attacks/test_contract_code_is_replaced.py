@@ -41,7 +41,9 @@ def forger(original: str, view: bytes, answer: int) -> str:
     return "0x" + (branch + jump + hand_on + lie).hex()
 
 
-@pytest.mark.parametrize("name", ["PlainRounds", "Credits", "Runs", "SiteRegistry", "DataAccess"])
+@pytest.mark.parametrize(
+    "name", ["PlainRounds", "Credits", "Runs", "SiteRegistry", "DataAccess", "Disclosures"]
+)
 def test_forger_is_not_believed(network: Network, finished: Finished, name: str) -> None:
     at, aside = network.reader.deployment.contracts()[name], address_for(name)
     view = selector("PlainRounds", "settlementOf")

@@ -30,7 +30,7 @@ class Explored:
     """Commitment of the update whose stored bytes were altered."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = find_browser()
     assert path, "these tests need Chromium: apt-get install chromium"
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def explored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
     network = Network(tmp_path_factory.mktemp("explored"))
     try:

@@ -28,6 +28,7 @@ from fednet.ledger.proofs import rlp_values
 from tests import ledger_acts as acts
 from tests.chain_fixtures import ChainWorld, deploy_world
 from tests.conformance.test_ledger_proofs import LiedTo
+from tests.disclosing import DisclosingRun
 from tests.handmade import WEIGHT, HandmadeRun
 
 NOWHERE = Locator(b"\x01" * 32)
@@ -53,9 +54,10 @@ def export(made: HandmadeRun, world: ChainWorld, path: Path, **options: Any) -> 
 def made(chain_world: ChainWorld, tmp_path: Path) -> HandmadeRun:
     folder = tmp_path / "made"
     folder.mkdir()
-    made = HandmadeRun(chain_world, folder, sites=3, rounds=3, elements=1_000)
+    made = DisclosingRun(chain_world, folder, sites=3, rounds=3, elements=1_000)
     made.play(2)
     made.claim(1)
+    made.admit_reader(0)
     return made
 
 

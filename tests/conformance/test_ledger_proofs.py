@@ -26,6 +26,7 @@ def played(chain_world: ChainWorld) -> tuple[ChainWorld, RunId]:
     """A run with one final round, on each chain."""
     run, hospitals, _ = acts.started_run(chain_world)
     acts.play_round(chain_world, run, hospitals)
+    acts.request_release(run, hospitals[0])
     return chain_world, run
 
 
@@ -36,6 +37,7 @@ def claims_of(reader: Web3Reader, run: RunId) -> LedgerClaims:
         module=reader.run(run).module,
         head=head,
         running_hash=reader.running_hash(run),
+        disclosures=reader.disclosures().running_hash,
         settlements={
             RoundNumber(number): reader.settlement(run, RoundNumber(number))
             for number in range(1, final + 1)
@@ -96,9 +98,8 @@ def test_honest_node_is_proven_with_code_running_hash_and_settlement(
     proof = world.reader.prove(claims)
     assert proof.problems == ()
     assert proof.proven, proof.reason
-    assert set(proof.stored) == {"running hash", "settlement of round 1"} | {
-        f"code of {name}" for name in abi.CONTRACTS
-    }
+    hashes = {"running hash", "running hash of disclosures", "settlement of round 1"}
+    assert set(proof.stored) == hashes | {f"code of {name}" for name in abi.CONTRACTS}
     assert proof.first_block == 0
     assert proof.last_block == claims.head.number
 
@@ -162,7 +163,11 @@ def test_other_running_hash_than_stored_is_named(played: tuple[ChainWorld, RunId
     forged = replace(claims, running_hash=claims.settlements[RoundNumber(1)])
     problems = world.reader.prove(forged).problems
     assert [problem.code for problem in problems] == ["storage-differs"]
-    assert problems[0].subject.startswith("running hash")
+    assert problems[0].subject.startswith("running hash,")
+    forged = replace(claims, disclosures=claims.settlements[RoundNumber(1)])
+    problems = world.reader.prove(forged).problems
+    assert [problem.code for problem in problems] == ["storage-differs"]
+    assert problems[0].subject.startswith("running hash of disclosures")
 
 
 def test_other_time_of_a_block_is_named(played: tuple[ChainWorld, RunId]) -> None:

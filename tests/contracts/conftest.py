@@ -10,7 +10,7 @@ from tests.contracts.chain import MODULES, Anvil
 from tests.contracts.world import World
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def anvil() -> Iterator[Anvil]:
     chain = Anvil()
     try:
@@ -35,10 +35,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "consortium" in metafunc.fixturenames:
         name = metafunc.module.__name__.rpartition(".")[2]
         modules = MODULES if name in ROUNDS else (OF_MODULE.get(name, "PlainRounds"),)
-        metafunc.parametrize("consortium", modules, indirect=True, scope="session")
+        metafunc.parametrize("consortium", modules, indirect=True, scope="package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def consortium(anvil: Anvil, request: pytest.FixtureRequest) -> World:
     return World(anvil, sites=4, module=request.param)
 

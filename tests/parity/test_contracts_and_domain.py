@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
+from fednet.domain import disclosures
 from fednet.domain import ledger as values
 from fednet.domain.events import RunEvent
 from fednet.domain.identity import Address, Digest
@@ -22,6 +23,7 @@ ENUMS: list[tuple[str, str, type[IntEnum]]] = [
     ("ISiteRegistry", "Standing", values.Standing),
     ("IDataAccess", "AccessStatus", values.AccessStatus),
     ("IRoundsTypes", "Phase", values.Phase),
+    ("IDisclosuresRecords", "ReleaseStatus", disclosures.ReleaseStatus),
 ]
 STRUCTS: list[tuple[str, str, type[Any], set[str]]] = [
     ("SiteRegistry", "siteOf", values.Site, {"site"}),
@@ -32,6 +34,9 @@ STRUCTS: list[tuple[str, str, type[Any], set[str]]] = [
     ("PlainRounds", "memberOf", values.Member, set()),
     ("PlainRounds", "parametersOf", values.Parameters, set()),
     ("Credits", "accountOf", values.CreditAccount, set()),
+    ("Disclosures", "budgetOf", disclosures.DatasetBudget, {"dataset"}),
+    ("Disclosures", "useOf", disclosures.DatasetUse, {"run", "dataset"}),
+    ("Disclosures", "readerOf", disclosures.BlobReader, {"reader"}),
 ]
 ARGUMENTS: list[tuple[str, str, int, type[Any]]] = [
     ("SiteRegistry", "applyFor", 0, values.Application),

@@ -9,7 +9,7 @@ import pytest
 from tests.contracts.chain import Anvil
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def property_chain() -> Iterator[Anvil]:
     chain = Anvil()
     try:

@@ -51,7 +51,7 @@ plays = st.lists(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def batched(property_chain: Anvil) -> World:
     return World(property_chain, SITES, module="BatchedRounds")
 

@@ -26,6 +26,7 @@ from fednet.explorer.tallying import Tally
 from fednet.explorer.window import Window
 from fednet.provenance import RoundRow, RunRow, clusters_of
 
+_FEW = 20
 _PHASES = tuple(
     each.name.lower()
     for each in (Phase.GATHERING, Phase.COLLECTING, Phase.PROPOSING, Phase.ATTESTING, Phase.FINAL)
@@ -74,9 +75,21 @@ def run(request: Request) -> Response:
             "earned": record.earned if record else {},
             "clusters": clusters_of(plan.clusters, record) if plan and record else {},
             "record_round": record_round,
+            **_disclosed(window, row),
             **_part(request, window, row, tally, plan),
         },
     )
+
+
+def _disclosed(window: Window, row: RunRow) -> dict[str, object]:
+    """Read the latest of what the ledger of disclosures says of a run."""
+    index, run = window.index, row.run
+    return {
+        "releases": index.releases(run=run, limit=_FEW, newest_first=True),
+        "spendings": index.spendings(run=run, limit=_FEW, newest_first=True),
+        "readers": index.readers(run=run, limit=_FEW, newest_first=True),
+        "erasures": index.erasures(run=run, limit=_FEW, newest_first=True),
+    }
 
 
 def live(request: Request) -> Response:

@@ -66,6 +66,11 @@ def dataset(request: Request) -> Response:
         {
             "dataset": found,
             "accesses": index.accesses(dataset=number, limit=_MANY, newest_first=True),
+            "budget": index.budget(number),
+            "ceilings": index.ceilings(dataset=number, limit=_FEW, newest_first=True),
+            "spendings": index.spendings(dataset=number, limit=_FEW, newest_first=True),
+            "releases": index.releases(dataset=number, limit=_FEW, newest_first=True),
+            "erasures": index.erasures(dataset=number, limit=_FEW, newest_first=True),
             "page": page,
             "events": history,
             "names": window.names(),

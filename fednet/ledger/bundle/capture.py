@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
 from fednet.domain.batch_events import CommitteeDrawn
 from fednet.domain.history import RunHistory
@@ -100,6 +101,7 @@ class Capture(Web3Reader):
         self.parameters(run)
         self.drawn_sites(run)
         self.running_hash(run)
+        self.disclosures()
         self.credit_total(run)
         self.site_count()
         self.run_count()
@@ -115,6 +117,11 @@ class Capture(Web3Reader):
                     self.account(event.account)
                 case ev.DatasetRegistered():
                     self.dataset(event.dataset)
+                    self.budget(event.dataset)
+                case de.ReleaseRequested() | de.BudgetSpent():
+                    self.dataset_use(event.run, event.dataset)
+                case de.ReaderAdmitted():
+                    self.blob_reader(event.reader)
                 case ev.AccessRequested():
                     self.access(event.grant)
                 case ev.RunOpened():
@@ -126,11 +133,10 @@ class Capture(Web3Reader):
         self.opened()
 
     def _storage(self, source: RpcSource) -> bytes:
-        slots = list(claimed_slots(self._claims()))
-        module, found = self.run(self.run_id).module, []
+        slots, found = claimed_slots(self.deployment, self._claims()), []
         try:
             for address in self.deployment.contracts().values():
-                wanted = slots if address == module else []
+                wanted = list(slots.get(address, ()))
                 proof = source.storage(address, wanted, self.head_seen.number)
                 found.append(contents.encode_storage(address, proof))
         except Unprovable:
@@ -145,6 +151,7 @@ class Capture(Web3Reader):
             module=self.run(self.run_id).module,
             head=self.head_seen,
             running_hash=self.running_hash(self.run_id),
+            disclosures=self.disclosures().running_hash,
             settlements={number: self.settlement(self.run_id, number) for number in numbers},
             kinds=(),
             events=(),

@@ -5,7 +5,7 @@ bundle.json     run, head, the blobs it names and which of them it holds
 deployment.json the deployment file
 headers.rlp     every header from the first block proven to the head, one after the other
 receipts.rlp    by block that may hold a log: all receipts, and transaction hashes
-storage.rlp     nodes that prove the rounds module's storage at the head
+storage.rlp     nodes that prove the contracts' storage at the head
 state.json      code, and what the contracts' views answered at the head; on a chain
                 whose blocks cannot be proven also its logs and the heads of blocks
 blobs/HASH      a blob, by its commitment

@@ -11,6 +11,7 @@ from pathlib import Path
 from fednet.domain import events as ev
 from fednet.domain.batches import BatchedUpdate, SheetEntry, read_sheet, sheet_size_bytes
 from fednet.domain.blobs import BlobFile, BlobStore, open_blob
+from fednet.domain.disclosure_events import ReaderAdmitted
 from fednet.domain.history import AttemptHistory
 from fednet.domain.identity import Commitment, Locator, RunId
 from fednet.domain.ledger import Head
@@ -32,6 +33,8 @@ from fednet.ledger.reader import Web3Reader
 
 MARKED_SIZE_CAP_BYTES = 64 * 1024
 """Largest announced blob that is no part of the run but kept with it: a checkpoint."""
+LETTER_SIZE_CAP_BYTES = 1 << 20
+"""Largest letter with a run's keys that is kept with it."""
 _SLACK_BYTES = 1 << 20
 """What an update may add to the size of the model; the audit is stricter."""
 _CHUNK_SIZE_BYTES = 1 << 20
@@ -147,7 +150,7 @@ class _Blobs:
             )
         )
         wanted = list(self._of_rounds(cap + _SLACK_BYTES))
-        wanted += self._announced()
+        wanted += [*self._announced(), *self._letters()]
         for done, entry in enumerate(wanted):
             file = self._write(entry)
             if entry.what.startswith("record of") and file is not None:
@@ -204,6 +207,13 @@ class _Blobs:
                 yield _Wanted(
                     event.commitment, (event.locator,), MARKED_SIZE_CAP_BYTES, what, False
                 )
+
+    def _letters(self) -> Iterator[_Wanted]:
+        """Name the sealed letters that let readers of this run's blobs read them."""
+        for event in self.capture.seen:
+            if isinstance(event, ReaderAdmitted) and event.run == self.capture.run_id:
+                what, places = f"letter to reader {event.reader}", (event.letter_locator,)
+                yield _Wanted(event.letter, places, LETTER_SIZE_CAP_BYTES, what, False)
 
     def _write_state(self, entry: _Wanted, file: BlobFile, cap: int) -> None:
         """Write the state that a record names, which alone says where it is."""

@@ -20,6 +20,7 @@ from fednet.ledger.proofs.collect import BlockReceipts, ProofSource, Unprovable
 from fednet.ledger.proofs.headers import Header, bloom_mask, find_break
 from fednet.ledger.proofs.receipts import logs_of, receipts_root
 from fednet.ledger.proofs.storage import (
+    DISCLOSURES_HASH_SLOT,
     prove_account,
     prove_slot,
     running_hash_in,
@@ -29,7 +30,8 @@ from fednet.ledger.proofs.storage import (
 
 NEAR_GENESIS_BLOCKS = 4_096
 """A deployment this close to the first block is proven from the first block on."""
-RUNNING_HASH = "running hash"
+_RUNNING_HASH = "running hash"
+_DISCLOSURES_HASH = "running hash of disclosures"
 _RUN_TOPIC = 1
 
 
@@ -232,11 +234,11 @@ def _is_asked_for(log: Log, claims: LedgerClaims) -> bool:
 def _check_storage(
     source: ProofSource, deployment: Deployment, claims: LedgerClaims, state_root: Digest
 ) -> tuple[list[str], list[LedgerProblem]]:
-    """Prove code, running hash and settlements, if the source can and the layout is known."""
+    """Prove code, running hashes and settlements, if the source can and the layout is known."""
     said: list[tuple[str, Digest | None, Digest]] = []
     try:
         for name, address in deployment.contracts().items():
-            slots = claimed_slots(claims) if address == claims.module else {}
+            slots = claimed_slots(deployment, claims).get(address, {})
             proof = source.storage(address, list(slots), claims.head.number)
             subject = f"{name} at {address}"
             account = prove_account(state_root, address, proof.account, subject)
@@ -246,7 +248,7 @@ def _check_storage(
             said.append((f"code of {name}", code, account.code_hash))
             for slot, (what, value) in slots.items():
                 actual = prove_slot(account.storage_root, slot, proof.slots[slot], subject)
-                is_hash = what == RUNNING_HASH
+                is_hash = what in (_RUNNING_HASH, _DISCLOSURES_HASH)
                 said.append((what, value, running_hash_in(actual) if is_hash else actual))
     except Unprovable:
         return [], []
@@ -269,12 +271,15 @@ def _check_storage(
     return [name for name, heard, actual in said if heard == actual], problems
 
 
-def claimed_slots(claims: LedgerClaims) -> dict[int, tuple[str, Digest]]:
-    """Name the slots of a rounds module that hold what was claimed."""
-    slots = {running_hash_slot(claims.run): (RUNNING_HASH, claims.running_hash)}
+def claimed_slots(
+    deployment: Deployment, claims: LedgerClaims
+) -> dict[Address, dict[int, tuple[str, Digest]]]:
+    """Name the slots that hold what was claimed, by contract."""
+    slots = {running_hash_slot(claims.run): (_RUNNING_HASH, claims.running_hash)}
     for number, settled in claims.settlements.items():
         slots[settlement_slot(claims.run, number)] = (f"settlement of round {number}", settled)
-    return slots
+    disclosed = {DISCLOSURES_HASH_SLOT: (_DISCLOSURES_HASH, claims.disclosures)}
+    return {deployment.disclosures: disclosed, claims.module: slots}
 
 
 def _name(log: Log) -> str:

@@ -11,9 +11,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
+from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
 from fednet.domain.batches import unfold
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
+from fednet.domain.disclosures import NO_LOSS, DatasetBudget, DisclosureLog
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import (
     ZERO_DIGEST,
@@ -42,6 +44,7 @@ from fednet.domain.ledger import (
 )
 from fednet.domain.plan import Plan
 from fednet.domain.proofs import LedgerClaims, LogProof
+from fednet.domain.running_hash import running_hash_of
 from fednet.domain.update import Place
 from fednet.errors import LedgerError
 from fednet.ledger.batches import signer_of
@@ -52,9 +55,18 @@ CHAIN_ID = 1337
 REGISTRY, ACCESS, RUNS, CREDITS, MODULE, RESEARCHER = (
     Address("0x" + f"{number:02x}" * 20) for number in range(1, 7)
 )
-BATCHED, SAMPLED = (Address("0x" + f"{number:02x}" * 20) for number in (7, 8))
+BATCHED, SAMPLED, DISCLOSURES = (Address("0x" + f"{number:02x}" * 20) for number in (7, 8, 9))
 DEPLOYMENT = Deployment(
-    CHAIN_ID, ZERO_DIGEST, 1, REGISTRY, ACCESS, RUNS, CREDITS, Modules(MODULE, BATCHED, SAMPLED), ()
+    CHAIN_ID,
+    ZERO_DIGEST,
+    1,
+    REGISTRY,
+    ACCESS,
+    RUNS,
+    CREDITS,
+    DISCLOSURES,
+    Modules(MODULE, BATCHED, SAMPLED),
+    (),
 )
 BEGUN = 1_000_000
 EXPIRY = 10_000_000
@@ -79,6 +91,8 @@ class Books:
     def __init__(self) -> None:
         self.logged: list[ev.RunEvent] = []
         self.events_seen: list[ev.LedgerEvent] = []
+        self.taken_in: list[ev.LedgerEvent] = []
+        """What happened, of which a test may take something out of ``events_seen``."""
         self.settlements: dict[RoundNumber, Digest] = {}
         self.accounts: dict[SiteId, CreditAccount] = {}
         self.block = 1
@@ -96,6 +110,7 @@ class Books:
         raw = repr(sorted(fields.items())).encode()
         topics = (keccak(kind.__name__.encode()), keccak(raw))
         contract = MODULE if issubclass(kind, ev.RunEvent) else RUNS
+        contract = DISCLOSURES if issubclass(kind, de.DISCLOSURES) else contract
         log = ev.Log(self.block, 0, ZERO_DIGEST, contract, topics, raw)
         if issubclass(kind, ev.RunEvent):
             event: Any = kind(log, RUN, **fields)
@@ -103,6 +118,7 @@ class Books:
         else:
             event = kind(log, **fields)
             self.events_seen.append(event)
+            self.taken_in.append(event)
         return event
 
     def admit(self, site: SiteId) -> None:
@@ -145,6 +161,11 @@ class Books:
             terms_locator=Locator(ZERO_DIGEST),
             expiry=EXPIRY,
         )
+
+    @property
+    def recorded(self) -> list[ev.LedgerEvent]:
+        """List what the ledger of disclosures took in, whatever the log says of it."""
+        return [event for event in self.taken_in if isinstance(event, de.DISCLOSURES)]
 
     def submissions(self) -> list[ev.UpdateSubmitted]:
         """List those of the attempt; a site's own takes the place of its row in a batch."""
@@ -213,6 +234,23 @@ class Books:
         for event in self.logged:
             head = keccak(head + b"".join(event.log.topics) + event.log.data)[:26] + bytes(6)
         return Digest(head)
+
+    def disclosures(self) -> DisclosureLog:
+        logs = [event.log for event in self.recorded]
+        return DisclosureLog(running_hash_of(logs), len(logs))
+
+    def budget(self, dataset: DatasetId) -> DatasetBudget:
+        ceiling, spent = NO_LOSS, {}
+        for event in self.recorded:
+            if getattr(event, "dataset", None) == dataset and isinstance(event, de.CeilingSet):
+                ceiling = event.ceiling
+            if getattr(event, "dataset", None) == dataset and isinstance(event, de.BudgetSpent):
+                spent[event.run] = event.spent
+        total = sum(spent.values(), NO_LOSS)
+        return DatasetBudget(
+            dataset, SiteId(dataset), ceiling.epsilon_micro, ceiling.delta_pico,
+            total.epsilon_micro, total.delta_pico, 0,
+        )  # fmt: skip
 
     def settlement(self, run: RunId, round_number: RoundNumber) -> Digest:
         return self.settlements[round_number]

@@ -12,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fednet.audit import Finding, Severity
+from fednet.domain import disclosure_events as de
+from fednet.domain.disclosures import ReleaseStatus
+from fednet.domain.identity import Commitment, DatasetId, RoundNumber, RunId, SiteId
 from fednet.errors import MalformedBlobError
 from fednet.exports import (
     Seal,
@@ -60,6 +63,32 @@ def statement(
     names: tuple[str, ...] = NAMES, findings: tuple[Finding, ...] | None = ()
 ) -> Statement:
     return make_statement(make_dossier(names=names, findings=findings), WRITTEN)
+
+
+def test_report_says_what_was_let_out_and_what_was_spent() -> None:
+    dossier = make_dossier()
+    run, log = dossier.run.run, dossier.opened.log
+    place = (run, RoundNumber(1), SiteId(2), DatasetId(2))
+    said = Commitment.of(b"said")
+    records = (
+        de.CeilingSet(log, DatasetId(2), SiteId(2), 3_000_000, 10_000_000, said),
+        de.ReleaseRequested(log, *place, 1, said),
+        de.ReleaseDecided(log, *place, 1, ReleaseStatus.REJECTED, said),
+        de.ReleaseRequested(log, *place, 2, said),
+        de.BudgetSpent(log, *place, 500_000, 0),
+        de.BudgetSpent(log, *place, 1_250_000, 1),
+        de.BudgetSpent(log, RunId(run + 1), *place[1:], 1_000_000, 0),
+    )
+    assert "What was let out" not in [
+        each.title for each in make_statement(dossier, WRITTEN).sections
+    ]
+    statement = make_statement(replace(dossier, disclosures=records), WRITTEN)
+    (section,) = (each for each in statement.sections if each.title == "What was let out")
+    rows = {row[0]: row[1:] for row in section.tables[0].rows}
+    assert rows["2"] == (
+        "2", "0", "1", "1", "epsilon 1.25, delta 0.000000000001", "epsilon 3, delta 0.00001",
+    )  # fmt: skip
+    assert rows["1"] == ("0", "0", "0", "0", "epsilon 0, delta 0", "none set")
 
 
 def test_report_says_whom_the_rule_left_out() -> None:

@@ -35,6 +35,7 @@ DEPLOYMENT = Deployment(
     data_access=address(0xA2),
     runs=address(0xA3),
     credits=address(0xA4),
+    disclosures=address(0xA9),
     modules=Modules(plain=address(0xA5), batched=address(0xA6), sampled=address(0xA7)),
     code_hashes=tuple((name, Digest(b"\2" * 32)) for name in sorted(CONTRACTS)),
 )

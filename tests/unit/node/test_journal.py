@@ -23,7 +23,7 @@ NO_MODULES = Modules(NOBODY, NOBODY, NOBODY)
 
 def deployment(genesis: int = 1) -> Deployment:
     digest = Digest(bytes([genesis]) * 32)
-    return Deployment(31337, digest, 0, NOBODY, NOBODY, NOBODY, NOBODY, NO_MODULES, ())
+    return Deployment(31337, digest, 0, *(NOBODY,) * 5, NO_MODULES, ())
 
 
 Open = Callable[..., Journal]
