@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import IO
 
 from fednet.errors import SettingsError
+from fednet.privacy.sealing.folders import sync_folder
 
 PARTIAL_SUFFIX = ".partial"
+_HANDLES = Path("/proc/self/fd")
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 
 
@@ -38,9 +40,10 @@ def fresh_file(target: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-                if not is_named:
-                    _link(file.fileno(), hidden)
-                hidden.replace(target)
+                if is_named or not _link(file.fileno(), target):
+                    if not is_named:
+                        _link(file.fileno(), hidden)
+                    hidden.replace(target)
             except BaseException:
                 with suppress(OSError):
                     hidden.unlink(missing_ok=True)
@@ -54,30 +57,26 @@ def fresh_file(target: Path) -> Iterator[IO[bytes]]:
         ) from exc
 
 
-def sync_folder(folder: Path) -> None:
-    """Make durable which files a folder holds."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _open(folder: Path, hidden: Path) -> tuple[IO[bytes], bool]:
     """Open a file without a name, or else with a hidden one; say whether it has one."""
     flags = os.O_WRONLY | os.O_CLOEXEC
-    try:
-        return os.fdopen(os.open(folder, flags | os.O_TMPFILE, 0o600), "wb"), False
-    except OSError as exc:
-        if exc.errno not in _NO_UNNAMED_FILES:
-            raise
+    if _HANDLES.exists():  # by which alone it could get a name
+        try:
+            return os.fdopen(os.open(folder, flags | os.O_TMPFILE, 0o600), "wb"), False
+        except OSError as exc:
+            if exc.errno not in _NO_UNNAMED_FILES:
+                raise
     return os.fdopen(os.open(hidden, flags | os.O_CREAT | os.O_EXCL, 0o600), "wb"), True
 
 
-def _link(handle: int, name: Path) -> None:
+def _link(handle: int, name: Path) -> bool:
+    """Give a file its name; return False if another has it."""
     # linkat(2) follows the link only when it is given a folder to start from.
     folder = os.open(name.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.link(f"/proc/self/fd/{handle}", name.name, dst_dir_fd=folder, follow_symlinks=True)
+        os.link(_HANDLES / str(handle), name.name, dst_dir_fd=folder, follow_symlinks=True)
+    except FileExistsError:
+        return False
     finally:
         os.close(folder)
+    return True

@@ -26,8 +26,7 @@ from fednet.privacy.sealing.keys import KEY_SIZE_BYTES, ContentKey
 GRANT_FORMAT = "fednet-key-grant/1"
 MOST_ENTRIES = 1 << 16
 ENTRY_SIZE_BYTES = DIGEST_SIZE_BYTES + KEY_SIZE_BYTES
-_OVERHEAD_SIZE_BYTES = hpke.PUBLIC_KEY_SIZE_BYTES + hpke.OVERHEAD_SIZE_BYTES
-SIZE_CAP_BYTES = _OVERHEAD_SIZE_BYTES + MOST_ENTRIES * ENTRY_SIZE_BYTES
+SIZE_CAP_BYTES = hpke.MESSAGE_OVERHEAD_SIZE_BYTES + MOST_ENTRIES * ENTRY_SIZE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +71,7 @@ def write_grant(
             hint="let the reader make another pair",
         )
     entries = b"".join(commitment + keys[commitment].secret for commitment in sorted(keys))
-    ephemeral = X25519PrivateKey.generate()
-    return ephemeral.public_key().public_bytes_raw() + hpke.seal(
-        ephemeral, public_key, place.bind(), entries
-    )
+    return hpke.seal_message(public_key, place.bind(), entries)
 
 
 def read_grant(
@@ -86,7 +82,7 @@ def read_grant(
     Raises:
         UnsealingError: For another key or grant, altered, cut short, or not in its one form.
     """
-    count, rest = divmod(len(data) - _OVERHEAD_SIZE_BYTES, ENTRY_SIZE_BYTES)
+    count, rest = divmod(len(data) - hpke.MESSAGE_OVERHEAD_SIZE_BYTES, ENTRY_SIZE_BYTES)
     if rest or not 1 <= count <= MOST_ENTRIES:
         raise UnsealingError(
             "has no size that granted keys can have",
@@ -94,13 +90,7 @@ def read_grant(
             actual=f"{len(data)} bytes",
             hint="it was cut short, or is something else",
         )
-    entries = hpke.unseal(
-        private,
-        data[: hpke.PUBLIC_KEY_SIZE_BYTES],
-        place.bind(),
-        data[hpke.PUBLIC_KEY_SIZE_BYTES :],
-        str(place),
-    )
+    entries = hpke.unseal_message(private, place.bind(), data, str(place))
     keys: dict[Commitment, ContentKey] = {}
     last = b""
     for start in range(0, len(entries), ENTRY_SIZE_BYTES):

@@ -21,6 +21,8 @@ from fednet.errors import UnsealingError
 PUBLIC_KEY_SIZE_BYTES: Final = 32
 OVERHEAD_SIZE_BYTES: Final = 16
 """How much longer a sealed message is than the message, the encapsulated key not counted."""
+MESSAGE_OVERHEAD_SIZE_BYTES: Final = PUBLIC_KEY_SIZE_BYTES + OVERHEAD_SIZE_BYTES
+"""The same of a message that begins with it."""
 
 _KEM = b"KEM\x00\x20"
 _HPKE = b"HPKE\x00\x20\x00\x01\x00\x03"
@@ -88,6 +90,27 @@ def unseal(
             subject=subject,
             hint="it was sealed for another key or another place, or altered on its way",
         ) from exc
+
+
+def seal_message(public_key: bytes, info: bytes, message: bytes) -> bytes:
+    """Seal a message with an ephemeral pair of its own, whose public half it begins with.
+
+    Raises:
+        ValueError: The key is not usable.
+    """
+    ephemeral = X25519PrivateKey.generate()
+    encapsulated = ephemeral.public_key().public_bytes_raw()
+    return encapsulated + seal(ephemeral, public_key, info, message)
+
+
+def unseal_message(private: X25519PrivateKey, info: bytes, data: bytes, subject: str) -> bytes:
+    """Open what `seal_message` sealed.
+
+    Raises:
+        UnsealingError: Sealed for another key or with another ``info``, or altered.
+    """
+    encapsulated, sealed = data[:PUBLIC_KEY_SIZE_BYTES], data[PUBLIC_KEY_SIZE_BYTES:]
+    return unseal(private, encapsulated, info, sealed, subject)
 
 
 def _box(agreed: bytes, context: bytes, info: bytes) -> tuple[ChaCha20Poly1305, bytes]:

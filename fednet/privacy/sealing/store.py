@@ -16,15 +16,17 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fednet.domain import canonical
+from fednet.domain.identity import Commitment, SiteId
 from fednet.errors import MalformedBlobError, SettingsError
+from fednet.privacy.sealing.destroying import destroy
 from fednet.privacy.sealing.erasure import Erasure
-from fednet.privacy.sealing.fresh_file import PARTIAL_SUFFIX, fresh_file, sync_folder
+from fednet.privacy.sealing.folders import make_private
+from fednet.privacy.sealing.fresh_file import PARTIAL_SUFFIX, fresh_file
 from fednet.privacy.sealing.keys import ContentKey
 from fednet.privacy.sealing.place import BlobPlace
 
@@ -34,92 +36,87 @@ _SIZE_CAP_BYTES = 4_096
 
 
 class KeyStore:
-    """Keep one content key for each place; safe between threads and processes.
+    """Keep the content keys of a site; safe between threads and processes.
 
     Args:
         folder: Where the keys are; made private if it is new.
+        site: Whose they are.
 
     Raises:
         SettingsError: The folder cannot be used, or others may look into it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, site: SiteId) -> None:
         self._folder = folder
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mode = stat.S_IMODE(folder.stat().st_mode)
-        except OSError as exc:
-            raise _disk_error(folder, exc) from exc
-        if mode & 0o077:
-            raise SettingsError(
-                "others may look into the folder of content keys",
-                subject=str(folder),
-                expected="mode 700",
-                actual=f"mode {mode:o}",
-                hint=f"run `chmod 700 {folder}`",
-            )
+        self._site = site
+        make_private(folder)
         with self._locked():
             self._finish()
 
     def obtain(self, place: BlobPlace) -> ContentKey:
-        """Return the key of a place; the first call draws it, and it is durable.
+        """Return the key of a blob of this site's own; the first call draws it, durably.
 
         Raises:
             ErasedError: It was destroyed; there is never a second one.
             SettingsError: The disk refuses, or the key's file is damaged.
+            RuntimeError: The place is another site's.
         """
+        if place.site != self._site:
+            raise RuntimeError(f"site {self._site} makes no key for {place}")
         with self._locked():
-            key = self._find(place)
+            key = self._find(place, "")
             if key is None:
                 key = ContentKey.generate()
-                self._write(place, key)
+                self._write(place, "", key)
             return key
 
-    def keep(self, place: BlobPlace, key: ContentKey) -> None:
+    def keep(self, place: BlobPlace, commitment: Commitment, key: ContentKey) -> None:
         """Keep the key of another's blob, once it was found in its letter.
 
         Raises:
             ErasedError: It was destroyed.
-            SettingsError: Another key is kept for the place, or the disk refuses.
+            SettingsError: Another key is kept for the blob, or the disk refuses.
         """
         with self._locked():
-            kept = self._find(place)
+            name = self._blob_name(place, commitment)
+            kept = self._find(place, name)
             if kept is None:
-                self._write(place, key)
+                self._write(place, name, key)
             elif kept != key:
                 raise SettingsError(
-                    "another content key is kept for this place",
+                    "another content key is kept for this blob",
                     subject=str(place),
-                    hint="the store of keys belongs to another site or another chain",
+                    hint="the store of keys was altered, or was another deployment's",
                 )
 
-    def find(self, place: BlobPlace) -> ContentKey | None:
-        """Return the key of a place, or None if there was never one.
+    def find(self, place: BlobPlace, commitment: Commitment) -> ContentKey | None:
+        """Return the key of a blob, or None if there was never one.
 
         Raises:
             ErasedError: It was destroyed; carries the grounds.
             SettingsError: Its file is damaged or cannot be read.
         """
         with self._locked():
-            return self._find(place)
+            return self._find(place, self._blob_name(place, commitment))
 
     def shred(self, place: BlobPlace, erasure: Erasure) -> Erasure:
-        """Destroy the key of a place, for good; return the erasure that stands.
+        """Destroy the key of a blob, for good; return the erasure that stands.
 
-        Destroying again changes nothing and returns the first erasure. A place
+        Destroying again changes nothing and returns the first erasure. A blob
         without a key is marked all the same, so that none is kept later.
 
         Raises:
             SettingsError: The disk refuses; asking again goes on from where it was.
         """
         with self._locked():
-            mark = self._path(place, _ERASURE_SUFFIX)
+            name = self._blob_name(place, erasure.commitment)
+            mark = self._path(place, name, _ERASURE_SUFFIX)
             standing = _read_erasure(mark)
             if standing is None:
                 with fresh_file(mark) as file:
                     file.write(erasure.to_bytes())
                 standing = erasure
-            _destroy(self._path(place, _KEY_SUFFIX))
+            destroy(self._path(place, name, _KEY_SUFFIX))
             return standing
 
     def erasures(self) -> list[Erasure]:
@@ -129,30 +126,37 @@ class KeyStore:
         known = [erasure for erasure in found if erasure is not None]
         return sorted(known, key=lambda each: (each.erased_at, each.commitment))
 
-    def _find(self, place: BlobPlace) -> ContentKey | None:
-        if erasure := _read_erasure(self._path(place, _ERASURE_SUFFIX)):
+    def _blob_name(self, place: BlobPlace, commitment: Commitment) -> str:
+        """Tell blobs of one place apart: a dishonest author can commit to two, we never do.
+
+        An own key is there before its blob, and has no commitment to go by.
+        """
+        return "" if place.site == self._site else str(commitment)
+
+    def _find(self, place: BlobPlace, name: str) -> ContentKey | None:
+        if erasure := _read_erasure(self._path(place, name, _ERASURE_SUFFIX)):
             raise erasure.error(str(place))
-        path = self._path(place, _KEY_SUFFIX)
+        path = self._path(place, name, _KEY_SUFFIX)
         data = _read(path)
         return None if data is None else _parse_key(data, place, path)
 
-    def _write(self, place: BlobPlace, key: ContentKey) -> None:
-        with fresh_file(self._path(place, _KEY_SUFFIX)) as file:
+    def _write(self, place: BlobPlace, name: str, key: ContentKey) -> None:
+        with fresh_file(self._path(place, name, _KEY_SUFFIX)) as file:
             file.write(
                 canonical.encode(
                     {"format": KEY_FORMAT, "key": key.secret.hex(), "place": place.fields()}
                 )
             )
 
-    def _path(self, place: BlobPlace, suffix: str) -> Path:
-        return self._folder / (hashlib.sha256(place.bind("kept")).hexdigest() + suffix)
+    def _path(self, place: BlobPlace, name: str, suffix: str) -> Path:
+        return self._folder / (hashlib.sha256(place.bind("kept", name)).hexdigest() + suffix)
 
     def _finish(self) -> None:
         """Destroy what a killed process left: keys that were erased, and unfinished files."""
         for mark in self._folder.glob(f"*{_ERASURE_SUFFIX}"):
-            _destroy(mark.with_suffix(_KEY_SUFFIX))
+            destroy(mark.with_suffix(_KEY_SUFFIX))
         for left in self._folder.glob(f".*{PARTIAL_SUFFIX}"):
-            _destroy(left)
+            destroy(left)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -195,23 +199,6 @@ def _read(path: Path) -> bytes | None:
             return file.read(_SIZE_CAP_BYTES)
     except FileNotFoundError:
         return None
-    except OSError as exc:
-        raise _disk_error(path, exc) from exc
-
-
-def _destroy(path: Path) -> None:
-    """Overwrite a file with random bytes, durably, and remove it; a missing one is destroyed."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            os.pwrite(handle, os.urandom(os.fstat(handle).st_size), 0)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        path.unlink()
-        sync_folder(path.parent)
-    except FileNotFoundError:
-        return
     except OSError as exc:
         raise _disk_error(path, exc) from exc
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fednet.errors import SettingsError
+from fednet.privacy.sealing import fresh_file as fresh_file_module
 from fednet.privacy.sealing.fresh_file import PARTIAL_SUFFIX, fresh_file
 
 KILLED = """
@@ -25,7 +26,7 @@ with fresh_file(pathlib.Path(sys.argv[1])) as file:
 """
 
 
-@pytest.fixture(params=["unnamed", "hidden"])
+@pytest.fixture(params=["unnamed", "hidden", "no proc"])
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     if request.param == "hidden":
         real = os.open
@@ -36,6 +37,8 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
             return real(path, flags, *rest, **named)
 
         monkeypatch.setattr(os, "open", without_unnamed)
+    elif request.param == "no proc":
+        monkeypatch.setattr(fresh_file_module, "_HANDLES", tmp_path / "missing")
     else:
         try:
             os.close(os.open(tmp_path, os.O_WRONLY | os.O_TMPFILE))
@@ -91,6 +94,22 @@ def test_folder_in_the_way_is_said_plainly(tmp_path: Path) -> None:
         pass
     assert caught.value.subject == "target"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.usefixtures("kind")
+def test_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"earlier")
+
+    def fail() -> None:
+        with fresh_file(target) as file:
+            file.write(b"new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_bytes() == b"earlier"
 
 
 def test_killed_process_leaves_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +17,11 @@ from fednet.privacy.sealing import (
     Erasure,
     GrantPlace,
     Keyring,
+    OpenedBlobs,
+    SealedBlob,
     hpke,
     read_grant,
     seal,
-    unseal,
     write_grant,
 )
 from fednet.privacy.sealing import grants as grants_module
@@ -104,48 +104,37 @@ def test_grant_of_nothing_or_for_nobody_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def sealed(tmp_path: Path) -> Callable[[bytes], tuple[Path, Commitment]]:
-    def seal_bytes(data: bytes) -> tuple[Path, Commitment]:
-        (tmp_path / "clear").write_bytes(data)
-        written = seal(tmp_path / "clear", tmp_path / "sealed", KEY, PLACE, MEMBERS)
-        return tmp_path / "sealed", written.commitment
-
-    return seal_bytes
+def blob(tmp_path: Path) -> SealedBlob:
+    (tmp_path / "clear").write_bytes(b"an update")
+    written = seal(tmp_path / "clear", tmp_path / "sealed", KEY, PLACE, MEMBERS)
+    return SealedBlob(tmp_path / "sealed", written.commitment, PLACE, MEMBERS)
 
 
-def test_auditor_opens_with_what_was_granted(
-    tmp_path: Path, sealed: Callable[[bytes], tuple[Path, Commitment]]
-) -> None:
-    path, commitment = sealed(b"an update")
+def test_auditor_opens_with_what_was_granted(tmp_path: Path, blob: SealedBlob) -> None:
     with pytest.raises(SealedError) as caught:
-        Keyring({}).key_of(commitment, "update of site 3")
-    assert (caught.value.commitment, caught.value.exit_code) == (commitment, 9)
-    assert caught.value.subject == "update of site 3"
+        Keyring({}).key_of(blob)
+    assert (caught.value.commitment, caught.value.exit_code) == (blob.commitment, 9)
+    assert caught.value.subject == str(PLACE)
     assert not isinstance(caught.value, ErasedError)
 
-    data = write_grant({commitment: KEY}, GRANT, AUDITOR.public_key)
+    data = write_grant({blob.commitment: KEY}, GRANT, AUDITOR.public_key)
     keyring = Keyring(read_grant(data, GRANT, AUDITOR.private))
-    key = keyring.key_of(commitment, "update of site 3")
-    unseal(path, tmp_path / "opened", key, PLACE, MEMBERS)
-    assert (tmp_path / "opened").read_bytes() == b"an update"
+    opened = OpenedBlobs(tmp_path / "opened", keyring).open(blob)
+    assert opened.read_bytes() == b"an update"
 
 
-def test_false_key_in_a_grant_is_found_out(
-    tmp_path: Path, sealed: Callable[[bytes], tuple[Path, Commitment]]
-) -> None:
-    path, commitment = sealed(b"an update")
-    data = write_grant({commitment: ContentKey(bytes(32))}, GRANT, AUDITOR.public_key)
-    key = read_grant(data, GRANT, AUDITOR.private)[commitment]
+def test_false_key_in_a_grant_is_found_out(tmp_path: Path, blob: SealedBlob) -> None:
+    data = write_grant({blob.commitment: ContentKey(bytes(32))}, GRANT, AUDITOR.public_key)
+    keyring = Keyring(read_grant(data, GRANT, AUDITOR.private))
     with pytest.raises(UnsealingError):
-        unseal(path, tmp_path / "opened", key, PLACE, MEMBERS)
-    assert not (tmp_path / "opened").exists()
+        OpenedBlobs(tmp_path / "opened", keyring).open(blob)
+    assert list((tmp_path / "opened").iterdir()) == []
 
 
-def test_erased_key_is_not_handed_out() -> None:
-    commitment = next(iter(KEYS))
-    erasure = Erasure(commitment, Commitment.of(b"withdrawal"), 1_700_000_000)
+def test_erased_key_is_not_handed_out(blob: SealedBlob) -> None:
+    erasure = Erasure(blob.commitment, Commitment.of(b"withdrawal"), 1_700_000_000)
     with pytest.raises(ErasedError) as caught:
-        Keyring(KEYS, [erasure]).key_of(commitment, "update of site 3")
+        Keyring({blob.commitment: KEY}, [erasure]).key_of(blob)
     error = caught.value
-    assert (error.commitment, error.grounds) == (commitment, Commitment.of(b"withdrawal"))
+    assert (error.commitment, error.grounds) == (blob.commitment, Commitment.of(b"withdrawal"))
     assert (error.erased_at, error.exit_code) == (1_700_000_000, 9)

@@ -98,3 +98,14 @@ def test_hpke_opens_nothing_else(
         hpke.unseal(private, encapsulated, info, sealed, "letter", aad)
     assert caught.value.exit_code == 3
     assert caught.value.hint
+
+
+def test_message_travels_with_its_encapsulated_key() -> None:
+    first = hpke.seal_message(RECEIVER_PUBLIC, INFO, MESSAGE)
+    assert len(first) == len(MESSAGE) + hpke.MESSAGE_OVERHEAD_SIZE_BYTES
+    assert hpke.unseal_message(PRIVATE, INFO, first, "message") == MESSAGE
+    assert SUITE.decrypt(first, PRIVATE, INFO) == MESSAGE
+    assert hpke.seal_message(RECEIVER_PUBLIC, INFO, MESSAGE)[:32] != first[:32]
+    for size in range(len(first)):
+        with pytest.raises(UnsealingError):
+            hpke.unseal_message(PRIVATE, INFO, first[:size], "message")

@@ -14,10 +14,20 @@ from fednet.domain.identity import Commitment
 from fednet.errors import ErasedError, MalformedBlobError, SettingsError
 from fednet.privacy.sealing import ContentKey, Erasure, KeyStore
 from fednet.privacy.sealing import store as store_module
-from tests.unit.privacy.sealing.members import KEY, OTHER_PLACES, PLACE
+from tests.unit.privacy.sealing.members import KEY, OTHER_PLACES, PLACE, elsewhere
 
 ERASURE = Erasure(Commitment.of(b"sealed"), Commitment.of(b"withdrawal"), 1_700_000_000)
+SEALED = ERASURE.commitment
 LATER = Erasure(Commitment.of(b"sealed"), Commitment.of(b"another reason"), 1_800_000_000)
+
+
+OWN_PLACES = [PLACE, *(place for place in OTHER_PLACES if place.site == PLACE.site)]
+ANOTHERS = elsewhere(site=1)
+TWO = Commitment.of(b"a second blob")
+
+
+def reopen(folder: Path) -> KeyStore:
+    return KeyStore(folder, PLACE.site)
 
 
 @pytest.fixture
@@ -27,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(folder: Path) -> KeyStore:
-    return KeyStore(folder)
+    return reopen(folder)
 
 
 def only_file(folder: Path, suffix: str) -> Path:
@@ -38,18 +48,24 @@ def only_file(folder: Path, suffix: str) -> Path:
 def test_key_is_the_same_after_a_restart(folder: Path, store: KeyStore) -> None:
     key = store.obtain(PLACE)
     assert store.obtain(PLACE) == key
-    assert KeyStore(folder).obtain(PLACE) == key
-    assert KeyStore(folder).find(PLACE) == key
+    assert reopen(folder).obtain(PLACE) == key
+    assert reopen(folder).find(PLACE, SEALED) == key
 
 
 def test_every_place_has_a_key_of_its_own(store: KeyStore) -> None:
-    keys = {store.obtain(place).secret for place in [PLACE, *OTHER_PLACES]}
-    assert len(keys) == 1 + len(OTHER_PLACES)
+    keys = {store.obtain(place).secret for place in OWN_PLACES}
+    assert len(keys) == len(OWN_PLACES) == 7
+
+
+def test_only_the_author_draws_a_key(folder: Path, store: KeyStore) -> None:
+    with pytest.raises(RuntimeError, match="makes no key"):
+        store.obtain(ANOTHERS)
+    assert list(folder.iterdir()) == []
 
 
 def test_only_the_owner_can_look(folder: Path, store: KeyStore) -> None:
     store.obtain(PLACE)
-    store.shred(OTHER_PLACES[0], ERASURE)
+    store.shred(ANOTHERS, ERASURE)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
@@ -57,42 +73,69 @@ def test_only_the_owner_can_look(folder: Path, store: KeyStore) -> None:
 def test_folder_that_others_can_read_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
     with pytest.raises(SettingsError) as caught:
-        KeyStore(tmp_path)
+        reopen(tmp_path)
     assert (caught.value.expected, caught.value.actual) == ("mode 700", "mode 750")
 
 
 def test_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SettingsError) as caught:
-        KeyStore(tmp_path / "file" / "keys")
+        reopen(tmp_path / "file" / "keys")
     assert caught.value.subject.endswith("keys")
 
 
 def test_anothers_key_is_kept(folder: Path, store: KeyStore) -> None:
-    assert store.find(PLACE) is None
-    store.keep(PLACE, KEY)
-    store.keep(PLACE, KEY)
-    assert KeyStore(folder).find(PLACE) == KEY
+    assert store.find(ANOTHERS, SEALED) is None
+    store.keep(ANOTHERS, SEALED, KEY)
+    store.keep(ANOTHERS, SEALED, KEY)
+    assert reopen(folder).find(ANOTHERS, SEALED) == KEY
     with pytest.raises(SettingsError) as caught:
-        store.keep(PLACE, ContentKey(bytes(32)))
-    assert caught.value.subject == str(PLACE)
-    assert store.find(PLACE) == KEY
+        store.keep(ANOTHERS, SEALED, ContentKey(bytes(32)))
+    assert caught.value.subject == str(ANOTHERS)
+    assert store.find(ANOTHERS, SEALED) == KEY
+
+
+def test_author_of_two_blobs_in_one_place_disturbs_nobody(store: KeyStore) -> None:
+    store.keep(ANOTHERS, SEALED, KEY)
+    store.keep(ANOTHERS, TWO, ContentKey(bytes(32)))
+    assert store.find(ANOTHERS, SEALED) == KEY
+    assert store.find(ANOTHERS, TWO) == ContentKey(bytes(32))
+    store.shred(ANOTHERS, ERASURE)
+    assert store.find(ANOTHERS, TWO) == ContentKey(bytes(32))
+    with pytest.raises(ErasedError):
+        store.find(ANOTHERS, SEALED)
 
 
 def test_destroyed_key_is_gone_for_good(folder: Path, store: KeyStore) -> None:
-    store.keep(PLACE, KEY)
-    other = store.obtain(OTHER_PLACES[0])
+    key = store.obtain(PLACE)
+    other = store.obtain(OWN_PLACES[1])
     assert store.shred(PLACE, ERASURE) == ERASURE
-    for each in (store, KeyStore(folder)):
-        for act in (each.find, each.obtain, lambda place, at=each: at.keep(place, KEY)):
+    for each in (store, reopen(folder)):
+        for act in (
+            lambda at=each: at.obtain(PLACE),
+            lambda at=each: at.find(PLACE, SEALED),
+            lambda at=each: at.keep(PLACE, SEALED, KEY),
+        ):
             with pytest.raises(ErasedError) as caught:
-                act(PLACE)
+                act()
             assert caught.value.commitment == ERASURE.commitment
             assert caught.value.grounds == ERASURE.grounds
             assert caught.value.erased_at == ERASURE.erased_at
-        assert each.find(OTHER_PLACES[0]) == other
+        assert each.obtain(OWN_PLACES[1]) == other
         assert each.erasures() == [ERASURE]
-    assert KEY.secret.hex().encode() not in b"".join(p.read_bytes() for p in folder.iterdir())
+    assert key.secret.hex().encode() not in b"".join(p.read_bytes() for p in folder.iterdir())
+
+
+def test_anothers_destroyed_key_is_gone_for_good(folder: Path, store: KeyStore) -> None:
+    store.keep(ANOTHERS, SEALED, KEY)
+    store.shred(ANOTHERS, ERASURE)
+    assert not list(folder.glob("*.key"))
+    for act in (
+        lambda: reopen(folder).find(ANOTHERS, SEALED),
+        lambda: store.keep(ANOTHERS, SEALED, KEY),
+    ):
+        with pytest.raises(ErasedError):
+            act()
 
 
 def test_first_erasure_stands(store: KeyStore) -> None:
@@ -104,7 +147,7 @@ def test_first_erasure_stands(store: KeyStore) -> None:
 
 def test_erasures_come_by_time(store: KeyStore) -> None:
     store.shred(PLACE, LATER)
-    store.shred(OTHER_PLACES[0], ERASURE)
+    store.shred(ANOTHERS, ERASURE)
     assert store.erasures() == [ERASURE, LATER]
 
 
@@ -112,13 +155,16 @@ def test_place_without_a_key_gets_none_later(store: KeyStore) -> None:
     store.shred(PLACE, ERASURE)
     with pytest.raises(ErasedError):
         store.obtain(PLACE)
+    store.shred(ANOTHERS, ERASURE)
+    with pytest.raises(ErasedError):
+        store.keep(ANOTHERS, SEALED, KEY)
 
 
 def test_key_is_overwritten_before_it_is_removed(
     folder: Path, store: KeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second name of the file shows what is left on the disk."""
-    store.keep(PLACE, KEY)
+    store.keep(PLACE, SEALED, KEY)
     path = only_file(folder, ".key")
     witness = folder.parent / "witness"
     os.link(path, witness)
@@ -142,28 +188,28 @@ def test_key_is_overwritten_before_it_is_removed(
 def test_killed_in_the_middle_it_is_finished_later(
     folder: Path, store: KeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.keep(PLACE, KEY)
+    store.keep(PLACE, SEALED, KEY)
 
     def die(_: Path) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "_destroy", die)
+        patch.setattr(store_module, "destroy", die)
         with pytest.raises(KeyboardInterrupt):
             store.shred(PLACE, ERASURE)
     assert only_file(folder, ".key").exists()
     with pytest.raises(ErasedError):
-        store.find(PLACE)
-    KeyStore(folder)
+        store.find(PLACE, SEALED)
+    reopen(folder)
     assert not list(folder.glob("*.key"))
 
 
 def test_unfinished_files_are_destroyed(folder: Path, store: KeyStore) -> None:
     left = folder / ".0123.partial"
     left.write_bytes(b"a key, perhaps")
-    KeyStore(folder)
+    reopen(folder)
     assert not left.exists()
-    assert store.find(PLACE) is None
+    assert store.find(PLACE, SEALED) is None
 
 
 @pytest.mark.parametrize(
@@ -178,29 +224,29 @@ def test_unfinished_files_are_destroyed(folder: Path, store: KeyStore) -> None:
     ids=["short", "not hexadecimal", "format", "place", "extra"],
 )
 def test_damaged_key_is_refused_and_not_told(folder: Path, store: KeyStore, damage: Any) -> None:
-    store.keep(PLACE, KEY)
+    store.keep(PLACE, SEALED, KEY)
     path = only_file(folder, ".key")
     raw = damage(json.loads(path.read_bytes()))
     path.write_text(json.dumps(raw, sort_keys=True, separators=(",", ":")))
-    for act in (store.find, store.obtain):
+    for act in (lambda: store.find(PLACE, SEALED), lambda: store.obtain(PLACE)):
         with pytest.raises(SettingsError) as caught:
-            act(PLACE)
+            act()
         assert caught.value.subject == str(path)
         assert KEY.secret.hex()[:32] not in f"{caught.value}{caught.value.__cause__}"
 
 
 def test_unreadable_text_is_damage_too(folder: Path, store: KeyStore) -> None:
-    store.keep(PLACE, KEY)
+    store.keep(PLACE, SEALED, KEY)
     only_file(folder, ".key").write_bytes(b"\xff\xfe not JSON")
     with pytest.raises(SettingsError):
-        store.find(PLACE)
+        store.find(PLACE, SEALED)
 
 
 def test_threads_get_one_key(folder: Path) -> None:
     found: list[bytes] = []
 
     def ask() -> None:
-        found.append(KeyStore(folder).obtain(PLACE).secret)
+        found.append(reopen(folder).obtain(PLACE).secret)
 
     threads = [Thread(target=ask) for _ in range(8)]
     for thread in threads:
