@@ -7,6 +7,7 @@ copy is destroyed before anybody hears of it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,10 @@ class MemberKeys:
 
 
 class OpenedBlobs:
-    """Keep opened copies in a private folder, by the commitment of the sealed bytes.
+    """Keep opened copies in a private folder, by commitment, place and recipients.
+
+    All three, because the same sealed bytes may be named in a second place, by
+    one who copied their commitment; there they do not open.
 
     Args:
         folder: Where they are; made private if it is new.
@@ -111,7 +115,7 @@ class OpenedBlobs:
             UnsealingError: It does not open as the protocol asks.
             SettingsError: The disk refuses.
         """
-        target = self._folder / str(blob.commitment)
+        target = self._path(blob)
         try:
             key = self._keys.key_of(blob)
         except ErasedError:
@@ -121,6 +125,10 @@ class OpenedBlobs:
             unseal(blob.file, target, key, blob.place, blob.recipients)
         return target
 
-    def destroy(self, commitment: Commitment) -> None:
+    def destroy(self, blob: SealedBlob) -> None:
         """Destroy the opened copy of a blob, if there is one."""
-        destroy(self._folder / str(commitment))
+        destroy(self._path(blob))
+
+    def _path(self, blob: SealedBlob) -> Path:
+        named = blob.place.bind("opened", str(blob.commitment), blob.recipients.digest)
+        return self._folder / hashlib.sha256(named).hexdigest()

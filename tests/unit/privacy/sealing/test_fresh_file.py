@@ -64,6 +64,16 @@ def test_file_appears_at_the_end(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("kind", ["unnamed"], indirect=True)
+def test_new_file_has_no_other_name_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two names a kill would leave it under the first."""
+    monkeypatch.delattr(Path, "replace")
+    with fresh_file(tmp_path / "target") as file:
+        file.write(b"text")
+    assert (tmp_path / "target").read_bytes() == b"text"
+
+
+@pytest.mark.usefixtures("kind")
 def test_file_replaces_what_was_there(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"a longer text that was there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fednet.privacy.sealing import (
     BlobPlace,
     EncryptionKeys,
     Erasure,
+    Keyring,
     KeyStore,
     MemberKeys,
     OpenedBlobs,
@@ -112,6 +114,24 @@ def test_who_is_no_recipient_is_told_that_it_is_sealed(tmp_path: Path, blob: Sea
     assert list((tmp_path / "stranger" / "opened").iterdir()) == []
 
 
+@pytest.mark.parametrize("who", ["member", "auditor"])
+def test_copied_commitment_opens_in_its_own_place_only(
+    tmp_path: Path, reader: Site, blob: SealedBlob, author: Site, who: str
+) -> None:
+    """Even when the copy has been opened where it belongs, and the key is here."""
+    keyring = Keyring({blob.commitment: author.store.obtain(PLACE)})
+    blobs = {"member": reader.blobs, "auditor": OpenedBlobs(tmp_path / "audit", keyring)}[who]
+    blobs.open(blob)
+    for copied in (
+        replace(blob, place=elsewhere(site=READER)),
+        replace(blob, place=elsewhere(round=3)),
+        replace(blob, recipients=Recipients(blob.recipients.keys[1:])),
+    ):
+        with pytest.raises(UnsealingError):
+            blobs.open(copied)
+    assert blobs.open(blob).read_bytes() == f"the {PLACE}".encode()
+
+
 def test_altered_blob_is_neither_opened_nor_its_key_kept(
     tmp_path: Path, reader: Site, blob: SealedBlob
 ) -> None:
@@ -145,9 +165,9 @@ def test_opened_copy_is_destroyed_at_once_if_asked(
     tmp_path: Path, reader: Site, blob: SealedBlob
 ) -> None:
     reader.blobs.open(blob)
-    reader.blobs.destroy(blob.commitment)
+    reader.blobs.destroy(blob)
     assert list((tmp_path / "reader" / "opened").iterdir()) == []
-    reader.blobs.destroy(blob.commitment)
+    reader.blobs.destroy(blob)
     assert reader.blobs.open(blob).exists()
 
 

@@ -169,18 +169,20 @@ def test_key_is_overwritten_before_it_is_removed(
     witness = folder.parent / "witness"
     os.link(path, witness)
     before = witness.read_bytes()
-    synced: list[bytes] = []
+    synced: list[tuple[bool, bytes]] = []
     real = os.fsync
 
     def fsync(handle: int) -> None:
         real(handle)
-        synced.append(witness.read_bytes())
+        synced.append((path.exists(), witness.read_bytes()))
 
     monkeypatch.setattr(os, "fsync", fsync)
     store.shred(PLACE, ERASURE)
     assert not path.exists()
-    assert synced[0] == before  # the erasure is durable first
-    assert synced[-1] == witness.read_bytes() != before
+    assert synced[0] == (True, before)  # the erasure is durable first
+    assert (True, witness.read_bytes()) in synced  # then what the key was overwritten with
+    assert synced[-1] == (False, witness.read_bytes())  # then that it is gone
+    assert witness.read_bytes() != before
     assert KEY.secret.hex().encode() not in witness.read_bytes()
     assert len(witness.read_bytes()) == len(before)
 
