@@ -7,7 +7,10 @@ FednetError                      fields, hint, retryable, exit_code
 ├── VerificationError            the evidence does not hold                3
 │   ├── DigestMismatchError      bytes do not hash to their commitment
 │   ├── MalformedBlobError       bytes are not in their canonical form
+│   ├── UnsealingError           a key does not open what it was to open
 │   └── DeploymentMismatchError  the chain is not the deployment's
+├── SealedError                  no key to it is here; carries the commitment 9
+│   └── ErasedError              its keys were destroyed; carries the grounds
 ├── AggregationError             the updates cannot be combined            3
 │   ├── QuorumError              too few
 │   └── ShapeMismatchError       they do not describe the same model
@@ -97,8 +100,42 @@ class MalformedBlobError(VerificationError):
     """Report bytes that are not in the canonical form they claim."""
 
 
+class UnsealingError(VerificationError):
+    """Report sealed bytes that a key does not open in their place."""
+
+
 class DeploymentMismatchError(VerificationError):
     """Report a chain or contract that is not the deployment's."""
+
+
+class SealedError(FednetError):
+    """Carry the commitment of a blob that nobody here has a key to.
+
+    Not a ``VerificationError``: what cannot be read is neither right nor wrong.
+    """
+
+    exit_code = 9
+
+    def __init__(self, message: str, *, commitment: bytes, **fields: object) -> None:
+        self.commitment = commitment
+        super().__init__(message, **fields)  # type: ignore[arg-type]
+
+
+class ErasedError(SealedError):
+    """Carry the grounds on which the keys to a blob were destroyed, and when."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        commitment: bytes,
+        grounds: bytes,
+        erased_at: int,
+        **fields: object,
+    ) -> None:
+        self.grounds = grounds
+        self.erased_at = erased_at
+        super().__init__(message, commitment=commitment, **fields)
 
 
 class AggregationError(FednetError):

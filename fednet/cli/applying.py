@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from fednet.cli import home, output, settings, wiring
 from fednet.cli.app import App, Signer
@@ -21,9 +12,9 @@ from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.ledger import Application
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.errors import SettingsError
+from fednet.privacy.sealing import EncryptionKeys
 
 _APPLICATION_SECONDS = 7 * 86_400
-ENCRYPTION_KEY = Path("keystores", "encryption.pem")
 
 
 def invite(
@@ -66,57 +57,9 @@ def invite(
     invitation.write(file)
 
 
-def encryption_key(app: App, signer: Signer) -> bytes:
-    """Return the site's X25519 public key; the first call makes the pair.
-
-    The private half lies sealed under the keystore's password.
-
-    Raises:
-        SettingsError: The password does not open it.
-    """
-    path = app.home / ENCRYPTION_KEY
-    password = signer.password(app).encode("utf-8")
-    private = _read_key(path, password) if path.exists() else _make_key(path, password)
-    return private.public_key().public_bytes_raw()
-
-
-def rotate_key(app: App, signer: Signer, announce: Callable[[bytes], object]) -> None:
-    """Make another pair, announce its public half, and only then put it in force here.
-
-    What was sealed for the old key is still opened with its file.
-    """
-    encryption_key(app, signer)
-    path = app.home / ENCRYPTION_KEY
-    fresh = path.with_suffix(".new")
-    password = signer.password(app).encode("utf-8")
-    # A pair left by an interrupted rotation may be announced already: never lose it.
-    private = _read_key(fresh, password) if fresh.exists() else _make_key(fresh, password)
-    announce(private.public_key().public_bytes_raw())
-    kept = len(list(path.parent.glob("encryption-*.pem"))) + 1
-    path.rename(path.with_name(f"encryption-{kept}.pem"))
-    fresh.rename(path)
-
-
-def _read_key(path: Path, password: bytes) -> X25519PrivateKey:
-    try:
-        private = load_pem_private_key(path.read_bytes(), password)
-    except (ValueError, TypeError, OSError) as exc:
-        raise SettingsError(
-            "cannot open the encryption key",
-            subject=str(path),
-            hint="it is sealed under the same password as the keystore",
-        ) from exc
-    if not isinstance(private, X25519PrivateKey):
-        raise SettingsError("not an X25519 key", subject=str(path))
-    return private
-
-
-def _make_key(path: Path, password: bytes) -> X25519PrivateKey:
-    private = X25519PrivateKey.generate()
-    sealing = BestAvailableEncryption(password)
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, sealing)
-    settings.write_durably(path, pem, private=True)
-    return private
+def encryption_keys(app: App, signer: Signer) -> EncryptionKeys:
+    """Find the site's X25519 pairs, sealed under the keystore's password."""
+    return EncryptionKeys(app.home / home.KEYSTORES, signer.password(app).encode("utf-8"))
 
 
 def apply(

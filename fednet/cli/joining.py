@@ -60,7 +60,7 @@ def join(app: App, request: Request, signer: Signer) -> Joined:
     voucher = _unpack(app, invitation, request)
     chosen, examples = _check_data(app, invitation, request)
     signing = _account(app, signer)
-    key = applying.encryption_key(app, signer)
+    key = applying.encryption_keys(app, signer).public_key()
     reader = wiring.reader(app)
     site = applying.applied_site(reader, signing)
     if not site:

@@ -13,6 +13,9 @@ REMEDIES: Mapping[type[errors.FednetError], str] = {
     errors.PhaseError: "`fednet run status RUN` shows where the run stands",
     errors.VerificationError: "get it again from whoever made it; if that does not help, show it to"
     " the operator",
+    errors.SealedError: "members of the round can read it; an auditor asks the consortium for a"
+    " grant of keys",
+    errors.ErasedError: "nobody can read it any more; whoever destroyed the keys has the grounds",
     errors.AggregationError: "`fednet run status RUN` shows who took part",
     errors.AirlockRefusedError: "the check that is named says what must not leave this site",
     errors.LedgerError: "`fednet chain status` tells whether the chain answers, `fednet doctor`"

@@ -93,7 +93,7 @@ def apply(
     signer = Signer(account, password_file)
     writer = wiring.writer(app, signer)
     description = read_text(None, description_file, "description", optional=True)
-    key = applying.encryption_key(app, signer)
+    key = applying.encryption_keys(app, signer).public_key()
     number = applying.apply(app, writer, writer, name, description, key, store_address)
     click.echo(f"site {number} applied; the operator admits it: fednet site admit {number}")
 
@@ -240,7 +240,7 @@ def rotate_key(app: App, account: str | None, password_file: Path | None) -> Non
     signer = Signer(account, password_file)
     writer = wiring.writer(app, signer)
     number = queries.own_site(wiring.reader(app), writer.address)
-    applying.rotate_key(app, signer, lambda key: writer.rotate_key(number, key))
+    applying.encryption_keys(app, signer).rotate(lambda key: writer.rotate_key(number, key))
     click.echo(f"site {number} has a new encryption key")
 
 
