@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -125,7 +125,12 @@ class Attempt:
         return close_dealing(self.circle, commitments, self.holdings)
 
     def mask(
-        self, dealers: Dealers, sites: Iterable[SiteId], count: int, fixed_point: FixedPoint
+        self,
+        dealers: Dealers,
+        sites: Iterable[SiteId],
+        count: int,
+        fixed_point: FixedPoint,
+        values_of: Callable[[int, int], FloatArray] = values_of,
     ) -> None:
         """Stage 3: those sites mask their updates."""
         for site in sites:
@@ -141,7 +146,7 @@ class Attempt:
     def freeze(self, dealers: Dealers) -> Frozen:
         """Stage 4: what was masked counts."""
         included = {
-            site: Masked(Commitment.of(values.tobytes()), weight_of(site))
+            site: Masked(Commitment.of(values.data.cast("B")), weight_of(site))
             for site, values in self.masked.items()
         }
         return freeze(dealers, included)

@@ -16,6 +16,7 @@ import numpy as np
 from fednet.domain.identity import SiteId
 from fednet.privacy.masking.fixed_point import DoubleArray, FixedPoint
 from fednet.privacy.masking.freezing import Frozen
+from fednet.privacy.masking.keys import load
 from fednet.privacy.masking.masked import pair_mask, self_mask
 from fednet.privacy.masking.recovery import Recovery
 from fednet.privacy.masking.ring import RingArray
@@ -86,9 +87,10 @@ def masks_left(frozen: Frozen, recovery: Recovery) -> list[Term]:
         self_mask(dealers, site, recovery.secrets[site]).reversed() for site in frozen.included
     ]
     for gone in frozen.vanished:
+        private = load(recovery.secrets[gone])
         # As it stands in the update of who vanished: the opposite of what its neighbour added.
         terms += [
-            pair_mask(dealers, gone, recovery.secrets[gone], other)
+            pair_mask(dealers, gone, private, other)
             for other in dealers.neighbours[gone]
             if other in frozen.included
         ]

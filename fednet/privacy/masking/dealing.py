@@ -26,6 +26,7 @@ from enum import IntEnum
 from struct import Struct
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fednet.domain.identity import Digest, SiteId
@@ -33,7 +34,7 @@ from fednet.errors import DigestMismatchError, MalformedBlobError, VerificationE
 from fednet.privacy.masking.circle import Circle
 from fednet.privacy.masking.derivation import Purpose, derive
 from fednet.privacy.masking.forms import HEAD_SIZE_BYTES, read_body, write_head
-from fednet.privacy.masking.keys import SiteSecrets, agree
+from fednet.privacy.masking.keys import SiteSecrets, agree, load
 from fednet.privacy.masking.shamir import SHARE_SIZE_BYTES, number_of, split
 
 _FORM = "fednet-shares/1"
@@ -109,7 +110,7 @@ def deal(circle: Circle, secrets: SiteSecrets) -> bytes:
     """Return a site's dealing; the same bytes whenever it is asked for."""
     seeds = share_out(circle, secrets.site, Kind.SEED, secrets.seed)
     keys = share_out(circle, secrets.site, Kind.KEY, secrets.mask_key)
-    private = secrets.channel_key
+    private = load(secrets.channel_key)
     parts = [write_head(_FORM, circle.place, secrets.site), circle.view]
     for receiver in circle.neighbours[secrets.site]:
         seed = share_commitment(circle, secrets.site, receiver, Kind.SEED, seeds[receiver])
@@ -145,17 +146,19 @@ def read_dealing(circle: Circle, dealer: SiteId, data: bytes) -> Dealing:
     return Dealing(dealer, rows)
 
 
-def open_shares(circle: Circle, secrets: SiteSecrets, dealing: Dealing) -> HeldShares:
-    """Decrypt and check what a dealer dealt to this site.
+def open_shares(
+    circle: Circle, site: SiteId, private: X25519PrivateKey, dealing: Dealing
+) -> HeldShares:
+    """Decrypt and check what a dealer dealt to a site, with the site's private channel key.
 
     Raises:
         VerificationError: It does not decrypt.
         DigestMismatchError: A share does not hash to its commitment.
         MalformedBlobError: A share is no number below the prime.
     """
-    row, dealer = dealing.rows[secrets.site], dealing.dealer
-    channel = _channel(circle, secrets.channel_key, dealer, dealer, secrets.site)
-    subject = f"shares of site {dealer} for site {secrets.site}"
+    row, dealer = dealing.rows[site], dealing.dealer
+    channel = _channel(circle, private, dealer, dealer, site)
+    subject = f"shares of site {dealer} for site {site}"
     try:
         plain = channel.decrypt(_NONCE, row.sealed, row.seed + row.key)
     except InvalidTag as exc:
@@ -167,7 +170,7 @@ def open_shares(circle: Circle, secrets: SiteSecrets, dealing: Dealing) -> HeldS
     held = HeldShares(plain[:SHARE_SIZE_BYTES], plain[SHARE_SIZE_BYTES:])
     for kind in Kind:
         number_of(held.of(kind), subject)
-        actual = share_commitment(circle, dealer, secrets.site, kind, held.of(kind))
+        actual = share_commitment(circle, dealer, site, kind, held.of(kind))
         if actual != row.commitment(kind):
             raise DigestMismatchError(
                 "a share does not hash to its commitment",
@@ -186,13 +189,14 @@ def receive(circle: Circle, secrets: SiteSecrets, dealings: Mapping[SiteId, byte
         secrets: The site's.
         dealings: Complete bytes by dealer; of who is no neighbour they are passed over.
     """
+    site, private = secrets.site, load(secrets.channel_key)
     held: dict[SiteId, HeldShares] = {}
     refused: dict[SiteId, VerificationError] = {}
-    for dealer in circle.neighbours[secrets.site]:
+    for dealer in circle.neighbours[site]:
         if (data := dealings.get(dealer)) is None:
             continue
         try:
-            held[dealer] = open_shares(circle, secrets, read_dealing(circle, dealer, data))
+            held[dealer] = open_shares(circle, site, private, read_dealing(circle, dealer, data))
         except VerificationError as exc:
             refused[dealer] = exc
     return Received(held, refused)
@@ -215,7 +219,7 @@ def share_commitment(
 
 
 def _channel(
-    circle: Circle, private: bytes, other: SiteId, sender: SiteId, receiver: SiteId
+    circle: Circle, private: X25519PrivateKey, other: SiteId, sender: SiteId, receiver: SiteId
 ) -> AESGCM:
     shared = agree(private, circle.keys[other].channel)
     key = derive(shared, Purpose.CHANNEL, circle.place, str(circle.view), sender, receiver)

@@ -20,7 +20,7 @@ from fednet.domain.update import Place
 from fednet.errors import VerificationError
 from fednet.privacy.masking.derivation import KEY_SIZE_BYTES, Purpose, derive
 
-_ANY_PRIVATE = bytes([8]) * KEY_SIZE_BYTES
+_ANY_PRIVATE = X25519PrivateKey.from_private_bytes(bytes([8]) * KEY_SIZE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +69,24 @@ class SiteSecrets:
         return PublicKeys(public_of(self.mask_key), public_of(self.channel_key))
 
 
+def load(private: bytes) -> X25519PrivateKey:
+    """Make a private key ready to agree with several others."""
+    return X25519PrivateKey.from_private_bytes(private)
+
+
 def public_of(private: bytes) -> bytes:
     """Return the public half of a private key."""
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    return load(private).public_key().public_bytes_raw()
 
 
-def agree(private: bytes, public: bytes) -> bytes:
+def agree(private: X25519PrivateKey, public: bytes) -> bytes:
     """Return the secret that two sites share.
 
     Raises:
         VerificationError: The public key would give the same secret with everybody.
     """
     try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(
-            X25519PublicKey.from_public_bytes(public)
-        )
+        return private.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as exc:
         raise VerificationError("not a public key that keeps a secret") from exc
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.tensors import FloatArray, Layout, TensorSpec, encode_header, parse_header
@@ -20,7 +21,7 @@ from fednet.errors import MalformedBlobError, VerificationError
 from fednet.privacy.masking.dealers import Dealers
 from fednet.privacy.masking.derivation import Purpose, derive
 from fednet.privacy.masking.fixed_point import FixedPoint
-from fednet.privacy.masking.keys import SiteSecrets, agree
+from fednet.privacy.masking.keys import SiteSecrets, agree, load
 from fednet.privacy.masking.ring import Ring, RingArray
 from fednet.privacy.masking.streams import CHUNK_ELEMENTS, Masks, Term
 
@@ -83,7 +84,7 @@ def mask(
 
 def masks_of(dealers: Dealers, secrets: SiteSecrets) -> list[Term]:
     """Return the masks of one site."""
-    site, private = secrets.site, secrets.mask_key
+    site, private = secrets.site, load(secrets.mask_key)
     terms = [self_mask(dealers, site, secrets.seed)]
     terms += [pair_mask(dealers, site, private, other) for other in dealers.neighbours[site]]
     return terms
@@ -95,8 +96,15 @@ def self_mask(dealers: Dealers, site: SiteId, seed: bytes) -> Term:
     return Term(key, adds=True)
 
 
-def pair_mask(dealers: Dealers, site: SiteId, private: bytes, other: SiteId) -> Term:
-    """Return the mask of a pair of neighbours, as it stands in the update of the first."""
+def pair_mask(dealers: Dealers, site: SiteId, private: X25519PrivateKey, other: SiteId) -> Term:
+    """Return the mask of a pair of neighbours, as it stands in the update of the first.
+
+    Args:
+        dealers: Who masks.
+        site: The first.
+        private: Its private mask key.
+        other: Its neighbour.
+    """
     shared = agree(private, dealers.circle.keys[other].mask)
     pair = (min(site, other), max(site, other))
     key = derive(shared, Purpose.PAIR_MASK, dealers.circle.place, str(dealers.view), *pair)

@@ -11,7 +11,7 @@ from fednet.domain.identity import Address, RoundNumber, RunId, SiteId
 from fednet.errors import VerificationError
 from fednet.privacy.masking import Ring, SiteSecrets
 from fednet.privacy.masking.derivation import Purpose, derive, digest_of
-from fednet.privacy.masking.keys import agree, public_of, require_usable
+from fednet.privacy.masking.keys import agree, load, public_of, require_usable
 from fednet.privacy.masking.streams import CHUNK_ELEMENTS, Masks, Term
 from tests.masking_fixtures import PLACE, secrets_of
 
@@ -25,7 +25,7 @@ FIRST = "dc95c078a2408989ad48a21492842087"
 
 
 def test_agreement_is_that_of_the_rfc() -> None:
-    assert agree(ALICE, public_of(BOB)) == agree(BOB, public_of(ALICE)) == BOTH
+    assert agree(load(ALICE), public_of(BOB)) == agree(load(BOB), public_of(ALICE)) == BOTH
 
 
 @pytest.mark.parametrize(

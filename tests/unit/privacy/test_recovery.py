@@ -16,6 +16,7 @@ from fednet.privacy.masking import dealing as dealing_module
 from fednet.privacy.masking.combining import masks_left
 from fednet.privacy.masking.dealing import Kind
 from fednet.privacy.masking.forms import HEAD_SIZE_BYTES
+from fednet.privacy.masking.keys import load
 from fednet.privacy.masking.masked import pair_mask, self_mask
 from fednet.privacy.masking.shamir import Share, join
 from fednet.privacy.masking.streams import Masks
@@ -180,7 +181,8 @@ def unmask_alone(attempt: Attempt, frozen: Frozen, victim: SiteId, seed: bytes, 
     """Take the masks off one update with a seed and a mask key; tell whether it lies bare."""
     terms = [self_mask(frozen.dealers, victim, seed)]
     terms += [
-        pair_mask(frozen.dealers, victim, key, other) for other in frozen.dealers.neighbours[victim]
+        pair_mask(frozen.dealers, victim, load(key), other)
+        for other in frozen.dealers.neighbours[victim]
     ]
     bare = attempt.masked[victim].copy()
     Masks([term.reversed() for term in terms], FIXED_POINT.ring).add_to(bare)
@@ -230,7 +232,7 @@ def test_colluders_who_take_off_what_they_know_find_a_sum_over_the_honest_alone(
         secrets, published = attempt.secrets, attempt.recover(frozen).secrets
         terms = [self_mask(frozen.dealers, victim, published[victim])]
         terms += [
-            pair_mask(frozen.dealers, other, secrets[other].mask_key, victim).reversed()
+            pair_mask(frozen.dealers, other, load(secrets[other].mask_key), victim).reversed()
             for other in colluders
         ]
         bare = attempt.masked[victim].copy()
