@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fednet.domain.identity import Digest, SiteId
 from fednet.domain.update import Place
-from fednet.errors import QuorumError
+from fednet.errors import MalformedBlobError, QuorumError
 from fednet.privacy.masking.derivation import KEY_SIZE_BYTES, Part, Purpose, digest_of
 from fednet.privacy.masking.forms import HEAD_SIZE_BYTES, read_body, write_head
 from fednet.privacy.masking.graph import neighbours_of
@@ -36,6 +36,15 @@ class Circle:
     """Shares that give a secret back."""
     view: Digest
     """Commits to all of the above."""
+
+    def require_member(self, site: SiteId) -> None:
+        """Raise unless a site is in the circle.
+
+        Raises:
+            MalformedBlobError: It advertised no keys, so that nothing of it belongs here.
+        """
+        if site not in self.keys:
+            raise MalformedBlobError("is of a site that advertised no keys", subject=f"site {site}")
 
 
 def write_advertisement(secrets: SiteSecrets) -> bytes:

@@ -53,7 +53,7 @@ def combine(
         recovery: The secrets that were given back.
         updates: The bytes of every site that counts, of equal length.
         fixed_point: How values stand in the ring.
-        emit: Takes float64 elements, in order.
+        emit: Takes float64 elements, in order; what it took counts once this comes back.
 
     Raises:
         AggregationError: A dealer lied, or the sum is larger than honest sites can have.

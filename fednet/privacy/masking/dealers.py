@@ -90,8 +90,9 @@ def unpack_holding(circle: Circle, site: SiteId, data: bytes) -> frozenset[SiteI
     """Read whose shares a site says it holds.
 
     Raises:
-        MalformedBlobError: Of another size, or with a bit that is nobody's.
+        MalformedBlobError: Of another size, with a bit that is nobody's, or of a stranger.
     """
+    circle.require_member(site)
     neighbours, subject = circle.neighbours[site], f"holding of site {site}"
     size, bits = _holding_size_bytes(neighbours), int.from_bytes(data, "little")
     if len(data) != size or bits >> len(neighbours):

@@ -127,6 +127,7 @@ def read_dealing(circle: Circle, dealer: SiteId, data: bytes) -> Dealing:
     Raises:
         MalformedBlobError: It is no dealing of this site to its neighbours in this circle.
     """
+    circle.require_member(dealer)
     neighbours = circle.neighbours[dealer]
     body = read_body(data, _FORM, circle.place, dealer, dealing_size_bytes(len(neighbours)))
     subject = f"{_FORM} of site {dealer}"

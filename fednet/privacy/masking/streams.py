@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
@@ -20,7 +20,7 @@ from fednet.privacy.masking.ring import Ring, RingArray
 
 CHUNK_ELEMENTS = 1 << 16
 """Elements masked at a time: with a keystream beside them they fit a core's own cache."""
-BLOCK_SIZE_BYTES = 16
+_BLOCK_SIZE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,10 @@ class Masks:
     Args:
         terms: The masks.
         ring: Ring of the vector's elements.
-        start: First element; a whole number of blocks.
-
-    Raises:
-        ValueError: The start lies within a block.
     """
 
-    def __init__(self, terms: Sequence[Term], ring: Ring, start: int = 0) -> None:
-        block, rest = divmod(start * ring.size_bytes, BLOCK_SIZE_BYTES)
-        if rest:
-            raise ValueError("masks start with a whole block")
-        counter = CTR(block.to_bytes(BLOCK_SIZE_BYTES, "big"))
-        self._streams = [(Cipher(AES(term.key), counter).encryptor(), term.adds) for term in terms]
+    def __init__(self, terms: Sequence[Term], ring: Ring) -> None:
+        self._streams = [(_stream(term.key), term.adds) for term in terms]
         self._zeros = bytes(CHUNK_ELEMENTS * ring.size_bytes)
         self._bytes = bytearray(len(self._zeros))
         self._elements = np.frombuffer(self._bytes, ring.dtype)
@@ -70,4 +62,8 @@ class Masks:
 
 def keystream(key: bytes, size_bytes: int) -> bytes:
     """Return the first bytes of a key's stream."""
-    return Cipher(AES(key), CTR(bytes(BLOCK_SIZE_BYTES))).encryptor().update(bytes(size_bytes))
+    return _stream(key).update(bytes(size_bytes))
+
+
+def _stream(key: bytes) -> CipherContext:
+    return Cipher(AES(key), CTR(bytes(_BLOCK_SIZE_BYTES))).encryptor()

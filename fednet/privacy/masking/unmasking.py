@@ -109,8 +109,7 @@ def read_disclosure(frozen: Frozen, site: SiteId, data: bytes) -> dict[SiteId, b
         MalformedBlobError: Not this site's disclosure for this set, with one row for each of its
             neighbours and the one kind of share that may be told of it; or the site has none.
     """
-    if site not in frozen.dealers.circle.keys:
-        raise MalformedBlobError("is of a site that advertised no keys", subject=f"site {site}")
+    frozen.dealers.circle.require_member(site)
     dealers = _dealers_around(frozen, site)
     size = HEAD_SIZE_BYTES + DIGEST_SIZE_BYTES + len(dealers) * _ROW.size
     body = read_body(data, _FORM, frozen.dealers.circle.place, site, size)

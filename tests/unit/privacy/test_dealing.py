@@ -214,6 +214,10 @@ def test_holding_is_a_bit_for_each_neighbour() -> None:
     for wrong in ("", "01", "010100", "0102", "0180"):
         with pytest.raises(MalformedBlobError):
             unpack_holding(circle, ONE, bytes.fromhex(wrong))
+    with pytest.raises(MalformedBlobError, match="no keys"):
+        unpack_holding(circle, SiteId(99), bytes(2))
+    with pytest.raises(MalformedBlobError, match="no keys"):
+        read_dealing(circle, SiteId(99), b"")
     with pytest.raises(ValueError, match="not in tuple"):
         pack_holding(circle, ONE, [ONE])
 

@@ -114,7 +114,7 @@ def test_masks_are_undone_by_their_reverse_and_wrap(ring: Ring) -> None:
     assert np.array_equal(masked, values)
 
 
-def test_masks_do_not_depend_on_the_chunks_and_start_anywhere() -> None:
+def test_masks_do_not_depend_on_the_chunks() -> None:
     terms = [Term(bytes([9]) * 32, adds=True), Term(bytes([8]) * 32, adds=False)]
     size = CHUNK_ELEMENTS + 100
     in_one = np.zeros(size, "<u4")
@@ -127,11 +127,6 @@ def test_masks_do_not_depend_on_the_chunks_and_start_anywhere() -> None:
         masks.add_to(ragged[start : start + step])
         start += step
     assert np.array_equal(in_one, ragged)
-    tail = np.zeros(size - 1_024, "<u4")
-    Masks(terms, Ring.BITS_32, start=1_024).add_to(tail[:CHUNK_ELEMENTS])
-    assert np.array_equal(tail[:1_000], in_one[1_024:2_024])
-    with pytest.raises(ValueError, match="whole block"):
-        Masks(terms, Ring.BITS_32, start=2)
 
 
 def test_masked_values_are_spread_evenly() -> None:
