@@ -45,7 +45,7 @@ from fednet.privacy.masking import (
 PLACE = Place(1337, Address("0x" + "11" * 20), RunId(1), RoundNumber(2), 1)
 SEED = Digest(bytes([5]) * 32)
 TEN = frozenset(SiteId(number) for number in range(1, 11))
-OF_TEN = Parameters(degree=9, threshold=6)
+OF_TEN = Parameters(degree=9, threshold=6, least_sites=7)
 STAGES = ("keys", "shares", "holdings", "masked", "unmask")
 WEIGHT_CAP = 1_000
 

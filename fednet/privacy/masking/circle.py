@@ -34,6 +34,8 @@ class Circle:
     """Of each of these, ascending."""
     threshold: int
     """Shares that give a secret back."""
+    least_sites: int
+    """Updates that must count."""
     view: Digest
     """Commits to all of the above."""
 
@@ -79,22 +81,20 @@ def form_circle(
         parameters: Fitted to the cohort at the start of the attempt, whoever has vanished since.
 
     Raises:
-        QuorumError: So few advertised that no secret could be given back.
+        QuorumError: More vanished than the plan reckons with.
     """
-    if len(keys) - 1 < parameters.threshold:
+    if len(keys) < parameters.least_sites:
         raise QuorumError(
             "too few sites advertised keys",
-            expected=f"at least {parameters.threshold + 1}",
+            expected=f"at least {parameters.least_sites}",
             actual=len(keys),
             hint="nothing was masked; the attempt ends",
         )
     neighbours = neighbours_of(place, keys, seed, parameters.degree)
+    numbers = (parameters.degree, parameters.threshold, parameters.least_sites)
     listed: list[Part] = [
         [site, keys[site].mask.hex(), keys[site].channel.hex()] for site in sorted(keys)
     ]
-    view = digest_of(
-        Purpose.CIRCLE, place, str(seed), parameters.degree, parameters.threshold, listed
-    )
-    return Circle(
-        place, {site: keys[site] for site in sorted(keys)}, neighbours, parameters.threshold, view
-    )
+    view = digest_of(Purpose.CIRCLE, place, str(seed), numbers, listed)
+    ordered = {site: keys[site] for site in sorted(keys)}
+    return Circle(place, ordered, neighbours, parameters.threshold, parameters.least_sites, view)

@@ -58,11 +58,18 @@ def freeze(dealers: Dealers, included: Mapping[SiteId, Masked]) -> Frozen:
         included: Masked updates that the members agree are there and valid, of dealers only.
 
     Raises:
-        QuorumError: A dealer is held by too few of those that count.
+        QuorumError: Too few count, or a dealer is held by too few of these.
         ValueError: One is not of a dealer.
     """
     if not included.keys() <= dealers.holders.keys():
         raise ValueError("only a dealer's update can count")
+    if len(included) < dealers.circle.least_sites:
+        raise QuorumError(
+            "too few updates count",
+            expected=f"at least {dealers.circle.least_sites}",
+            actual=len(included),
+            hint="nothing was unmasked; the attempt ends",
+        )
     for dealer, holders in dealers.holders.items():
         left = len(holders & included.keys())
         if left < dealers.circle.threshold:

@@ -18,7 +18,8 @@ and threshold t, and neighbours drawn evenly, all of this has to hold:
 
 The counts are hypergeometric; chances are compared as exact integers and added
 over the N sites, so that every machine chooses the same. Where V vanish before
-the graph is drawn, colluders are the denser: 1 and 2 reckon with that. The
+the graph is drawn, colluders are the denser: 1 and 2 reckon with that, and where
+more than V have vanished an attempt ends (``least_sites``). The
 smallest even degree that serves is taken, with the highest threshold that stays
 live. A small cohort is a complete graph, where all three hold for certain.
 """
@@ -48,6 +49,8 @@ class Parameters:
     """Neighbours of a site; one less than the cohort in a complete graph."""
     threshold: int
     """Shares that give a secret back; never lowered when sites vanish."""
+    least_sites: int
+    """Sites that must advertise keys, and whose updates must count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +86,18 @@ def _fit(cohort: int, colluding: int, vanishing: int, targeted: bool) -> Paramet
     others = cohort - 1
     for degree in range(LEAST_DEGREE, others, 2):
         threshold = _highest_live(cohort, vanishing, degree)
-        if threshold >= 2 and _is_safe(
-            cohort, colluding, vanishing, Parameters(degree, threshold), targeted
-        ):
-            return Parameters(degree, threshold)
+        chosen = Parameters(degree, threshold, cohort - vanishing)
+        if threshold >= 2 and _is_safe(cohort, colluding, vanishing, chosen, targeted):
+            return chosen
     threshold = others - vanishing
     if cohort < LEAST_SITES or threshold < max(2, colluding + 1):
         raise PlanError(
             "no threshold is safe against so many sites that collude and vanish",
-            expected=f"together fewer than {others - 1} of {cohort}, of at least {LEAST_SITES}",
+            expected=f"together at most {cohort - 2} of {cohort}, of at least {LEAST_SITES}",
             actual=f"{colluding} colluding, {vanishing} vanishing",
             hint="lower the plan's parts of colluding or vanishing sites, or wait for more sites",
         )
-    return Parameters(others, threshold)
+    return Parameters(others, threshold, cohort - vanishing)
 
 
 def _highest_live(cohort: int, vanishing: int, degree: int) -> int:

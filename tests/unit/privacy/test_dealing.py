@@ -37,9 +37,9 @@ from tests.masking_fixtures import OF_TEN, PLACE, SEED, TEN, Attempt, secrets_of
 
 ONE, TWO, THREE = SiteId(1), SiteId(2), SiteId(3)
 FOUR = [SiteId(number) for number in range(1, 5)]
-OF_FOUR = Parameters(3, 2)
-CIRCLE = "f51615a538c1f5320fdbdf5b177b2357d4c0d308d8023a10aecad9c7710b4f63"
-DEALING = "56cd8f7e9c6ad674f941dd83acfd23f31d1e184082fa0a00f9fc23a4d2a55702"
+OF_FOUR = Parameters(3, 2, 3)
+CIRCLE = "a2fcc2a06397abf976ff38c43464e7fae91ef765650083ed5be00c90fcd9e28d"
+DEALING = "a14c8672a8e1fab4bfd814e5d7bf955de30913a20510e0eba080fe114ce280a3"
 
 
 def open_shares_of(circle: Circle, site: int, dealing: Dealing) -> HeldShares:
@@ -169,7 +169,8 @@ def test_circle_commits_to_every_key_the_seed_and_the_parameters() -> None:
     others = [
         form_circle(PLACE, swapped, SEED, OF_FOUR),
         form_circle(PLACE, keys, Digest(bytes(32)), OF_FOUR),
-        form_circle(PLACE, keys, SEED, Parameters(3, 3)),
+        form_circle(PLACE, keys, SEED, Parameters(3, 3, 3)),
+        form_circle(PLACE, keys, SEED, Parameters(3, 2, 4)),
         form_circle(PLACE, {site: keys[site] for site in FOUR[:3]}, SEED, OF_FOUR),
     ]
     assert view not in {other.view for other in others}

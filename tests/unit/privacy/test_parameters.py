@@ -29,10 +29,10 @@ def sites(count: int) -> list[SiteId]:
 
 def test_small_cohort_is_complete_and_keeps_the_highest_threshold() -> None:
     # Of 10, 3 vanish: 6 of the 9 others are left. Of 20, 4: 15 of 19.
-    assert fit(10, "0.3", "0.3") == Parameters(9, 6)
-    assert fit(20, "0.2", "0.2") == Parameters(19, 15)
+    assert fit(10, "0.3", "0.3") == Parameters(9, 6, 7)
+    assert fit(20, "0.2", "0.2") == Parameters(19, 15, 16)
     assert fit(LEAST_DEGREE + 1, "0.1", "0.1").degree == LEAST_DEGREE
-    assert fit(3, "0", "0") == Parameters(2, 2)
+    assert fit(3, "0", "0") == Parameters(2, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def test_what_is_chosen_keeps_the_stated_bounds(cohort: int, targeted: bool) -> 
     chosen = fit(cohort, "0.1", "0.1", targeted)
     tenth, half = cohort // 10, chosen.degree // 2
     left = cohort - 1 - tenth
+    assert chosen.least_sites == cohort - tenth
     rare = Fraction(1, 2**40)
     assert cohort * tail(left, tenth, chosen.degree, chosen.threshold) <= rare
     if targeted:

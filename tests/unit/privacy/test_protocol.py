@@ -27,7 +27,7 @@ from tests.masking_fixtures import (
 COUNT = 500
 GONE = frozenset({SiteId(2), SiteId(5), SiteId(9)})
 MANY = frozenset(SiteId(number * 7) for number in range(1, 61))
-OF_MANY = Parameters(degree=12, threshold=5)
+OF_MANY = Parameters(degree=12, threshold=5, least_sites=50)
 
 
 @pytest.mark.parametrize("ring", list(Ring))
