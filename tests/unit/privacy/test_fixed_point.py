@@ -39,6 +39,11 @@ def test_scale_is_the_largest_that_two_sites_of_weight_three_leave_room_for() ->
     assert fit(Ring.BITS_64).exponent == 60
 
 
+def test_scale_leaves_room_for_every_site_to_round_up() -> None:
+    # 649657 * (337 * 92737) * (7 * 7 * 73 * 127) is 2**63 - 1 exactly: without rounding it fits.
+    assert fit(Ring.BITS_64, "649657", 337 * 92_737, 7 * 7 * 73 * 127).exponent == -1
+
+
 def test_weighted_mean_of_two_sites_is_exact() -> None:
     fixed_point = fit()
     one = encode(fixed_point, [0.5, -1.0, 1.0, 0.0], 3)
