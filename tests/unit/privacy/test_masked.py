@@ -13,6 +13,7 @@ from fednet.domain.tensors import Layout, TensorSpec, encode_header
 from fednet.domain.update import Manifest
 from fednet.errors import MalformedBlobError, VerificationError
 from fednet.privacy.masking import Dealers, Ring, read_masked_header, write_masked_header
+from fednet.privacy.masking.masked import masks_of
 from tests.masking_fixtures import PLACE, TEN, Attempt, fixed_point_of, weight_of
 
 COUNT = 10_000
@@ -100,6 +101,9 @@ def test_update_masked_in_other_company_is_refused(attempt: Attempt, dealers: De
     head = write_masked_header(again.close(), MANIFEST, Ring.BITS_32, COUNT)
     with pytest.raises(VerificationError, match="another view"):
         read(head, dealers)
+    # Nor is any mask of the one company used in the other, not even that of a pair in both.
+    here, there = (masks_of(each, attempt.secrets[ONE]) for each in (dealers, again.close()))
+    assert not {term.key for term in here} & {term.key for term in there}
 
 
 def test_update_of_another_size_or_ring_is_refused(dealers: Dealers) -> None:

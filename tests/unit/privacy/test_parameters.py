@@ -72,6 +72,8 @@ def test_rare_is_reckoned_exactly() -> None:
     assert _rare_from(1, 4, 2, 2, bits=2) == 2
     assert _rare_from(1, 4, 2, 2, bits=3) == 3
     assert _rare_from(1, 4, 4, 2, bits=1) == 3
+    # At most: one half is rare enough where one half is asked for.
+    assert _rare_from(1, 2, 1, 1, bits=1) == 1
     # Twice the places, twice the chance.
     assert _rare_from(2, 4, 2, 2, bits=2) == 3
     # What cannot be drawn is rare at any price.
