@@ -27,7 +27,9 @@ FloatArray = npt.NDArray[np.float32]
 
 ELEMENT_SIZE_BYTES = 4
 FLOAT32 = "F32"
-DTYPE_SIZES_BYTES = {FLOAT32: ELEMENT_SIZE_BYTES, "BF16": 2, "I8": 1, "U8": 1}
+DTYPE_SIZES_BYTES = {
+    FLOAT32: ELEMENT_SIZE_BYTES, "BF16": 2, "I8": 1, "U8": 1, "U32": 4, "U64": 8,
+}  # fmt: skip
 """Dtypes by their names in a safetensors header."""
 MAX_HEADER_SIZE_BYTES = 1 << 20
 LENGTH_SIZE_BYTES = 8

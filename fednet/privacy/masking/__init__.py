@@ -1,0 +1,96 @@
+"""Secure aggregation: everybody learns the weighted sum of the updates, nobody a single one.
+
+Double masking with Shamir shares (Bonawitz et al., "Practical Secure Aggregation
+for Privacy-Preserving Machine Learning", 2017, https://eprint.iacr.org/2017/281)
+among neighbours on a graph (Bell et al., "Secure Single-Server Aggregation with
+(Poly)Logarithmic Overhead", 2020, https://eprint.iacr.org/2020/704). What every
+stage publishes, and why the audit can replay the sum, is in docs/adr/0021.
+
+One module a step, in the order of an attempt:
+
+- ``parameters``: how many neighbours and how high a threshold a cohort needs.
+- ``fixed_point``, ``ring``: float32 values as integers whose sum cannot overflow.
+- ``keys``, ``derivation``: a site's keys of one attempt, all from one 32-byte root.
+- ``circle``, ``graph``: stage 1, who advertised keys, and who is whose neighbour.
+- ``dealing``, ``shamir``: stage 2, shares of both secrets, encrypted, with commitments.
+- ``dealers``: stage 2 closed: whose shares are held by enough neighbours.
+- ``masked``, ``streams``: stage 3, the update in its masks.
+- ``freezing``: stage 4, the included set, agreed before any share leaves.
+- ``unmasking``: stage 5, one share of one kind for each neighbour, for one set only.
+- ``recovery``: the secrets that these shares give, and who disclosed or dealt a wrong one.
+- ``combining``: stage 6, the sum without its masks, and the weighted mean.
+
+All of it is a pure function of published bytes, so that an auditor gets the same
+sum bit for bit; of a site's own doing only ``keys`` knows something secret.
+
+What it does not do: it cannot tell whether a masked update is sensible, so one
+included site can spoil the sum and nobody can say which. Python's integers do
+not compute in constant time: who can time a site's every step to the microsecond
+is not kept out.
+"""
+
+from fednet.privacy.masking.circle import (
+    Circle,
+    form_circle,
+    read_advertisement,
+    write_advertisement,
+)
+from fednet.privacy.masking.combining import combine
+from fednet.privacy.masking.dealers import Dealers, close_dealing, pack_holding, unpack_holding
+from fednet.privacy.masking.dealing import (
+    Dealing,
+    HeldShares,
+    Received,
+    deal,
+    dealing_size_bytes,
+    read_dealing,
+    receive,
+)
+from fednet.privacy.masking.fixed_point import FixedPoint
+from fednet.privacy.masking.freezing import Frozen, Masked, freeze
+from fednet.privacy.masking.keys import PublicKeys, SiteSecrets
+from fednet.privacy.masking.masked import mask, read_masked_header, write_masked_header
+from fednet.privacy.masking.parameters import Bound, Parameters
+from fednet.privacy.masking.recovery import Fault, Recovery, Wrong, recover
+from fednet.privacy.masking.ring import Ring, RingArray
+from fednet.privacy.masking.unmasking import Unmasking, bind, disclose, read_disclosure
+
+__all__ = [
+    "Bound",
+    "Circle",
+    "Dealers",
+    "Dealing",
+    "Fault",
+    "FixedPoint",
+    "Frozen",
+    "HeldShares",
+    "Masked",
+    "Parameters",
+    "PublicKeys",
+    "Received",
+    "Recovery",
+    "Ring",
+    "RingArray",
+    "SiteSecrets",
+    "Unmasking",
+    "Wrong",
+    "bind",
+    "close_dealing",
+    "combine",
+    "deal",
+    "dealing_size_bytes",
+    "disclose",
+    "form_circle",
+    "freeze",
+    "mask",
+    "pack_holding",
+    "read_advertisement",
+    "read_dealing",
+    "read_disclosure",
+    "read_masked_header",
+    "receive",
+    "recover",
+    "unpack_holding",
+    "write_advertisement",
+    "write_masked_header",
+]
