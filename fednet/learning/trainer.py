@@ -12,7 +12,8 @@ from threading import Event
 from typing import Literal, Self
 
 from fednet.domain.identity import Commitment
-from fednet.domain.sections import TrainingSection
+from fednet.domain.privacy import NoisySteps
+from fednet.domain.sections import PrivacySection, TrainingSection
 from fednet.domain.tensors import FloatArray, Layout, require_same_layout
 from fednet.errors import DataError, ShapeMismatchError, TaskError
 from fednet.learning import groups, wire
@@ -159,6 +160,7 @@ class Trainer:
             "personal": list(terms.personal),
             "beside": terms.beside.model_dump(),
             "metric": terms.metric,
+            "privacy": terms.privacy.model_dump(),
         }
         given = {groups.MODEL: base, groups.CONTROL: terms.control, groups.KEPT: terms.kept}
         answer, arrays = self._visit.ask(request, groups.join(given), halt)
@@ -188,6 +190,7 @@ class Trainer:
             groups.take(arrays, groups.KEPT),
             wire.numbers(answer, "published"),
             wire.count(answer, "evaluated"),
+            _noise(answer, settings, terms.privacy),
         )
 
     def loss(
@@ -229,6 +232,20 @@ class Trainer:
         if name not in self._names:
             raise DataError("no such data was given", subject=name)
         return self._names[name]
+
+
+def _noise(
+    answer: wire.Message, settings: TrainingSection, privacy: PrivacySection
+) -> NoisySteps | None:
+    """State what noise the plan put into an update, of as many examples as were trained on."""
+    if privacy.mechanism == "none":
+        return None
+    examples, steps = wire.count(answer, "examples"), wire.count(answer, "steps")
+    expected = settings.local_epochs * -(-examples // settings.batch_size)
+    if examples == 0 or steps != expected:
+        raise TaskError("the task took other steps than the plan says", expected=expected,
+                        actual=steps, subject="differential privacy")  # fmt: skip
+    return NoisySteps(examples, settings.batch_size, privacy.noise_multiplier, steps)
 
 
 def _some(arrays: dict[str, FloatArray]) -> dict[str, FloatArray]:
