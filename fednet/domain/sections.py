@@ -304,9 +304,9 @@ class PrivacySection(Section):
     """Largest Euclidean norm of one example's gradient; 0 without a mechanism."""
     noise_multiplier: Real = Field(Decimal(0), ge=0, le=1_000)
     """Standard deviation of the noise, in units of clip_norm."""
-    epsilon: Real = Field(Decimal(0), ge=0, le=1_000)
+    epsilon: Real = Field(Decimal(0), ge=0, le=1_000, decimal_places=6)
     """What a site spends at most on any one record, in the whole run."""
-    delta: Real = Field(Decimal(0), ge=0, lt=1)
+    delta: Real = Field(Decimal(0), ge=0, lt=1, decimal_places=12)
     """Chance, roughly, with which epsilon may fail to bound it; below 1 in the dataset's size."""
 
 
