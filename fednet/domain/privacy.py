@@ -1,6 +1,6 @@
 """What noise was added to which dataset, and what that spent: values for ledger, node and audit.
 
-Nothing is computed here; `fednet.privacy.accounting` turns noise into epsilon.
+What it costs is not computed here; `fednet.privacy.accounting` turns noise into epsilon.
 Real numbers are normalised decimals, as in every canonical form.
 """
 
@@ -12,6 +12,7 @@ from typing import Self
 
 from fednet.domain import canonical
 from fednet.domain.identity import DatasetId, RoundNumber, RunId, SiteId
+from fednet.domain.sections import PrivacySection, TrainingSection
 from fednet.errors import MalformedBlobError
 
 SPENT_FORMAT = "fednet-spent/1"
@@ -35,6 +36,19 @@ class NoisySteps:
     def sample_rate(self) -> float:
         """Return the probability with which a step draws an example."""
         return min(1.0, self.batch_size / self.examples)
+
+
+def noise_of_training(
+    training: TrainingSection, privacy: PrivacySection, examples: int
+) -> NoisySteps:
+    """Return what a plan has one training of so many examples add; at least 1."""
+    per_epoch = -(-examples // training.batch_size)
+    return NoisySteps(
+        examples,
+        training.batch_size,
+        privacy.noise_multiplier,
+        training.local_epochs * per_epoch,
+    )
 
 
 @dataclass(frozen=True, slots=True)

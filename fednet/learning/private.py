@@ -20,6 +20,7 @@ from collections.abc import Collection, Mapping
 
 import torch
 
+from fednet.domain.privacy import noise_of_training
 from fednet.domain.sections import PrivacySection, TrainingSection
 from fednet.errors import DataError, TaskError
 from fednet.learning import training
@@ -77,13 +78,13 @@ def train(
     )
     values = sum(each.numel() for each in trained.values())
     mechanism = _Mechanism(privacy, settings.batch_size, values, secret)
-    per_epoch = steps_of(len(data), settings.batch_size)
+    steps = noise_of_training(settings, privacy, len(data)).steps
     total = 0.0
     with training.holding(model, held), single_gradients(task, model, trained) as gradients:
         gradients.require_sound(data)
         for epoch in range(1, settings.local_epochs + 1):
             total, drawn = 0.0, 0
-            for _ in range(per_epoch):
+            for _ in range(steps // settings.local_epochs):
                 rows = _sample(secret, len(data), settings.batch_size)
                 summed, losses = gradients.clipped_sum(data.rows(rows), mechanism.norm)
                 total += training.require_finite_loss(losses, epoch)
@@ -104,12 +105,7 @@ def train(
                 "track_running_stats=False",
             )
     training.require_finite(model)
-    return Trained(total, per_epoch * settings.local_epochs)
-
-
-def steps_of(examples: int, batch_size: int) -> int:
-    """Return how many steps an epoch has."""
-    return math.ceil(examples / batch_size)
+    return Trained(total, steps)
 
 
 def require_delta(privacy: PrivacySection, examples: int) -> None:

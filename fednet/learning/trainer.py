@@ -12,7 +12,7 @@ from threading import Event
 from typing import Literal, Self
 
 from fednet.domain.identity import Commitment
-from fednet.domain.privacy import NoisySteps
+from fednet.domain.privacy import NoisySteps, noise_of_training
 from fednet.domain.sections import PrivacySection, TrainingSection
 from fednet.domain.tensors import FloatArray, Layout, require_same_layout
 from fednet.errors import DataError, ShapeMismatchError, TaskError
@@ -240,12 +240,15 @@ def _noise(
     """State what noise the plan put into an update, of as many examples as were trained on."""
     if privacy.mechanism == "none":
         return None
-    examples, steps = wire.count(answer, "examples"), wire.count(answer, "steps")
-    expected = settings.local_epochs * -(-examples // settings.batch_size)
-    if examples == 0 or steps != expected:
-        raise TaskError("the task took other steps than the plan says", expected=expected,
-                        actual=steps, subject="differential privacy")  # fmt: skip
-    return NoisySteps(examples, settings.batch_size, privacy.noise_multiplier, steps)
+    expected = noise_of_training(settings, privacy, max(1, wire.count(answer, "examples")))
+    if wire.count(answer, "steps") != expected.steps:
+        raise TaskError(
+            "the task took other steps than differential privacy accounts for",
+            subject=f"{expected.examples} examples",
+            expected=expected.steps,
+            actual=answer["steps"],
+        )
+    return expected
 
 
 def _some(arrays: dict[str, FloatArray]) -> dict[str, FloatArray]:

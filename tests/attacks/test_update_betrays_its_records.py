@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from fednet.domain.privacy import NoisySteps
+from fednet.domain.privacy import noise_of_training
 from fednet.domain.sections import PrivacySection, TrainingSection
 from fednet.learning import private, training
 from fednet.learning.baseline import built_in_task
@@ -50,13 +50,13 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Task, Dataset]:
 
 def hidden(examples: int, settings: TrainingSection, noise: str) -> PrivacySection:
     """Return the noise that just keeps the run's promise, of so many records."""
-    steps = ROUNDS * settings.local_epochs * private.steps_of(examples, settings.batch_size)
-    made = NoisySteps(examples, settings.batch_size, Decimal(noise), steps)
-    assert EPSILON * Decimal("0.95") < spent_by([made], DELTA) <= EPSILON
-    return PrivacySection(
+    privacy = PrivacySection(
         mechanism="dp-sgd", clip_norm=Decimal(1), noise_multiplier=Decimal(noise),
         epsilon=EPSILON, delta=DELTA,
     )  # fmt: skip
+    run = [noise_of_training(settings, privacy, examples)] * ROUNDS
+    assert EPSILON * Decimal("0.95") < spent_by(run, DELTA) <= EPSILON
+    return privacy
 
 
 def learnt(

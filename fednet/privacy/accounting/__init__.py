@@ -1,7 +1,7 @@
 """Tell what noise costs: epsilon at a delta, by step, run and dataset. Pure; no torch."""
 
 from fednet.privacy.accounting.book import Book, round_up, spent_by
-from fednet.privacy.accounting.forecast import Forecast, forecast, one_training, require_kept
+from fednet.privacy.accounting.forecast import Forecast, forecast, require_kept
 from fednet.privacy.accounting.losses import tight_epsilon
 from fednet.privacy.accounting.renyi import Curve, curve_of, epsilon_of
 
@@ -12,7 +12,6 @@ __all__ = [
     "curve_of",
     "epsilon_of",
     "forecast",
-    "one_training",
     "require_kept",
     "round_up",
     "spent_by",

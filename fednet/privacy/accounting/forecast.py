@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from fednet.domain.plan import Plan
-from fednet.domain.privacy import NoisySteps
+from fednet.domain.privacy import NoisySteps, noise_of_training
 from fednet.errors import PlanError, PrivacyError
 from fednet.privacy.accounting.book import round_up, spent_by
 from fednet.privacy.accounting.losses import tight_epsilon
@@ -52,7 +52,8 @@ def forecast(plan: Plan, examples: int) -> Forecast:
         PrivacyError: There is so little noise that no epsilon is finite.
     """
     require_mechanism(plan)
-    promise, once = plan.privacy, one_training(plan, examples)
+    promise = plan.privacy
+    once = noise_of_training(plan.training, promise, examples)
 
     def after(trainings: int, noise: Decimal = promise.noise_multiplier) -> Decimal:
         steps = NoisySteps(examples, once.batch_size, noise, once.steps * trainings)
@@ -77,13 +78,6 @@ def forecast(plan: Plan, examples: int) -> Forecast:
         trainings=all_attempts if unpaid is None else unpaid - 1,
         least_noise=None if noise is None else noise * _FINEST,
     )
-
-
-def one_training(plan: Plan, examples: int) -> NoisySteps:
-    """Return the noise of a site's training in one attempt at one round."""
-    training = plan.training
-    steps = training.local_epochs * -(-examples // training.batch_size)
-    return NoisySteps(examples, training.batch_size, plan.privacy.noise_multiplier, steps)
 
 
 def require_mechanism(plan: Plan) -> None:

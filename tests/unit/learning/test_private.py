@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,13 +18,14 @@ from torch.nn import functional
 
 from fednet.domain.privacy import NoisySteps
 from fednet.domain.sections import PrivacySection, TrainingSection
-from fednet.errors import DataError, TaskError
+from fednet.errors import DataError, SettingsError, TaskError
 from fednet.learning import Dataset, Task, Trainer, derive_seed, local, private, training
 from fednet.learning.baseline import built_in_task
 from fednet.learning.partition import even
 from fednet.learning.secrecy import SecretStream
 from fednet.learning.single import single_gradients
 from fednet.learning.state import read_state
+from fednet.learning.trainer import _noise
 from fednet.learning.values import LocalTerms
 
 PRIVACY = PrivacySection(
@@ -322,6 +324,22 @@ def test_trainer_says_what_noise_an_update_holds(tmp_path: Path) -> None:
     # the noise alone is 1 / 32 * 0.5 a step and value
     moved = np.concatenate([each.ravel() for each in result.update.values()])
     assert moved.std() == pytest.approx(0.5 / 32 * math.sqrt(steps), rel=0.3)
+
+
+def test_steps_that_the_account_does_not_know_are_refused() -> None:
+    answer: dict[str, object] = {"examples": 12, "steps": 3}
+    assert _noise(answer, SETTINGS, PRIVACY) == NoisySteps(12, 4, Decimal(1), 3)
+    for steps in (0, 2, 4):
+        with pytest.raises(TaskError) as caught:
+            _noise(answer | {"steps": steps}, SETTINGS, PRIVACY)
+        assert caught.value.expected == 3
+
+
+def test_without_opacus_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opacus.grad_sample", None)
+    with pytest.raises(SettingsError) as caught:
+        trained(Made(linear), PRIVACY, examples())
+    assert "fednet[privacy]" in caught.value.hint
 
 
 def test_digits_learn_as_in_plain_opacus(tmp_path: Path) -> None:
