@@ -15,6 +15,8 @@ FednetError                      fields, hint, retryable, exit_code
 │   ├── QuorumError              too few
 │   └── ShapeMismatchError       they do not describe the same model
 ├── AirlockRefusedError          a check said no; carries the check        4
+├── PrivacyError                 a privacy promise cannot be kept          4
+│   └── BudgetExceededError      it would spend more than was promised
 ├── LedgerError                                                            5
 │   ├── LedgerUnavailableError   worth retrying
 │   ├── RevertedError            the contract refused; its error and arguments
@@ -160,6 +162,16 @@ class AirlockRefusedError(FednetError):
     def __init__(self, message: str, *, check: str, **fields: object) -> None:
         self.check = check
         super().__init__(message, **fields)  # type: ignore[arg-type]
+
+
+class PrivacyError(FednetError):
+    """Report that a promise of privacy cannot be kept, or cannot be stated."""
+
+    exit_code = 4
+
+
+class BudgetExceededError(PrivacyError):
+    """Report a release that would spend more privacy than was promised or is allowed."""
 
 
 class LedgerError(FednetError):

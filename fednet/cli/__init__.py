@@ -37,6 +37,7 @@ _COMMANDS = (
     "model",
     "node",
     "plan",
+    "privacy",
     "report",
     "rewards",
     "run",

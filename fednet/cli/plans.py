@@ -68,7 +68,7 @@ def check(file: PlanFile) -> list[str]:
     """Check a plan against the task's code and the model's bytes; return what was found right.
 
     Raises:
-        PlanError: The code or the model is not the plan's.
+        PlanError: The code or the model is not the plan's, or it breaks its own promise.
     """
     plan = file.plan
     require_task(plan)
@@ -95,6 +95,7 @@ def check(file: PlanFile) -> list[str]:
         f"task {plan.task.source}: code is the plan's",
         f"model: {len(shape.model.tensors)} tensors, {shape.model.element_count} parameters",
         *_beside_the_model(shape),
+        *_promised(plan),
     ]
 
 
@@ -110,6 +111,24 @@ def _beside_the_model(shape: StateShape) -> list[str]:
     if travelling != shape.model.element_count:
         found.append(f"update: {travelling} values travel")
     return found
+
+
+def _promised(plan: Plan) -> list[str]:
+    """Say what differential privacy costs where it costs most.
+
+    Raises:
+        PlanError: More than the plan promises.
+    """
+    if plan.privacy.mechanism == "none":
+        return []
+    # Imported when asked for: most plans have no such promise.
+    from fednet.privacy.accounting import require_kept
+
+    spent, promise = require_kept(plan), plan.privacy
+    return [
+        f"privacy: epsilon {spent} of {promise.epsilon} at delta {promise.delta}, "
+        f"{plan.update.minimum_examples} examples"
+    ]
 
 
 def require_task(plan: Plan, local: str = "") -> None:

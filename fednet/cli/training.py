@@ -84,6 +84,7 @@ class SiteTrainer:
             _published(result.published),
             result.evaluated,
             result.kept,
+            result.noise,
         )
 
     def close(self) -> None:

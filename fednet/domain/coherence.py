@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Protocol
 
 from fednet.domain.sections import (
@@ -12,6 +13,7 @@ from fednet.domain.sections import (
     EvaluationSection,
     ModuleSection,
     PersonalSection,
+    PrivacySection,
     ServerSection,
     StalenessSection,
     TimingSection,
@@ -23,6 +25,7 @@ MAX_CREDITS = 1 << 48
 """Credits of a whole run, which the contract packs into 48 bits."""
 MOST_COMPARED_SITES = 2_000
 LEAST_BATCHED_ATTEMPTS = 3
+LEAST_NOISE = Decimal("0.1")
 _LINEAR_RULES = ("fedavg",)
 _RADIUS_RULES = ("norm-bounding", "centred-clipping")
 _TRUSTING_RULES = ("fedavg", "fednova", "norm-bounding")
@@ -59,6 +62,8 @@ class Sections(Protocol):
     @property
     def evaluation(self) -> EvaluationSection: ...
     @property
+    def privacy(self) -> PrivacySection: ...
+    @property
     def credits(self) -> CreditsSection: ...
 
 
@@ -75,6 +80,7 @@ def contradiction(plan: Sections) -> str:
         _personal,
         _clusters,
         _evaluation,
+        _privacy,
     )
     return next((reason for check in checks if (reason := check(plan))), "")
 
@@ -273,4 +279,42 @@ def _evaluation(plan: Sections) -> str:
         return "evaluation: lowest must be below highest"
     if target is not None and low is not None and high is not None and not low <= target <= high:
         return "evaluation: target must lie between lowest and highest"
+    return ""
+
+
+def _privacy(plan: Sections) -> str:
+    section = plan.privacy
+    named = {
+        "clip_norm": section.clip_norm,
+        "noise_multiplier": section.noise_multiplier,
+        "epsilon": section.epsilon,
+        "delta": section.delta,
+    }
+    if section.mechanism == "none":
+        given = [name for name, value in named.items() if value]
+        return f'privacy: {", ".join(given)} need mechanism = "dp-sgd"' if given else ""
+    missing = [name for name, value in named.items() if not value]
+    if missing:
+        return f"privacy: {section.mechanism} needs {', '.join(missing)} above 0"
+    if section.noise_multiplier < LEAST_NOISE:
+        return f"privacy: noise_multiplier must be at least {LEAST_NOISE}; less protects nobody"
+    if plan.training.local_epochs == 0:
+        return "privacy: noise is added in steps; training.local_epochs must be above 0"
+    if plan.update.minimum_examples < plan.training.batch_size:
+        return (
+            "privacy: a step draws batch_size examples on average, and spends most where it draws "
+            "all; set update.minimum_examples to training.batch_size at least, better to many times"
+        )
+    if section.delta * plan.update.minimum_examples >= 1:
+        return "privacy: delta must be below 1 / update.minimum_examples; usual are 0.00001 or less"
+    if plan.evaluation.metric:
+        return (
+            "privacy: sites publish evaluation.metric without noise, which the promise would not "
+            'cover; leave it out (metric = ""), and judge models on held-out data'
+        )
+    if plan.clusters.method == "ifca":
+        return (
+            "privacy: ifca chooses a cluster by the loss on the records, and the choice is public; "
+            'use method = "similarity", which looks at updates only'
+        )
     return ""

@@ -25,6 +25,7 @@ from fednet.domain.sections import (
     ModelSection,
     ModuleSection,
     PersonalSection,
+    PrivacySection,
     Section,
     ServerSection,
     StalenessSection,
@@ -57,6 +58,7 @@ class Plan(Section):
     personal: PersonalSection = PersonalSection()
     clusters: ClustersSection = ClustersSection()
     evaluation: EvaluationSection = EvaluationSection()
+    privacy: PrivacySection = PrivacySection()
     credits: CreditsSection = CreditsSection()
 
     @model_validator(mode="after")

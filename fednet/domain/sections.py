@@ -295,6 +295,21 @@ class EvaluationSection(Section):
         return self.target is not None or self.patience > 0
 
 
+class PrivacySection(Section):
+    """How little an update may betray of any one record that it was learnt from."""
+
+    mechanism: Literal["none", "dp-sgd"] = "none"
+    """With dp-sgd each step adds noise to clipped gradients of a Poisson sample."""
+    clip_norm: Real = Field(Decimal(0), ge=0, le=10**6)
+    """Largest Euclidean norm of one example's gradient; 0 without a mechanism."""
+    noise_multiplier: Real = Field(Decimal(0), ge=0, le=1_000)
+    """Standard deviation of the noise, in units of clip_norm."""
+    epsilon: Real = Field(Decimal(0), ge=0, le=1_000, decimal_places=6)
+    """What a site spends at most on any one record, in the whole run."""
+    delta: Real = Field(Decimal(0), ge=0, lt=1, decimal_places=12)
+    """Chance, roughly, with which epsilon may fail to bound it; below 1 in the dataset's size."""
+
+
 class CreditsSection(Section):
     """What a round's work earns."""
 

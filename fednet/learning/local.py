@@ -15,6 +15,10 @@ site's own, v, beside the global one: steps on its loss plus lambda / 2 times
 the squared distance between v and x. Personal layers: Arivazhagan et al., 2019,
 https://arxiv.org/abs/1912.00818.
 
+Differential privacy covers what travels and whatever is made of it (see `private`);
+Ditto's model, which stays at its site, is trained without noise and has no part in
+the update.
+
 Everything kept is float32; a site that lost it goes on from zeros (control
 variate), the task's initial values (personal tensors) or the base (Ditto).
 """
@@ -27,7 +31,7 @@ from decimal import Decimal
 import numpy as np
 import torch
 
-from fednet.domain.sections import TrainingSection
+from fednet.domain.sections import PrivacySection, TrainingSection
 from fednet.domain.tensors import FloatArray
 from fednet.errors import TaskError, TrainingError
 from fednet.learning import groups, training
@@ -70,8 +74,8 @@ def work(
     drift = _drift(model, moved, terms) if settings.algorithm == "scaffold" else {}
     anchor = {name: torch.from_numpy(base[name].copy()) for name in sorted(moved)}
     fixed = base.keys() - moved
-    trained = training.train(
-        task, model, data, settings, seed, fixed=fixed, anchor=anchor, drift=drift
+    trained = _train(
+        task, model, data, settings, terms.privacy, seed, fixed=fixed, anchor=anchor, drift=drift
     )
     metrics = training.judge(task, model, data)
     new = read_state(model)
@@ -125,6 +129,31 @@ def start_from(model: torch.nn.Module, base: Arrays, terms: LocalTerms) -> tuple
     start = {**base, **mine}
     write_state(model, start)
     return set(fresh), start
+
+
+def _train(
+    task: Task,
+    model: torch.nn.Module,
+    data: Dataset,
+    settings: TrainingSection,
+    privacy: PrivacySection,
+    seed: int,
+    *,
+    fixed: set[str],
+    anchor: Mapping[str, torch.Tensor],
+    drift: Mapping[str, torch.Tensor],
+) -> training.Trained:
+    """Train what is shared: hidden by noise where the plan says so."""
+    if privacy.mechanism == "none":
+        return training.train(
+            task, model, data, settings, seed, fixed=fixed, anchor=anchor, drift=drift
+        )
+    # Imported when asked for: it needs more than most plans do.
+    from fednet.learning import private
+
+    return private.train(
+        task, model, data, settings, privacy, seed, fixed=fixed, anchor=anchor, drift=drift
+    )
 
 
 def _drift(model: torch.nn.Module, moved: set[str], terms: LocalTerms) -> dict[str, torch.Tensor]:

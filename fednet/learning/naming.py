@@ -57,6 +57,7 @@ def terms_of(
         control=control,
         kept=kept,
         metric=plan.evaluation.metric,
+        privacy=plan.privacy,
     )
 
 

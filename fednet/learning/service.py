@@ -15,7 +15,7 @@ from typing import Self, cast
 
 import torch
 
-from fednet.domain.sections import PersonalSection, TrainingSection
+from fednet.domain.sections import PersonalSection, PrivacySection, TrainingSection
 from fednet.domain.tensors import FloatArray, decode_tensors, encode_tensors
 from fednet.errors import DataError, FednetError, TaskError
 from fednet.learning import choosing, groups, local, training, wire
@@ -110,6 +110,7 @@ class Service:
             control=groups.take(arrays, groups.CONTROL),
             kept=groups.take(arrays, groups.KEPT),
             metric=str(request["metric"]),
+            privacy=PrivacySection.model_validate(request["privacy"]),
         )
         base = groups.take(arrays, groups.MODEL)
         data, seed = self._data(str(request["dataset"])), wire.count(request, "seed")

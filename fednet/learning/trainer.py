@@ -12,7 +12,8 @@ from threading import Event
 from typing import Literal, Self
 
 from fednet.domain.identity import Commitment
-from fednet.domain.sections import TrainingSection
+from fednet.domain.privacy import NoisySteps, noise_of_training
+from fednet.domain.sections import PrivacySection, TrainingSection
 from fednet.domain.tensors import FloatArray, Layout, require_same_layout
 from fednet.errors import DataError, ShapeMismatchError, TaskError
 from fednet.learning import groups, wire
@@ -159,6 +160,7 @@ class Trainer:
             "personal": list(terms.personal),
             "beside": terms.beside.model_dump(),
             "metric": terms.metric,
+            "privacy": terms.privacy.model_dump(),
         }
         given = {groups.MODEL: base, groups.CONTROL: terms.control, groups.KEPT: terms.kept}
         answer, arrays = self._visit.ask(request, groups.join(given), halt)
@@ -188,6 +190,7 @@ class Trainer:
             groups.take(arrays, groups.KEPT),
             wire.numbers(answer, "published"),
             wire.count(answer, "evaluated"),
+            _noise(answer, settings, terms.privacy),
         )
 
     def loss(
@@ -229,6 +232,23 @@ class Trainer:
         if name not in self._names:
             raise DataError("no such data was given", subject=name)
         return self._names[name]
+
+
+def _noise(
+    answer: wire.Message, settings: TrainingSection, privacy: PrivacySection
+) -> NoisySteps | None:
+    """State what noise the plan put into an update, of as many examples as were trained on."""
+    if privacy.mechanism == "none":
+        return None
+    expected = noise_of_training(settings, privacy, max(1, wire.count(answer, "examples")))
+    if wire.count(answer, "steps") != expected.steps:
+        raise TaskError(
+            "the task took other steps than differential privacy accounts for",
+            subject=f"{expected.examples} examples",
+            expected=expected.steps,
+            actual=answer["steps"],
+        )
+    return expected
 
 
 def _some(arrays: dict[str, FloatArray]) -> dict[str, FloatArray]:

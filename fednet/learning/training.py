@@ -100,18 +100,15 @@ def train(
     """
     seed_everything(seed)
     order = torch.Generator().manual_seed(seed)
-    held = {name: model.state_dict()[name].detach().clone() for name in sorted(fixed)}
-    trained = {name: value for name, value in model.named_parameters() if name not in held}
-    if not trained:
-        raise TrainingError("no parameter may be trained", expected="a parameter that travels")
+    held, trained = split(model, fixed)
     if anchor is None:
         anchor = {name: value.detach().clone() for name, value in trained.items()}
     pairs = [(value, anchor[name]) for name, value in trained.items() if name in anchor]
     pull = float(settings.proximal_mu)
-    descent = _Descent(trained.values(), float(settings.learning_rate), float(settings.momentum))
+    descent = Descent(trained.values(), float(settings.learning_rate), float(settings.momentum))
     model.train()
     total, steps = 0.0, 0
-    with _holding(model, held):
+    with holding(model, held):
         for epoch in range(1, settings.local_epochs + 1):
             total = 0.0
             rows_of = torch.split(torch.randperm(len(data), generator=order), settings.batch_size)
@@ -122,11 +119,26 @@ def train(
                 if pull and pairs:
                     loss = loss + _pull(pairs, pull)
                 loss.backward()  # type: ignore[no-untyped-call]
-                _correct(trained, drift)
+                correct(trained, drift)
                 descent.step()
                 steps += 1
-    _require_finite(model)
+    require_finite(model)
     return Trained(total / len(data), steps)
+
+
+def split(
+    model: torch.nn.Module, fixed: Collection[str]
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.nn.Parameter]]:
+    """Return copies of what training leaves as it is, and the parameters that it changes.
+
+    Raises:
+        TrainingError: Nothing may be trained.
+    """
+    held = {name: model.state_dict()[name].detach().clone() for name in sorted(fixed)}
+    trained = {name: value for name, value in model.named_parameters() if name not in held}
+    if not trained:
+        raise TrainingError("no parameter may be trained", expected="a parameter that travels")
+    return held, trained
 
 
 def judge(task: Task, model: torch.nn.Module, data: Dataset) -> dict[str, float]:
@@ -143,7 +155,7 @@ def judge(task: Task, model: torch.nn.Module, data: Dataset) -> dict[str, float]
     return {name: float(found[name]) for name in sorted(found)}
 
 
-class _Descent:
+class Descent:
     """Take the steps of `torch.optim.SGD`, bit for bit, without what importing it costs.
 
     The first optimiser of a process imports torch's compiler, which takes as long as torch.
@@ -180,7 +192,7 @@ class _Descent:
 
 
 @contextmanager
-def _holding(model: torch.nn.Module, held: Mapping[str, torch.Tensor]) -> Iterator[None]:
+def holding(model: torch.nn.Module, held: Mapping[str, torch.Tensor]) -> Iterator[None]:
     """Leave some tensors out of training; what the task's code did to them is undone."""
     fixed = [value for name, value in model.named_parameters() if name in held]
     for parameter in fixed:
@@ -196,7 +208,7 @@ def _holding(model: torch.nn.Module, held: Mapping[str, torch.Tensor]) -> Iterat
                 state[name].copy_(value)
 
 
-def _correct(
+def correct(
     trained: Mapping[str, torch.nn.Parameter], drift: Mapping[str, torch.Tensor] | None
 ) -> None:
     """Take the site's drift out of the gradients."""
@@ -216,7 +228,15 @@ def _finite(loss: torch.Tensor, epoch: int) -> float:
     """Return the value of a loss that can be descended."""
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
         raise TaskError("loss() gave something else", expected="a scalar tensor")
-    value = float(loss.detach())
+    return require_finite_loss(float(loss.detach()), epoch)
+
+
+def require_finite_loss(value: float, epoch: int) -> float:
+    """Return a loss that is a finite number.
+
+    Raises:
+        TrainingError: It is none.
+    """
     if not math.isfinite(value):
         raise TrainingError(
             "the loss is not finite",
@@ -227,7 +247,12 @@ def _finite(loss: torch.Tensor, epoch: int) -> float:
     return value
 
 
-def _require_finite(model: torch.nn.Module) -> None:
+def require_finite(model: torch.nn.Module) -> None:
+    """Raise unless every tensor of a model is finite.
+
+    Raises:
+        TrainingError: One is not.
+    """
     for name, tensor in model.state_dict().items():
         if not torch.isfinite(tensor).all():
             raise TrainingError(

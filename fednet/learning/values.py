@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fednet.domain import canonical
-from fednet.domain.sections import PersonalSection
+from fednet.domain.privacy import NoisySteps
+from fednet.domain.sections import PersonalSection, PrivacySection
 from fednet.domain.tensors import FloatArray, Layout
 
 
@@ -54,6 +55,8 @@ class LocalTerms:
     """What earlier training left at this site; empty at the start, or where it was lost."""
     metric: str = ""
     """Metric of the base model that is published; empty: none."""
+    privacy: PrivacySection = field(default_factory=PrivacySection)
+    """What noise hides single records; none unless a plan says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class TrainResult:
     """The metric that was asked for, of the base model on the site's own data."""
     evaluated: int = 0
     """Examples that the published metric rests on."""
+    noise: NoisySteps | None = None
+    """What hides single records in the update; None where nothing does."""
 
 
 def derive_seed(*parts: str | int | bytes) -> int:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.plan import Plan
+from fednet.domain.privacy import NoisySteps
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Place
 
@@ -32,6 +33,8 @@ class TrainingResult:
     """Examples that the published metric rests on."""
     kept: Mapping[str, FloatArray] = field(default_factory=dict)
     """What the site's next training starts from; never leaves the site."""
+    noise: NoisySteps | None = None
+    """What hides single records in the arrays, and has to be paid for; None where nothing does."""
 
 
 class TrainerPort(Protocol):

@@ -109,3 +109,23 @@ def test_a_state_that_the_plan_does_not_ask_for_is_refused(
     with pytest.raises(FednetError) as caught:
         check_initial_state(file.model, plan, "initial model")
     assert "initial model" in str(caught.value)
+
+
+PRIVATE = (
+    "privacy.mechanism=dp-sgd", "privacy.clip_norm=1", "privacy.noise_multiplier=1",
+    "privacy.epsilon=3", "privacy.delta=0.00001",
+)  # fmt: skip
+
+
+def test_check_says_what_of_a_privacy_promise_is_spent(app: App, tmp_path: Path) -> None:
+    file = made(app, tmp_path, *PRIVATE, "update.minimum_examples=1000")
+    found = plans.check(file)[-1]
+    assert found.startswith("privacy: epsilon 2.6")
+    assert found.endswith("of 3 at delta 0.00001, 1000 examples")
+
+
+def test_check_refuses_a_plan_that_breaks_its_promise(app: App, tmp_path: Path) -> None:
+    file = made(app, tmp_path, *PRIVATE, "update.minimum_examples=500")
+    with pytest.raises(PlanError, match="breaks its own promise") as caught:
+        plans.check(file)
+    assert "500 examples" in caught.value.subject

@@ -16,6 +16,20 @@ commitment = "{"1" * 64}"
 size_bytes = 1000
 """
 
+PRIVATE = (
+    MINIMAL
+    + """
+[update]
+minimum_examples = 100
+[privacy]
+mechanism = "dp-sgd"
+clip_norm = 1
+noise_multiplier = 1
+epsilon = 3
+delta = 0.00001
+"""
+)
+
 
 def test_plan_reads_back_from_its_bytes() -> None:
     plan = Plan.from_toml(MINIMAL + "[training]\nlearning_rate = 0.10\n")
@@ -26,7 +40,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "0adecb136de9710f8acb307c49ca01d3b6281cc111fbbcea1fadea5d8a8e2c90"
+        == "d11f603be04b96c38717030df1c683812f90049f693bd35285843af4583e183f"
     )
 
 
@@ -81,6 +95,14 @@ def test_plan_spelling_does_not_change_its_commitment() -> None:
             '[aggregation]\nrule = "krum"\nhostile = 1\nfallback = "median"\n',
             "module.sampled_sites",
         ),
+        (MINIMAL + "[privacy]\nepsilon = 3\n", 'epsilon need mechanism = "dp-sgd"'),
+        (MINIMAL + '[privacy]\nmechanism = "dp-sgd"\nepsilon = 3\n', "clip_norm, noise_multiplier"),
+        (PRIVATE.replace("noise_multiplier = 1", "noise_multiplier = 0.01"), "at least 0.1"),
+        (PRIVATE + "[training]\nlocal_epochs = 0\n", "local_epochs"),
+        (PRIVATE + "[training]\nbatch_size = 101\n", "minimum_examples"),
+        (PRIVATE.replace("delta = 0.00001", "delta = 0.01"), "1 / update.minimum_examples"),
+        (PRIVATE + '[evaluation]\nmetric = "accuracy"\n', "without noise"),
+        (PRIVATE + '[clusters]\nmethod = "ifca"\ncount = 2\n', "ifca"),
         (MINIMAL + "[credits]\nper_round = 100_000_000_000_000\n", "credits"),
         (MINIMAL.replace("= 3", "= 1000") + "[credits]\nper_round = 281_474_976_711\n", "credits"),
         ("rounds = ", "TOML"),
@@ -127,6 +149,22 @@ def test_plan_lets_no_site_alone_in_a_cluster_stop_the_run(method: str, rule: st
 )
 def test_plan_says_how_many_sites_its_module_draws(section: str, drawn: int | None) -> None:
     assert Plan.from_toml(MINIMAL + f"[module]\n{section}\n").module.drawn_sites == drawn
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "",
+        '[training]\nalgorithm = "scaffold"\n',
+        '[training]\nalgorithm = "fedprox"\nproximal_mu = 0.1\n',
+        '[personal]\nmethod = "ditto"\npull = 0.1\n',
+        '[clusters]\nmethod = "similarity"\ncount = 2\n',
+        '[aggregation]\nrule = "krum"\nfallback = "median"\n',
+        "[staleness]\nrounds = 1\n[cohort]\ntarget_updates = 2\n",
+    ],
+)
+def test_plan_composes_differential_privacy_with_what_looks_at_updates_only(section: str) -> None:
+    assert Plan.from_toml(PRIVATE + section).privacy.epsilon == 3
 
 
 def test_plan_refuses_bytes_that_leave_defaults_out() -> None:

@@ -1,0 +1,19 @@
+"""Tell what noise costs: epsilon at a delta, by step, run and dataset. Pure; no torch."""
+
+from fednet.privacy.accounting.book import Book, round_up, spent_by
+from fednet.privacy.accounting.forecast import Forecast, forecast, require_kept
+from fednet.privacy.accounting.losses import tight_epsilon
+from fednet.privacy.accounting.renyi import Curve, curve_of, epsilon_of
+
+__all__ = [
+    "Book",
+    "Curve",
+    "Forecast",
+    "curve_of",
+    "epsilon_of",
+    "forecast",
+    "require_kept",
+    "round_up",
+    "spent_by",
+    "tight_epsilon",
+]

@@ -1,0 +1,139 @@
+"""Tell what a plan with differential privacy will spend, before it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from fednet.domain.plan import Plan
+from fednet.domain.privacy import NoisySteps, noise_of_training
+from fednet.errors import PlanError, PrivacyError
+from fednet.privacy.accounting.book import round_up, spent_by
+from fednet.privacy.accounting.losses import tight_epsilon
+
+_FINEST = Decimal("0.01")
+_QUIETEST, _LOUDEST = 10, 1_000 * 100
+"""What a plan's noise multiplier may be, in hundredths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a site with so many examples spends on any one record of them."""
+
+    examples: int
+    steps: int
+    """A round."""
+    sample_rate: Decimal
+    """Chance with which a step draws an example, rounded up to millionths."""
+    epsilon: Decimal
+    """After all rounds, each trained for once; by Renyi divergence, as it will be charged."""
+    tight: Decimal | None
+    """The same by the sum of privacy losses; None where floats cannot tell."""
+    first: Decimal
+    """After one round."""
+    repeated: Decimal
+    """After all rounds, had each of them all the attempts that the plan allows."""
+    trainings: int
+    """How many trainings the promise pays for."""
+    least_noise: Decimal | None
+    """Noise multiplier, to hundredths, with which all rounds stay within the promise."""
+
+
+def forecast(plan: Plan, examples: int) -> Forecast:
+    """Work out what a plan costs a site.
+
+    Args:
+        plan: With ``privacy.mechanism = "dp-sgd"``.
+        examples: Of the site's dataset, at least 1.
+
+    Raises:
+        PlanError: The plan has no such mechanism.
+        PrivacyError: There is so little noise that no epsilon is finite.
+    """
+    require_mechanism(plan)
+    promise = plan.privacy
+    once = noise_of_training(plan.training, promise, examples)
+
+    def after(trainings: int, noise: Decimal = promise.noise_multiplier) -> Decimal:
+        steps = NoisySteps(examples, once.batch_size, noise, once.steps * trainings)
+        return spent_by([steps], promise.delta)
+
+    rounds, all_attempts = plan.rounds, plan.rounds * plan.timing.max_attempts
+    whole = NoisySteps(examples, once.batch_size, promise.noise_multiplier, once.steps * rounds)
+    unpaid = _least(lambda count: after(count) > promise.epsilon, 1, all_attempts)
+    noise = _least(
+        lambda hundredths: after(rounds, hundredths * _FINEST) <= promise.epsilon,
+        _QUIETEST,
+        _LOUDEST,
+    )
+    return Forecast(
+        examples=examples,
+        steps=once.steps,
+        sample_rate=round_up(once.sample_rate),
+        epsilon=after(rounds),
+        tight=_tight(whole, promise.delta),
+        first=after(1),
+        repeated=after(all_attempts),
+        trainings=all_attempts if unpaid is None else unpaid - 1,
+        least_noise=None if noise is None else noise * _FINEST,
+    )
+
+
+def require_mechanism(plan: Plan) -> None:
+    """Raise unless a plan hides single records by noise.
+
+    Raises:
+        PlanError: It does not.
+    """
+    if plan.privacy.mechanism == "none":
+        raise PlanError(
+            "the plan has no differential privacy",
+            subject="privacy.mechanism",
+            expected="dp-sgd",
+            actual="none",
+            hint="docs/differential-privacy.md shows what to write under [privacy]",
+        )
+
+
+def require_kept(plan: Plan) -> Decimal:
+    """Return what the whole run costs the smallest dataset that the plan admits.
+
+    Raises:
+        PlanError: It breaks the promise: such a site could not train in every round.
+    """
+    examples = plan.update.minimum_examples
+    found = forecast(plan, examples)
+    if found.epsilon > plan.privacy.epsilon:
+        noise = "" if found.least_noise is None else f" noise_multiplier = {found.least_noise},"
+        raise PlanError(
+            "the plan breaks its own promise at the smallest dataset that it admits",
+            subject=f"privacy.epsilon, {examples} examples",
+            expected=f"at most {plan.privacy.epsilon}",
+            actual=found.epsilon,
+            hint=f"use{noise} fewer rounds or epochs, or a higher update.minimum_examples",
+        )
+    return found.epsilon
+
+
+def _least(holds: Callable[[int], bool], low: int, high: int) -> int | None:
+    """Return the least number within bounds from which on a condition holds; None if it never does.
+
+    Args:
+        holds: Once true, true for every larger number.
+        low: The least that is asked about.
+        high: The largest.
+    """
+    if not holds(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+def _tight(noise: NoisySteps, delta: Decimal) -> Decimal | None:
+    try:
+        return round_up(tight_epsilon(noise, float(delta)))
+    except PrivacyError:
+        return None

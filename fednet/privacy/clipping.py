@@ -1,0 +1,70 @@
+"""Find a clipping norm by what sites say of it: adaptive clipping by a quantile.
+
+Andrew et al., 2021, https://arxiv.org/abs/1905.03871. Each site adds to the sum, beside
+its update, whether it was within the norm; the noisy count moves the norm up or down
+until a share of ``target`` is within. Everybody has to get the same norm: in decimal
+arithmetic, whose exponential is rounded correctly on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+
+from fednet.errors import PrivacyError
+
+_ARITHMETIC = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_WRITTEN = Context(prec=12, rounding=ROUND_HALF_EVEN)
+
+
+def next_norm(
+    norm: Decimal, within: Fraction, sites: int, target: Decimal, rate: Decimal
+) -> Decimal:
+    """Return the norm of the next round, to twelve digits: norm * exp(-rate (share - target)).
+
+    Args:
+        norm: Of this round, above 0.
+        within: How many updates were within it, with noise: any fraction.
+        sites: In the sum, at least 1.
+        target: Share that should be within; 0.5 is the median.
+        rate: How fast the norm moves; 0.2 is the paper's.
+
+    Raises:
+        PrivacyError: A number is out of range.
+    """
+    if norm <= 0 or sites < 1 or not 0 <= target <= 1 or rate < 0:
+        raise PrivacyError(
+            "no clipping norm follows from these numbers", subject="adaptive clipping",
+            expected="a norm above 0, 1 site or more, a target between 0 and 1",
+            actual=f"{norm}, {sites}, {target}, rate {rate}",
+        )  # fmt: skip
+    # Noise may say more than all, or less than none.
+    share = min(Fraction(1), max(Fraction(0), within / sites))
+    wide = _ARITHMETIC.divide(Decimal(share.numerator), Decimal(share.denominator))
+    move = _ARITHMETIC.multiply(rate, _ARITHMETIC.subtract(target, wide))
+    return _WRITTEN.plus(_ARITHMETIC.multiply(norm, _ARITHMETIC.exp(move))).normalize(_WRITTEN)
+
+
+def update_noise(noise_multiplier: float, count_deviation: float) -> float:
+    """Return the noise multiplier for updates that leaves room for a noisy count beside them.
+
+    Counting costs as well; theorem 1 of the paper: both together then cost as much as
+    updates alone with ``noise_multiplier``. A site's word counts as half, more or less.
+
+    Args:
+        noise_multiplier: What both together should be worth.
+        count_deviation: Standard deviation of the noise in the count.
+
+    Raises:
+        PrivacyError: The count alone costs as much.
+    """
+    if 2 * count_deviation <= noise_multiplier:
+        raise PrivacyError(
+            "the count has too little noise",
+            subject="adaptive clipping",
+            expected=f"a deviation above {noise_multiplier / 2}",
+            actual=count_deviation,
+            hint="a twentieth of the number of sites is usual",
+        )
+    return 1 / math.sqrt(noise_multiplier**-2 - (2 * count_deviation) ** -2)

@@ -1,0 +1,14 @@
+"""Whole-number noise that hides a site within a sum, each site drawing a share of it."""
+
+from fednet.privacy.noise.gaussian import discrete_gaussian
+from fednet.privacy.noise.shares import clipped, noise_share, total_variance
+from fednet.privacy.noise.words import SecretWords, Words
+
+__all__ = [
+    "SecretWords",
+    "Words",
+    "clipped",
+    "discrete_gaussian",
+    "noise_share",
+    "total_variance",
+]
