@@ -6,7 +6,6 @@ needed, so that `--help` and mistakes in the command line answer at once.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -14,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fednet.airlock import Airlock, AirlockPolicy
-from fednet.cli import checkpoints, home, output, queries
+from fednet.airlock import Airlock
+from fednet.cli import checkpoints, home, output, policies, queries
 from fednet.cli.app import App, Signer
 from fednet.cli.training import SiteTrainer
 from fednet.domain.blobs import BlobStore
@@ -373,10 +372,6 @@ def node(
     data = SaltedData(app.path(stored.data.path), app.path(stored.data.salt))
     journal = Journal(app.home / "journal", looking.deployment, site)
     training = SiteTrainer(lambda source: trainer(app, source, data.path), stored.task.source)
-    policy = AirlockPolicy(
-        minimum_examples=stored.airlock.minimum_examples,
-        maximum_norm=stored.airlock.maximum_norm or math.inf,
-    )
     tools = SiteTools(
         site=site,
         reader=looking,
@@ -384,7 +379,7 @@ def node(
         blobs=blobs,
         trainer=training,
         data=data,
-        airlock=Airlock(policy),
+        airlock=Airlock(policies.airlock_policy(app)),
         journal=journal,
         folder=app.home / "runs",
         settings=NodeSettings(scan_seconds=stored.node.poll_seconds),
