@@ -11,6 +11,7 @@ from __future__ import annotations
 from fednet.airlock.admission import Petition, check_plan
 from fednet.airlock.airlock import Airlock
 from fednet.airlock.budget import Spending, check_budget
+from fednet.airlock.exposure import Exposure, Losses, ProbePort, RecordMatch, Trace
 from fednet.airlock.policy import AirlockPolicy, policy_of, read_policy
 from fednet.airlock.report import Check, Passage, Verdict, first_refusal
 from fednet.airlock.requirements import Promises, promised
@@ -19,10 +20,15 @@ __all__ = [
     "Airlock",
     "AirlockPolicy",
     "Check",
+    "Exposure",
+    "Losses",
     "Passage",
     "Petition",
+    "ProbePort",
     "Promises",
+    "RecordMatch",
     "Spending",
+    "Trace",
     "Verdict",
     "check_budget",
     "check_plan",

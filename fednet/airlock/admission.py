@@ -60,7 +60,10 @@ def check_plan(policy: AirlockPolicy, petition: Petition) -> list[Check]:
                 remedy=f"ask the researcher for a plan that promises it; {_LEAVE}",
             )
         )
-    checks += check_data(policy, petition.examples, petition.class_counts)
+    checks += [
+        check_examples(policy, petition.examples),
+        *check_classes(policy, petition.class_counts or {}),
+    ]
     wanted = Spending(
         1,
         Decimal(0) if petition.has_begun else petition.promises.epsilon or Decimal(0),
@@ -81,38 +84,39 @@ def check_plan(policy: AirlockPolicy, petition: Petition) -> list[Check]:
     return checks
 
 
-def check_data(
-    policy: AirlockPolicy, examples: int, class_counts: Mapping[int, int] | None
-) -> list[Check]:
-    """Compare how many examples there are with the policy; classes where they were counted."""
-    rules = policy.data
-    checks = [
+def check_examples(policy: AirlockPolicy, examples: int) -> Check:
+    """Compare how many examples there are with the policy."""
+    least = policy.data.minimum_examples
+    return judged(
+        "data.minimum_examples",
+        examples >= least,
+        "examples that an update rests on",
+        expected=f"at least {least}",
+        actual=examples,
+        figure=examples,
+        bound=least,
+        remedy=f"register more data, or {_LEAVE}",
+    )
+
+
+def check_classes(policy: AirlockPolicy, class_counts: Mapping[int, int]) -> list[Check]:
+    """Compare the rarest class with the policy; nothing where there are none."""
+    least = policy.data.minimum_per_class
+    if not least or not class_counts:
+        return []
+    rarest = min(class_counts, key=lambda label: (class_counts[label], label))
+    return [
         judged(
-            "data.minimum_examples",
-            examples >= rules.minimum_examples,
-            "examples that an update rests on",
-            expected=f"at least {rules.minimum_examples}",
-            actual=examples,
-            figure=examples,
-            bound=rules.minimum_examples,
-            remedy=f"register more data, or {_LEAVE}",
+            "data.minimum_per_class",
+            class_counts[rarest] >= least,
+            f"examples of class {rarest}, the rarest",
+            expected=f"at least {least}",
+            actual=class_counts[rarest],
+            figure=class_counts[rarest],
+            bound=least,
+            remedy=f"register data without so rare a class, or {_LEAVE}",
         )
     ]
-    if rules.minimum_per_class and class_counts:
-        rarest = min(class_counts, key=lambda label: (class_counts[label], label))
-        checks.append(
-            judged(
-                "data.minimum_per_class",
-                class_counts[rarest] >= rules.minimum_per_class,
-                f"examples of class {rarest}, the rarest",
-                expected=f"at least {rules.minimum_per_class}",
-                actual=class_counts[rarest],
-                figure=class_counts[rarest],
-                bound=rules.minimum_per_class,
-                remedy=f"register data without so rare a class, or {_LEAVE}",
-            )
-        )
-    return checks
 
 
 def _check_names(policy: AirlockPolicy, petition: Petition) -> list[Check]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fednet.airlock.admission import check_data
+from fednet.airlock.admission import check_examples
+from fednet.airlock.content import check_content
+from fednet.airlock.exposure import Exposure
 from fednet.airlock.measuring import Measured, measure
 from fednet.airlock.policy import AirlockPolicy
 from fednet.airlock.report import Check, Passage, Verdict, judged
@@ -71,7 +73,7 @@ class Airlock:
                 return Passage(tuple(checks))
             checks += [
                 _check_examples(manifest.examples, plan),
-                *check_data(self.policy, manifest.examples, None),
+                check_examples(self.policy, manifest.examples),
             ]
             try:
                 found = measure(file)
@@ -81,6 +83,17 @@ class Airlock:
         if not found.strange_values:
             checks += [self._check_norm(found, plan), *check_tensors(self.policy, found)]
         return Passage(tuple(checks))
+
+    def judge(self, passage: Passage, exposure: Exposure, steps: int, parameters: int) -> Passage:
+        """Add what was measured against the data to what the bytes showed.
+
+        Args:
+            passage: Of the same update.
+            exposure: What was measured.
+            steps: Optimiser steps that the update took.
+            parameters: Values in it.
+        """
+        return Passage((*passage.checks, *check_content(self.policy, exposure, steps, parameters)))
 
     def check(
         self,

@@ -85,6 +85,8 @@ class ContentRules(Rules):
 
     maximum_likeness: Share | None = None
     """How like a single record a stretch of the update may be, and not by chance; 1 is its copy."""
+    least_weight: Share = 0.0
+    """How long such a stretch must be to count, as a share of its tensor's typical one."""
     maximum_influence: Share | None = None
     """Largest share of the first layer's change that one record may explain."""
     maximum_advantage: Share | None = None
@@ -94,7 +96,8 @@ class ContentRules(Rules):
     minimum_mixing: float | None = Field(None, gt=0, strict=False)
     """Effective examples times steps, for each thousand parameters."""
     held_out: str = ""
-    """Records of the same kind that are never trained on; membership is measured against them."""
+    """File of records from the same source that are never trained on: membership is measured
+    against them, and records of another kind would be told apart by that."""
     unmeasured: Literal["refuse", "pass"] = "refuse"
     """What becomes of an update on which a check cannot say anything."""
 

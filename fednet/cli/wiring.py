@@ -371,7 +371,11 @@ def node(
         )
     data = SaltedData(app.path(stored.data.path), app.path(stored.data.salt))
     journal = Journal(app.home / "journal", looking.deployment, site)
-    training = SiteTrainer(lambda source: trainer(app, source, data.path), stored.task.source)
+    policy = policies.airlock_policy(app)
+    held_out = app.path(policy.content.held_out) if policy.content.held_out else None
+    training = SiteTrainer(
+        lambda source: trainer(app, source, data.path, held_out), stored.task.source
+    )
     tools = SiteTools(
         site=site,
         reader=looking,
@@ -379,7 +383,7 @@ def node(
         blobs=blobs,
         trainer=training,
         data=data,
-        airlock=Airlock(policies.airlock_policy(app)),
+        airlock=Airlock(policy),
         journal=journal,
         folder=app.home / "runs",
         settings=NodeSettings(scan_seconds=stored.node.poll_seconds),
