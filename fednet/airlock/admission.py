@@ -64,10 +64,12 @@ def check_plan(policy: AirlockPolicy, petition: Petition) -> list[Check]:
         check_examples(policy, petition.examples),
         *check_classes(policy, petition.class_counts or {}),
     ]
-    wanted = Spending(
-        1,
-        Decimal(0) if petition.has_begun else petition.promises.epsilon or Decimal(0),
-        Decimal(0) if petition.has_begun else petition.promises.delta or Decimal(0),
+    promises = petition.promises
+    # Of a run that has begun, each further update is put to the budget when it is there.
+    wanted = (
+        Spending()
+        if petition.has_begun
+        else Spending(1, promises.epsilon or Decimal(0), promises.delta or Decimal(0))
     )
     checks += check_budget(policy, petition.dataset, petition.spent, wanted)
     if plan.update.minimum_examples > petition.examples:

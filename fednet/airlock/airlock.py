@@ -95,23 +95,6 @@ class Airlock:
         """
         return Passage((*passage.checks, *check_content(self.policy, exposure, steps, parameters)))
 
-    def check(
-        self,
-        open_file: Callable[[], UpdateFile],
-        size_bytes: int,
-        shape: StateShape,
-        plan: Plan,
-        manifest: Manifest,
-    ) -> Passage:
-        """Examine an update and raise if a check says no; the arguments are those of `examine`.
-
-        Raises:
-            AirlockRefusedError: A check said no; ``check`` names it.
-        """
-        passage = self.examine(open_file, size_bytes, shape, plan, manifest)
-        passage.require()
-        return passage
-
     def _check_size(self, size: int) -> Check:
         most = self.policy.update.maximum_size_bytes
         return judged(

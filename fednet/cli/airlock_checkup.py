@@ -38,13 +38,21 @@ def examine(app: App) -> list[Finding]:
     reader = wiring.reader(app)
     address = wiring.keystore_address(home.chosen_keystore(app, None))
     site = queries.own_site(reader, address)
+    book = policies.book(app, site)
     classes = _class_counts(app) if policy.data.minimum_per_class else None
     with wiring.store(app) as store:
         for run, grant in _live(reader, site):
             entry = queries.opening_of(reader, run)
             plan = read_terms(reader, store, entry.opened).plan
             checks = check_admission(
-                policy, reader, entry.opened, plan, grant, class_counts=classes
+                policy,
+                reader,
+                entry.opened,
+                plan,
+                grant,
+                book.spent,
+                has_begun=book.has_begun(run),
+                class_counts=classes,
             )
             found += [_finding(run, check) for check in checks]
     return found

@@ -14,7 +14,16 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from fednet.cli import amounts, home, output, queries, rounds_view, watching, wiring
+from fednet.cli import (
+    amounts,
+    home,
+    node_wiring,
+    output,
+    queries,
+    rounds_view,
+    watching,
+    wiring,
+)
 from fednet.cli.app import App, Signer
 from fednet.domain.identity import RunId, SiteId
 from fednet.domain.ports import LedgerReader
@@ -75,7 +84,7 @@ def run(app: App, signer: Signer) -> None:
     live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
     screen = _Screen(reader, status, live)
     with wiring.own_store(app) as blobs:
-        node, close = wiring.node(app, signer, blobs, screen)
+        node, close = node_wiring.node(app, signer, blobs, screen)
         try:
             output.say(f"node of site {site} runs; Ctrl-C stops it")
             _tell_faults_of_threads(app.verbose)

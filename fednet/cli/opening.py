@@ -85,7 +85,11 @@ def examine(
             actual=examples,
         )
     policy = policies.airlock_policy(app)
-    refusal = first_refusal(check_admission(policy, reader, entry.opened, plan, chosen))
+    book = policies.book(app, site)
+    checks = check_admission(
+        policy, reader, entry.opened, plan, chosen, book.spent, has_begun=book.has_begun(run)
+    )
+    refusal = first_refusal(checks)
     if refusal is not None:
         raise refusal.error()
     bound = min(examples, plan.update.maximum_examples)

@@ -29,6 +29,8 @@ from fednet.learning.values import LocalTerms, Probed, ProbeOrder
 
 MOST_EXAMPLES = 2_000
 """More examples than these are sampled for losses and gradients."""
+MOST_RECORDS = 50_000
+"""And more than these for the comparison with records."""
 
 Arrays = Mapping[str, FloatArray]
 
@@ -66,8 +68,8 @@ def probe(
             actual=", ".join(sorted(update.keys() - start.keys()))[:400],
         )  # fmt: skip
     model.eval()
-    members = _sample(data, order.seed)
-    others = _sample(held_out, order.seed) if held_out is not None else None
+    members = _sample(data, MOST_EXAMPLES, order.seed)
+    others = _sample(held_out, MOST_EXAMPLES, order.seed) if held_out is not None else None
     losses: dict[str, FloatArray] = {}
     gradients = np.empty(0, np.float32)
     if order.gradients:
@@ -81,17 +83,18 @@ def probe(
         losses["others_after"] = _losses(task, model, others)
     likeness = None
     if order.records:
-        rows = data.features.reshape(len(data), -1).to(torch.float32).numpy()
-        likeness = scan(rows, update, order.seed, order.least_weight)
+        rows = _sample(data, MOST_RECORDS, order.seed).features
+        flat = rows.reshape(len(rows), -1).to(torch.float32).numpy()
+        likeness = scan(flat, update, order.seed, order.least_weight)
     return Probed(len(data), losses, gradients, likeness)
 
 
-def _sample(data: Dataset, seed: int) -> Dataset:
+def _sample(data: Dataset, most: int, seed: int) -> Dataset:
     """Return all examples, or so many drawn at random in their order."""
-    if len(data) <= MOST_EXAMPLES:
+    if len(data) <= most:
         return data
     draw = torch.Generator().manual_seed(seed)
-    rows = torch.randperm(len(data), generator=draw)[:MOST_EXAMPLES]
+    rows = torch.randperm(len(data), generator=draw)[:most]
     return data.rows(rows.sort().values)
 
 

@@ -67,7 +67,7 @@ class _Comparison:
         wide = np.asarray(rows, np.float64).reshape(len(rows), -1)
         # A column's scale is a matter of units.
         self._scale = np.sqrt(np.mean(wide * wide, axis=0))
-        self._scale[self._scale < _TINY] = 1.0
+        self._scale[self._scale == 0] = 1.0
         wide = wide / self._scale
         self._d = wide.shape[1]
         moments = wide.T @ wide / len(wide)
@@ -98,17 +98,18 @@ class _Comparison:
         for matrix in (flat, flat.T):
             if matrix.shape[1] == self._d:
                 self._influence = max(self._influence, self._explained(matrix))
-                self._compare(matrix)
+                self._compare(matrix, _root_mean_square(flat))
 
     def take_stretches(self, flat: FloatArray) -> None:
         """Compare every stretch of a vector, wherever it begins."""
         if len(flat) < self._d:
             return
         windows = np.lib.stride_tricks.sliding_window_view(flat, self._d)
-        self._compare(windows)
+        self._compare(windows, _root_mean_square(flat))
 
-    def _compare(self, stretches: npt.NDArray[Any]) -> None:
-        least = self._least_weight * self._typical(stretches)
+    def _compare(self, stretches: npt.NDArray[Any], typical: float) -> None:
+        """Compare stretches, given the typical size of a value of their tensor."""
+        least = self._least_weight * typical * self._d**0.5
         height = max(1, _BLOCK_ELEMENTS // max(self._d, self._real.shape[1], 1))
         for start in range(0, len(stretches), height):
             block = stretches[start : start + height]
@@ -122,22 +123,16 @@ class _Comparison:
                 self._best = np.maximum(self._best, np.abs(unit @ self._real).max(axis=0))
                 self._best_made = np.maximum(self._best_made, np.abs(unit @ self._made).max(axis=0))
 
-    def _typical(self, stretches: npt.NDArray[Any]) -> float:
-        """Return the root of the mean squared length of stretches."""
-        total = sum(
-            float(np.einsum("ij,ij->", block, block, dtype=np.float64))
-            for block in np.array_split(stretches, max(1, stretches.size // _BLOCK_ELEMENTS))
-        )
-        return float(np.sqrt(total / max(len(stretches), 1)))
-
     def _units(self, block: npt.NDArray[Any], least: float) -> Wide:
         """Bring stretches to the data's scale and to unit length; drop those that are too short."""
         wide = np.asarray(block, np.float64)
         lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
         kept = (lengths > 0) & (lengths >= least)
-        wide = wide[kept] / lengths[kept, None] / self._scale
+        wide = wide[kept] / self._scale
+        wide /= np.abs(wide).max(axis=1, keepdims=True, initial=0.0)
         lengths = np.sqrt(np.maximum(np.einsum("ij,ij->i", wide @ self._metric, wide), _TINY))
-        return wide / lengths[:, None]
+        unit: Wide = wide / lengths[:, None]
+        return unit
 
     def _explained(self, matrix: npt.NDArray[Any]) -> float:
         wide = np.asarray(matrix, np.float64) / self._scale
@@ -157,6 +152,15 @@ class _Comparison:
             self._stretches,
             self._left_out,
         )
+
+
+def _root_mean_square(values: npt.NDArray[Any]) -> float:
+    flat = values.reshape(-1)
+    total = sum(
+        float(np.square(flat[start : start + _BLOCK_ELEMENTS], dtype=np.float64).sum())
+        for start in range(0, flat.size, _BLOCK_ELEMENTS)
+    )
+    return float(np.sqrt(total / max(flat.size, 1)))
 
 
 def chance_of(likeness: float, made: Wide | Sequence[float], rows: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fednet.airlock import (
     AirlockPolicy,
@@ -14,7 +14,7 @@ from fednet.airlock import (
     promised,
 )
 from fednet.domain.events import AccessRequested, RunOpened
-from fednet.domain.identity import Commitment, GrantId
+from fednet.domain.identity import Commitment, DatasetId, GrantId
 from fednet.domain.plan import Plan
 from fednet.domain.ports import LedgerReader
 from fednet.errors import FednetError
@@ -28,7 +28,7 @@ def check_admission(
     opened: RunOpened,
     plan: Plan,
     grant: GrantId,
-    spent: Spending | None = None,
+    spent: Callable[[DatasetId], Spending] | None = None,
     *,
     has_begun: bool = False,
     class_counts: Mapping[int, int] | None = None,
@@ -41,7 +41,7 @@ def check_admission(
         opened: The run.
         plan: Its plan.
         grant: Grant that the site consents under, or would.
-        spent: What was spent of the grant's dataset so far, over all runs.
+        spent: Tells what was spent of a dataset so far, over all runs; nothing was unless given.
         has_begun: Whether an update of this run is part of that.
         class_counts: Examples by class, where somebody has counted.
 
@@ -59,7 +59,7 @@ def check_admission(
         dataset=dataset.dataset,
         examples=dataset.examples,
         class_counts=class_counts,
-        spent=spent or Spending(),
+        spent=spent(dataset.dataset) if spent else Spending(),
         has_begun=has_begun,
     )
     return check_plan(policy, petition)
@@ -71,8 +71,17 @@ def find_obstacle(tools: SiteTools, terms: RunTerms, opened: RunOpened, grant: G
     Raises:
         LedgerError: The ledger does not answer what the site's policy asks.
     """
-    policy = tools.airlock.policy
-    refusal = first_refusal(check_admission(policy, tools.reader, opened, terms.plan, grant))
+    gate = tools.gate
+    checks = check_admission(
+        tools.airlock.policy,
+        tools.reader,
+        opened,
+        terms.plan,
+        grant,
+        gate.spent if gate else None,
+        has_begun=gate is not None and gate.has_begun(terms.run),
+    )
+    refusal = first_refusal(checks)
     if refusal is not None:
         return f"the airlock's policy refuses this run by {refusal.sentence}; {refusal.remedy}"
     try:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
+from fednet.domain.airlock import AirlockRecord
 from fednet.domain.batches import BatchedUpdate
 from fednet.domain.events import RunOpened
-from fednet.domain.identity import Commitment, GrantId, RoundNumber, SiteId
+from fednet.domain.identity import Commitment, GrantId, RoundNumber, RunId, SiteId
 from fednet.domain.ledger import Phase, Role, RunState, Standing
 from fednet.errors import FednetError, HeadMovedError, RevertedError
 from fednet.node.acts import Act, Done, Fetch, Replay, Wait
@@ -156,6 +157,8 @@ class RunFollower:
                     pause = min(pause * _PAUSE_GROWTH, settings.idle_poll_seconds)
         finally:
             self._desk.clear()
+            if self._crew:
+                self._crew.performer.contributing.bench.clear()
             self._fetcher.close()
             if self._crew and self._crew.carrying and not self._shared:
                 self._crew.carrying.close()
@@ -220,6 +223,9 @@ class RunFollower:
             held=self._fetcher.held(workshop.update_size_limit_bytes),
             fetching=self._fetcher.fetching,
             training=self._desk.training,
+            examination=performer.contributing.bench.examination,
+            requests=self._tools.gate.held(terms.run) if self._tools.gate else {},
+            untold=self._untold(terms.run),
             sat_out=performer.sat_out,
             unproposable=performer.unproposable,
             seen_final=self._look_for_final(),
@@ -238,6 +244,11 @@ class RunFollower:
             facts=facts,
             lost=self._consortium.lost,
         )
+
+    def _untold(self, run: RunId) -> tuple[AirlockRecord, ...]:
+        """List what the ledger is to learn of this site's airlock; nothing where nobody tells."""
+        gate = self._tools.gate
+        return gate.untold(run) if gate and self._tools.airlock_ledger else ()
 
     def _find_obstacle(self, terms: RunTerms) -> str:
         """Return why this site must not train in the run; looked for once a grant."""

@@ -108,8 +108,9 @@ def test_what_other_runs_spent_counts_and_what_this_one_spent_counts_once() -> N
     spent = Spending(2, Decimal(6), Decimal("1e-5"))
     others = put(GENEROUS, replace(PETITION, spent=spent))
     assert [c.name for c in others if c.verdict is Verdict.REFUSED] == ["budgets.4.epsilon"]
-    own = put(GENEROUS, replace(PETITION, spent=spent, has_begun=True))
-    assert not [c for c in own if c.verdict is Verdict.REFUSED]
+    for updates in (2, 5):
+        own = replace(PETITION, spent=replace(spent, updates=updates), has_begun=True)
+        assert not [c for c in put(GENEROUS, own) if c.verdict is Verdict.REFUSED]
 
 
 def test_a_ceiling_of_another_dataset_is_none_of_this_ones() -> None:

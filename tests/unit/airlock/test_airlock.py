@@ -54,9 +54,11 @@ def check(
     path: Path, manifest: Manifest = MANIFEST, policy: AirlockPolicy | None = None
 ) -> Passage:
     size = path.stat().st_size
-    return Airlock(policy).check(
+    passage = Airlock(policy).examine(
         lambda: open_update(path, "update", PLAN, SHAPE), size, SHAPE, PLAN, manifest
     )
+    passage.require()
+    return passage
 
 
 def test_airlock_lets_a_good_update_out(tmp_path: Path) -> None:

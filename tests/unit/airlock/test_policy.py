@@ -61,6 +61,8 @@ def test_the_policy_that_the_manual_shows_is_one() -> None:
     policy = policy_of(tomllib.loads(shown.removeprefix("toml")), "manual")
     assert policy.speaks_of_plans
     assert policy.update.tensors
+    assert policy.gate.human
+    assert len(policy.content.bounded) == 5
 
 
 def test_an_empty_policy_asks_for_nothing_more_than_the_plan() -> None:

@@ -11,8 +11,8 @@ from fednet.learning.scan import chance_of, scan
 FEATURES = 24
 DRAW = np.random.default_rng(5)
 MIX = DRAW.normal(size=(FEATURES, FEATURES))
-UNITS = 10.0 ** DRAW.integers(-3, 4, FEATURES)
-"""Columns differ in units by millions, as measurements do."""
+UNITS = 10.0 ** DRAW.integers(-6, 7, FEATURES)
+"""Columns differ in their units, as measurements do."""
 
 
 def records(count: int, seed: int = 1) -> FloatArray:

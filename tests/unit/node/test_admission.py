@@ -51,7 +51,7 @@ class Reader:
 def obstacle(policy: dict[str, Any], reader: Any, digest: str = PLAN.task.digest) -> str:
     trainer = SimpleNamespace(digest=lambda plan: digest)
     tools: Any = SimpleNamespace(
-        airlock=Airlock(policy_of(policy, "policy")), reader=reader, trainer=trainer
+        airlock=Airlock(policy_of(policy, "policy")), reader=reader, trainer=trainer, gate=None
     )
     return find_obstacle(tools, TERMS, OPENED, GrantId(6))
 
