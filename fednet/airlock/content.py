@@ -90,7 +90,7 @@ def _unlike(exposure: Exposure, match: RecordMatch | None) -> str:
     if match is None:
         return "nobody compared the update with the records"
     if not match.stretches:
-        return "nothing in the update is as long as a record"
+        return "nothing in the update is as long as a record, or records are too long to compare"
     if exposure.examples < LEAST_RECORDS:
         return f"there are fewer than {LEAST_RECORDS} records"
     return ""

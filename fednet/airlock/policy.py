@@ -11,9 +11,16 @@ import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from fednet.airlock.requirements import Requirement
 from fednet.domain.identity import DatasetId
@@ -100,6 +107,13 @@ class ContentRules(Rules):
     against them, and records of another kind would be told apart by that."""
     unmeasured: Literal["refuse", "pass"] = "refuse"
     """What becomes of an update on which a check cannot say anything."""
+
+    @model_validator(mode="after")
+    def _need_others(self) -> Self:
+        needs = self.maximum_advantage is not None and self.unmeasured == "refuse"
+        if needs and not self.held_out:
+            raise ValueError("maximum_advantage needs held_out: every update would be refused")
+        return self
 
     @property
     def bounded(self) -> frozenset[str]:

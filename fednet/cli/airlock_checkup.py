@@ -8,10 +8,12 @@ from fednet.airlock import AirlockPolicy, Check, Verdict
 from fednet.cli import home, policies, private_data, queries, wiring
 from fednet.cli.app import App
 from fednet.cli.findings import Finding
+from fednet.domain.blobs import BlobStore
 from fednet.domain.identity import GrantId, RunId, SiteId
 from fednet.domain.ports import LedgerReader
 from fednet.errors import FednetError
 from fednet.node.admission import check_admission
+from fednet.node.requests import Book
 from fednet.node.terms import read_terms
 
 
@@ -38,23 +40,33 @@ def examine(app: App) -> list[Finding]:
     reader = wiring.reader(app)
     address = wiring.keystore_address(home.chosen_keystore(app, None))
     site = queries.own_site(reader, address)
-    book = policies.book(app, site)
     classes = _class_counts(app) if policy.data.minimum_per_class else None
     with wiring.store(app) as store:
-        for run, grant in _live(reader, site):
-            entry = queries.opening_of(reader, run)
-            plan = read_terms(reader, store, entry.opened).plan
-            checks = check_admission(
-                policy,
-                reader,
-                entry.opened,
-                plan,
-                grant,
-                book.spent,
-                has_begun=book.has_begun(run),
-                class_counts=classes,
-            )
-            found += [_finding(run, check) for check in checks]
+        return found + of_runs(policy, reader, store, site, policies.book(app, site), classes)
+
+
+def of_runs(
+    policy: AirlockPolicy,
+    reader: LedgerReader,
+    store: BlobStore,
+    site: SiteId,
+    book: Book,
+    classes: Mapping[int, int] | None,
+) -> list[Finding]:
+    """Put a policy to every run that a site consents to and that goes on; a finding a line.
+
+    Raises:
+        FednetError: The ledger or the store does not answer.
+    """
+    found = []
+    for run, grant in _live(reader, site):
+        entry = queries.opening_of(reader, run)
+        plan = read_terms(reader, store, entry.opened).plan
+        checks = check_admission(
+            policy, reader, entry.opened, plan, grant, book.spent,
+            has_begun=book.has_begun(run), class_counts=classes,
+        )  # fmt: skip
+        found += [_finding(run, check) for check in checks]
     return found
 
 

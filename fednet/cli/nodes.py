@@ -20,6 +20,7 @@ from fednet.cli import (
     node_wiring,
     output,
     queries,
+    reviewing,
     rounds_view,
     watching,
     wiring,
@@ -114,6 +115,7 @@ def status(app: App) -> dict[str, object]:
     found["balance"] = f"{amounts.to_ether(reader.balance_wei(account))} ether"
     found["dataset"] = stored.data.dataset or None
     found["data"] = stored.data.path
+    found["waiting at the airlock"] = len(reviewing.entries(app, waiting=True)) if site else None
     latest = _read_status(_status_path(app))
     found["running"] = latest.get("process") if _is_alive(latest.get("process")) else None
     found["runs"] = latest.get("runs", {})

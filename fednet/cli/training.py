@@ -104,7 +104,11 @@ class SiteTrainer:
             naming.model_of(shape, state, trace.part),
             naming.difference_of(shape, trace.update, trace.part),
             trace.plan.training,
-            LocalTerms(personal=trace.plan.update.personal, kept=trace.kept),
+            LocalTerms(
+                personal=trace.plan.update.personal,
+                control=naming.control_of(shape, trace.update, trace.part),
+                kept=trace.kept,
+            ),
             order,
             halt,
         )

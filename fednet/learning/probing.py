@@ -21,16 +21,19 @@ import torch
 from fednet.domain.sections import TrainingSection
 from fednet.domain.tensors import FloatArray
 from fednet.errors import TaskError, TrainingError
-from fednet.learning import local, training
+from fednet.learning import groups, local, training
 from fednet.learning.scan import scan
 from fednet.learning.state import read_state, write_state
 from fednet.learning.task import Dataset, Task
-from fednet.learning.values import LocalTerms, Probed, ProbeOrder
+from fednet.learning.values import Likeness, LocalTerms, Probed, ProbeOrder
 
 MOST_EXAMPLES = 2_000
 """More examples than these are sampled for losses and gradients."""
 MOST_RECORDS = 50_000
 """And more than these for the comparison with records."""
+MOST_FEATURES = 4_096
+"""Records of more values are not compared: what is common to them cannot be told in memory."""
+_MOST_VALUES = 1 << 24
 
 Arrays = Mapping[str, FloatArray]
 
@@ -54,7 +57,8 @@ def probe(
         base: The global model, without personal tensors.
         update: What would leave: new minus base, of the tensors that travel.
         settings: The plan's section on training.
-        terms: Names the personal tensors, and holds what training left at the site.
+        terms: Names the personal tensors, and holds what training left at the site; its control
+            variate is the change that would leave beside the update.
         order: What to measure.
 
     Raises:
@@ -83,10 +87,19 @@ def probe(
         losses["others_after"] = _losses(task, model, others)
     likeness = None
     if order.records:
-        rows = _sample(data, MOST_RECORDS, order.seed).features
-        flat = rows.reshape(len(rows), -1).to(torch.float32).numpy()
-        likeness = scan(flat, update, order.seed, order.least_weight)
+        leaving = groups.join({groups.UPDATE: update, groups.CONTROL: terms.control})
+        likeness = _likeness(data, leaving, order)
     return Probed(len(data), losses, gradients, likeness)
+
+
+def _likeness(data: Dataset, leaving: Arrays, order: ProbeOrder) -> Likeness:
+    features = data.features[0].numel()
+    if features > MOST_FEATURES:
+        return Likeness(0.0, 1.0, 0.0, 0.0, stretches=0, left_out=0)
+    most = min(MOST_RECORDS, _MOST_VALUES // max(features, 1))
+    rows = _sample(data, most, order.seed).features
+    flat = rows.reshape(len(rows), -1).to(torch.float32).numpy()
+    return scan(flat, leaving, order.seed, order.least_weight)
 
 
 def _sample(data: Dataset, most: int, seed: int) -> Dataset:

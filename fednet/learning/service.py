@@ -149,7 +149,9 @@ class Service:
 
     def _probe(self, request: wire.Message, arrays: Arrays) -> _Answer:
         terms = LocalTerms(
-            personal=wire.texts(request, "personal"), kept=groups.take(arrays, groups.KEPT)
+            personal=wire.texts(request, "personal"),
+            control=groups.take(arrays, groups.CONTROL),
+            kept=groups.take(arrays, groups.KEPT),
         )
         held_out = str(request["held_out"])
         order = ProbeOrder(

@@ -235,7 +235,8 @@ class Trainer:
             base: The global model that training started from, without personal tensors.
             update: What would leave, by the model's names.
             settings: How it was trained, from the plan.
-            terms: Names the personal tensors, and holds what training left here.
+            terms: Names the personal tensors, and holds what training left here; its control
+                variate is the change that would leave beside the update.
             order: What to measure; losses only where a held-out set was given.
             halt: Ends the task's process, with its work undone, soon after it is set.
 
@@ -255,7 +256,12 @@ class Trainer:
             "least_weight": wire.real_text(order.least_weight, "least_weight"),
             "seed": order.seed,
         }
-        given = {groups.MODEL: base, groups.KEPT: terms.kept, groups.UPDATE: update}
+        given = {
+            groups.MODEL: base,
+            groups.KEPT: terms.kept,
+            groups.UPDATE: update,
+            groups.CONTROL: terms.control,
+        }
         return probes.read(*self._visit.ask(request, groups.join(given), halt))
 
     def evaluate(

@@ -116,10 +116,9 @@ class Gate:
             return request
 
     def held(self, run: RunId) -> Mapping[AttemptKey, Held]:
-        """Say where each request of a run stands."""
+        """Say where each request of a run stands that is open, or of its last rounds."""
         with self._lock:
-            mine = [each for each in self._book.requests.values() if each.run == run]
-            return {request.key: self._held(request) for request in mine}
+            return {request.key: self._held(request) for request in self._book.recent(run)}
 
     def request(self, run: RunId, key: AttemptKey) -> Request:
         """Return the request for an attempt's update."""
@@ -149,16 +148,12 @@ class Gate:
     def untold(self, run: RunId) -> tuple[AirlockRecord, ...]:
         """List the steps of a run's requests that the ledger was not told of, in order."""
         with self._lock:
-            return tuple(
-                record
-                for number, record in self._book.records()
-                if record.run == run and (number, record.step) not in self._book.told
-            )
+            return tuple(each for each in self._book.untold.values() if each.run == run)
 
     def tell(self, record: AirlockRecord) -> None:
         """Note that a step stands on the ledger."""
         with self._lock:
-            number = next(number for number, each in self._book.records() if each == record)
+            number = next(at for (at, _), each in self._book.untold.items() if each == record)
             line = {"kind": "told", "number": number, "step": record.step.value}
             self._log.append(line, synced=False)
 

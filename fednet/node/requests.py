@@ -86,8 +86,11 @@ class Book:
 
     requests: dict[int, Request] = field(default_factory=dict)
     decisions: dict[int, Decision] = field(default_factory=dict)
-    told: set[tuple[int, AirlockStep]] = field(default_factory=set)
-    """Steps that stand on the ledger."""
+    untold: dict[tuple[int, AirlockStep], AirlockRecord] = field(default_factory=dict)
+    """What the ledger does not know yet, by request and step, in their order."""
+    open: set[int] = field(default_factory=set)
+    """Requests that are not decided."""
+    _of_run: dict[RunId, dict[AttemptKey, int]] = field(default_factory=dict)
 
     def fold(self, record: Record) -> None:
         """Take in a record.
@@ -98,34 +101,32 @@ class Book:
         number = integer(record["number"])
         match record["kind"]:
             case "requested" if number == len(self.requests) + 1:
-                self.requests[number] = _read_request(number, record)
-            case "decided" if number in self.requests and number not in self.decisions:
-                self.decisions[number] = Decision(
+                self._add(_read_request(number, record))
+            case "decided" if number in self.open:
+                decision = Decision(
                     AirlockStep(str(record["step"])),
                     integer(record["at"]),
                     str(record["why"]),
                     Digest(str(record["reason"])),
                 )
+                self._decide(self.requests[number], decision)
             case "told" if number in self.requests:
-                self.told.add((number, AirlockStep(str(record["step"]))))
+                self.untold.pop((number, AirlockStep(str(record["step"]))), None)
             case unknown:
                 raise ValueError(f"record {unknown!r} of request {number} has no place here")
 
     def of(self, run: RunId, key: AttemptKey) -> Request | None:
         """Return the request for an attempt's update; the latest, should there be several."""
-        found = (
-            request
-            for request in reversed(list(self.requests.values()))
-            if (request.run, request.key) == (run, key)
-        )
-        return next(found, None)
+        number = self._of_run.get(run, {}).get(key)
+        return None if number is None else self.requests[number]
 
-    def records(self) -> Iterator[tuple[int, AirlockRecord]]:
-        """Yield what the ledger may learn, request by request."""
-        for number, request in self.requests.items():
-            yield number, request.record(AirlockStep.REQUESTED)
-            if decision := self.decisions.get(number):
-                yield number, request.record(decision.step, decision.reason)
+    def recent(self, run: RunId) -> Iterator[Request]:
+        """Yield a run's requests that are open, and those of its last rounds."""
+        numbers = self._of_run.get(run, {})
+        newest = max(numbers).round if numbers else 0
+        for key, number in reversed(list(numbers.items())):
+            if number in self.open or key.round >= newest - 1:
+                yield self.requests[number]
 
     def spent(self, dataset: DatasetId) -> Spending:
         """Add up what was let out of a dataset, over all runs; a run's promise counts once."""
@@ -136,6 +137,19 @@ class Book:
     def has_begun(self, run: RunId) -> bool:
         """Tell whether an update was let out in a run."""
         return any(each.run == run for each in self._let_out())
+
+    def _add(self, request: Request) -> None:
+        self.requests[request.number] = request
+        self.open.add(request.number)
+        self._of_run.setdefault(request.run, {})[request.key] = request.number
+        step = AirlockStep.REQUESTED
+        self.untold[request.number, step] = request.record(step)
+
+    def _decide(self, request: Request, decision: Decision) -> None:
+        self.decisions[request.number] = decision
+        self.open.discard(request.number)
+        record = request.record(decision.step, decision.reason)
+        self.untold[request.number, decision.step] = record
 
     def _let_out(self) -> Iterator[Request]:
         for number, decision in self.decisions.items():

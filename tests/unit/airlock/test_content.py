@@ -30,7 +30,8 @@ EXPOSURE = Exposure(
 
 
 def judge(content: dict[str, Any], exposure: Exposure = EXPOSURE, **data: int) -> list[Check]:
-    airlock = Airlock(policy_of({"content": content, "data": data}, "policy"))
+    others = {"held_out": "others.csv"}
+    airlock = Airlock(policy_of({"content": others | content, "data": data}, "policy"))
     return list(airlock.judge(Passage(), exposure, steps=4, parameters=2_000).checks)
 
 

@@ -89,6 +89,7 @@ def test_an_empty_policy_asks_for_nothing_more_than_the_plan() -> None:
         ({"update": {"maximum_norm": float("nan")}}, "update.maximum_norm"),
         ({"update": {"tensors": {"fc1": -1}}}, "update.tensors.fc1"),
         ({"content": {"maximum_likeness": 1.5}}, "content.maximum_likeness"),
+        ({"content": {"maximum_advantage": 0.3}}, "content"),
         ({"content": {"unmeasured": "ignore"}}, "content.unmeasured"),
         ({"gate": {"unanswered": "approve"}}, "gate.unanswered"),
         ({"gate": {"answer_seconds": 0}}, "gate.answer_seconds"),

@@ -26,6 +26,7 @@ from fednet.learning import (
 from fednet.learning.partition import hospitals
 from fednet.learning.sandbox import require_walls
 from fednet.learning.tasks import breast_cancer
+from fednet.learning.tasks.breast_cancer import BreastCancer
 from fednet.learning.visit import Visit
 
 SETTINGS = TrainingSection(local_epochs=2, batch_size=16, learning_rate=Decimal("0.1"))
@@ -116,6 +117,20 @@ def test_probe_measures_the_losses_of_the_model_before_and_after(trainer: Traine
     again = trainer.probe(base, update, SETTINGS, LocalTerms(), order)
     assert again.likeness == found.likeness
     assert again.gradients.tobytes() == found.gradients.tobytes()
+
+
+def test_probe_finds_a_record_in_what_leaves_beside_the_update(trainer: Trainer) -> None:
+    base = trainer.initial_model(1)
+    update = trainer.train(base, SETTINGS, seed=1).update
+    record = BreastCancer().load(trainer._visit.datasets["private"]).features[3].numpy()
+    control = {"weight": np.stack([record, update["weight"][1]])}
+    order = ProbeOrder(records=True)
+    alone = trainer.probe(base, update, SETTINGS, LocalTerms(), order).likeness
+    beside = trainer.probe(base, update, SETTINGS, LocalTerms(control=control), order).likeness
+    assert alone is not None
+    assert beside is not None
+    assert alone.likeness < 0.95
+    assert beside.likeness > 0.999
 
 
 def test_probe_leaves_out_what_nobody_asked_for(trainer: Trainer) -> None:
