@@ -67,8 +67,8 @@ def show(app: App, number: int, as_json: bool) -> None:
 @pass_app
 def approve(app: App, number: int, reason: str | None) -> None:
     """Let the update of REQUEST out; the node sends it if its round still takes it."""
-    reviewing.answer(app, number, approves=True, reason=reason or "")
-    click.echo(f"request {number} is approved")
+    answered = reviewing.answer(app, number, approves=True, reason=reason or "")
+    click.echo(f"request {answered} is approved")
 
 
 @airlock.command()
@@ -79,5 +79,5 @@ def approve(app: App, number: int, reason: str | None) -> None:
 def reject(app: App, number: int, reason: str | None, reason_file: Path | None) -> None:
     """Keep the update of REQUEST in; it costs the site the round, and nothing else."""
     text = read_text(reason, reason_file, "reason").decode("utf-8", "replace")
-    reviewing.answer(app, number, approves=False, reason=text)
-    click.echo(f"request {number} is rejected")
+    answered = reviewing.answer(app, number, approves=False, reason=text)
+    click.echo(f"request {answered} is rejected")

@@ -10,9 +10,10 @@ from pathlib import Path
 from fednet.airlock import Check
 from fednet.cli import output, policies
 from fednet.cli.app import App
+from fednet.domain.airlock import AirlockStep
 from fednet.domain.identity import Commitment
 from fednet.errors import PhaseError, SettingsError
-from fednet.node.answers import Answer, give_answer, read_answer
+from fednet.node.answers import Answer, answer_for, give_answer
 from fednet.node.passages import read_report
 from fednet.node.requests import Book, Request, read_book
 
@@ -72,11 +73,11 @@ def look(app: App, number: int) -> View:
     book = read_book(folder)
     request = _require(book, number)
     checks = read_report(folder, request).checks
-    return View(_entry(folder, book, request), checks, read_answer(folder, request))
+    return View(_entry(folder, book, request), checks, answer_for(folder, book, request))
 
 
-def answer(app: App, number: int, *, approves: bool, reason: str) -> None:
-    """Answer a request.
+def answer(app: App, number: int, *, approves: bool, reason: str) -> int:
+    """Answer a request, or the one that waits with its values now; return which.
 
     Raises:
         SettingsError: No such request, or no reason for a rejection.
@@ -86,6 +87,11 @@ def answer(app: App, number: int, *, approves: bool, reason: str) -> None:
     book = read_book(folder)
     request = _require(book, number)
     state = _state(folder, book, request)
+    if state == AirlockStep.EXPIRED:
+        # The round went on, and the same values wait again: they are what is answered.
+        again = (each for each in book.like(request) if _state(folder, book, each) == WAITING)
+        request = next(again, request)
+        state = _state(folder, book, request)
     if state != WAITING:
         raise PhaseError(
             "the request waits for no answer",
@@ -98,6 +104,7 @@ def answer(app: App, number: int, *, approves: bool, reason: str) -> None:
     if approves:
         read_report(folder, request)
     give_answer(folder, request, approves=approves, reason=reason, at=int(time.time()))
+    return request.number
 
 
 def fields(view: View) -> Mapping[str, object]:
@@ -158,4 +165,4 @@ def _state(folder: Path, book: Book, request: Request) -> str:
         return decision.step.value
     if not request.is_human or request.refusal:
         return _PENDING
-    return ANSWERED if read_answer(folder, request) else WAITING
+    return ANSWERED if answer_for(folder, book, request) else WAITING

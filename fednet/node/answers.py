@@ -15,7 +15,7 @@ from typing import Self
 from fednet.domain import canonical
 from fednet.domain.identity import Commitment, Digest
 from fednet.errors import FednetError, MalformedBlobError, PhaseError, SettingsError
-from fednet.node.requests import ANSWERS, Request
+from fednet.node.requests import ANSWERS, Book, Request
 from fednet.node.sealed_log import disk_error, sync_folder
 
 FORMAT = "fednet-answer/1"
@@ -104,6 +104,16 @@ def read_answer(folder: Path, request: Request) -> Answer | None:
         return None
     fits = (answer.number, answer.report) == (request.number, request.report)
     return answer if fits else None
+
+
+def answer_for(folder: Path, book: Book, request: Request) -> Answer | None:
+    """Read the answer that counts for a request: its own, else one to the same values.
+
+    What a slow site trained may be put to the gate in several rounds, each in a file
+    of its own; a person need not look at the same values twice.
+    """
+    found = (read_answer(folder, each) for each in (request, *book.like(request)))
+    return next((answer for answer in found if answer is not None), None)
 
 
 def give_answer(folder: Path, request: Request, *, approves: bool, reason: str, at: int) -> Answer:

@@ -160,7 +160,10 @@ class Contributing:
     def _subject(self, wrapped: Wrapped, history: RunHistory) -> Subject:
         grant = history.consents[self._tools.site].grant
         dataset = self._tools.registered(grant).dataset
-        return Subject(self._terms.run, wrapped.key, dataset, wrapped.commitment, wrapped.weight)
+        return Subject(
+            self._terms.run, wrapped.key, dataset, wrapped.commitment, wrapped.weight,
+            wrapped.values,
+        )  # fmt: skip
 
     def _until(self, key: AttemptKey, history: RunHistory, now: int) -> int:
         attempt = find_attempt(history, key)

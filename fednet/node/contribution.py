@@ -6,11 +6,14 @@ then may anybody hear of them.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+
+import numpy as np
 
 from fednet.airlock import Passage
 from fednet.audit import PreviousRound
@@ -23,7 +26,7 @@ from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest
 from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout
-from fednet.domain.update import Manifest
+from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import DataError, ShapeMismatchError, TrainingError
 from fednet.node import residuals
 from fednet.node.desk import Trained, Work
@@ -33,6 +36,8 @@ from fednet.node.progress import Progress
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.workshop import Workshop
+
+_CHUNK_ELEMENTS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Wrapped:
     weight: int
     passage: Passage
     """What the bytes showed."""
+    values: Commitment | None = None
+    """Of what the file decodes to, wherever it belongs; None where no gate keeps it."""
 
 
 def require_registered_data(tools: SiteTools, consent: ConsentGiven) -> None:
@@ -172,7 +179,22 @@ def wrap_update(
         path.unlink()
         raise
     _tell(tools, terms, key, own_metrics)
-    return Wrapped(key, path, commitment, weight, passage)
+    values = None
+    if tools.gate is not None and passage.refusal is None:
+        values = _digest(open_update(path, "update", plan, shape))
+    return Wrapped(key, path, commitment, weight, passage, values)
+
+
+def _digest(file: UpdateFile) -> Commitment:
+    """Hash an update's values without its manifest, so that the same ones are known again."""
+    state, count = hashlib.sha256(), file.element_count
+    buffer = np.empty(min(_CHUNK_ELEMENTS, count), "<f4")
+    with file:
+        for start in range(0, count, _CHUNK_ELEMENTS):
+            chunk = buffer[: min(_CHUNK_ELEMENTS, count - start)]
+            file.read_into(start, chunk)
+            state.update(memoryview(chunk).cast("B"))
+    return Commitment(state.digest())
 
 
 def _tell(tools: SiteTools, terms: RunTerms, key: AttemptKey, metrics: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ from fednet.airlock import (
 from fednet.domain.airlock import AirlockRecord, AirlockStep
 from fednet.domain.identity import ZERO_DIGEST, DatasetId, Digest, RunId, SiteId
 from fednet.domain.ledger import Deployment
-from fednet.node.answers import read_answer
+from fednet.node.answers import answer_for
 from fednet.node.passages import Subject, write_report
 from fednet.node.places import AttemptKey
 from fednet.node.requests import (
@@ -111,6 +111,7 @@ class Gate:
                 refusal=refusal.sentence if refusal else "",
                 epsilon=asking.promises.epsilon or _NOTHING.epsilon,
                 delta=asking.promises.delta or _NOTHING.delta,
+                values=subject.values,
             )
             self._log.append(request_fields(request), synced=True)
             return request
@@ -173,7 +174,7 @@ class Gate:
         return Held(
             request.number,
             request.deadline,
-            waits and read_answer(self.folder, request) is None,
+            waits and answer_for(self.folder, self._book, request) is None,
             decision.step if decision else None,
             decision.why if decision else "",
         )
@@ -181,7 +182,7 @@ class Gate:
     def _decide(self, request: Request, now: int, in_time: bool) -> Decision:
         if request.refusal:
             return self._note(request, AirlockStep.REJECTED, now, request.refusal)
-        answer = read_answer(self.folder, request) if request.is_human else None
+        answer = answer_for(self.folder, self._book, request) if request.is_human else None
         if answer is not None and not answer.approves:
             return self._note(
                 request, AirlockStep.REJECTED, now, "a reviewer rejected it", answer.commitment

@@ -33,6 +33,8 @@ class Subject:
     dataset: DatasetId
     update: Commitment
     weight: int
+    values: Commitment | None = None
+    """Of what the update decodes to; the same values may be put to the gate in several rounds."""
 
 
 def report_path(folder: Path, number: int) -> Path:

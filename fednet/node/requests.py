@@ -59,6 +59,8 @@ class Request:
     epsilon: Decimal = Decimal(0)
     """What the run promises to spend of the dataset, all rounds together."""
     delta: Decimal = Decimal(0)
+    values: Commitment | None = None
+    """Of what the update decodes to; late work is put to the gate again with the same values."""
 
     def record(self, step: AirlockStep, reason: Digest = ZERO_DIGEST) -> AirlockRecord:
         """Say what the ledger may learn of a step."""
@@ -119,6 +121,13 @@ class Book:
         """Return the request for an attempt's update; the latest, should there be several."""
         number = self._of_run.get(run, {}).get(key)
         return None if number is None else self.requests[number]
+
+    def like(self, request: Request) -> Iterator[Request]:
+        """Yield the other requests of a run that had the same values, latest first."""
+        for number in reversed(self._of_run.get(request.run, {}).values()):
+            other = self.requests[number]
+            if request.values and other.values == request.values and other != request:
+                yield other
 
     def recent(self, run: RunId) -> Iterator[Request]:
         """Yield a run's requests that are open, and those of its last rounds."""
@@ -191,6 +200,7 @@ def request_fields(request: Request) -> Record:
         "refusal": request.refusal,
         "epsilon": canonical.decimal_text(request.epsilon),
         "delta": canonical.decimal_text(request.delta),
+        "values": str(request.values) if request.values else "",
     }
 
 
@@ -211,4 +221,5 @@ def _read_request(number: int, record: Record) -> Request:
         refusal=str(record["refusal"]),
         epsilon=Decimal(str(record["epsilon"])),
         delta=Decimal(str(record["delta"])),
+        values=Commitment(str(record["values"])) if record["values"] else None,
     )

@@ -20,6 +20,7 @@ from fednet.ledger.deployment import write_deployment
 from fednet.node.gate import Gate
 from fednet.node.passages import report_path
 from tests.unit.node.gates import ASKED, HUMAN, KEY, REFUSED, RUN, SITE, asking
+from tests.unit.node.views import attempt_key
 
 REASON = "patient 17 is an outlier"
 
@@ -129,6 +130,18 @@ def test_what_was_answered_or_decided_is_not_answered_again(home: Path, gate: Ga
     gate.settle(asking(run=2).subject.run, KEY, ASKED + 61, in_time=True)
     late = run(home, "approve", "2")
     assert (late.exit_code, "expired" in late.output) == (7, True)
+
+
+def test_an_answer_that_comes_after_its_round_is_given_to_the_same_values_again(
+    home: Path, gate: Gate
+) -> None:
+    later = attempt_key(2)
+    ask(gate, values=b"late work")
+    gate.settle(RUN, KEY, ASKED, in_time=False)
+    assert run(home, "approve", "1").exit_code == 7
+    ask(gate, key=later, data=b"wrapped again", values=b"late work")
+    assert run(home, "approve", "1").output == "request 2 is approved\n"
+    assert gate.settle(RUN, later, ASKED, in_time=True).step is AirlockStep.APPROVED
 
 
 def test_nobody_is_asked_about_what_a_check_refused(home: Path, gate: Gate) -> None:

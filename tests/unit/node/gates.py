@@ -50,8 +50,10 @@ def asking(
     passage: Passage = PASSED,
     epsilon: str = "0",
     data: bytes = b"update",
+    values: bytes = b"",
 ) -> Asking:
-    subject = Subject(RunId(run), key, DatasetId(dataset), Commitment.of(data), 10)
+    known = Commitment.of(values) if values else None
+    subject = Subject(RunId(run), key, DatasetId(dataset), Commitment.of(data), 10, known)
     return Asking(subject, "update-file", passage, Promises(epsilon=Decimal(epsilon)))
 
 

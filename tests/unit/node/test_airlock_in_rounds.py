@@ -99,6 +99,7 @@ class Hands:
         self.trainings = 0
         self.looked = 0
         self.examples_alike = 10
+        self.is_stubborn = False
         self.failure: Exception | None = None
 
     def digest(self, plan: Plan) -> str:
@@ -106,7 +107,8 @@ class Hands:
 
     def train(self, plan: Plan, base: Path, place: Any, site: int, *_: object) -> TrainingResult:
         self.trainings += 1
-        return TrainingResult(work_of(site, place.round), 10, steps=2)
+        number = place.round if self.is_stubborn else 10 * place.round + place.attempt
+        return TrainingResult(work_of(site, number), 10, steps=2)
 
     def measure(self, policy: AirlockPolicy, trace: Trace, halt: Event) -> Exposure:
         self.looked += 1
@@ -235,6 +237,17 @@ def test_a_rejected_update_costs_the_attempt_and_nothing_else(open_site: Any) ->
     site.rest()
     assert site.submitted
     assert site.steps == [REQUESTED, REJECTED, REQUESTED, APPROVED]
+
+
+def test_values_that_were_rejected_are_not_asked_about_again(open_site: Any) -> None:
+    site = open_site(HUMAN)
+    site.hands.is_stubborn = True
+    site.rest()
+    site.answer(approves=False)
+    site.rest()
+    site.ledger.go_on()
+    assert "the airlock keeps update 2 in, a reviewer rejected it" in site.rest()
+    assert site.steps == [REQUESTED, REJECTED] * 2
 
 
 def test_what_nobody_answers_in_time_costs_the_attempt(open_site: Any) -> None:

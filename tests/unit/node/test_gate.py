@@ -170,6 +170,30 @@ def test_asking_again_for_the_same_bytes_is_one_request(tmp_path: Path) -> None:
         assert gate.held(RUN)[KEY].number == 2
 
 
+def test_the_same_values_are_answered_once_whatever_round_they_are_put_in(tmp_path: Path) -> None:
+    later, other = attempt_key(2), attempt_key(3)
+    with gate_in(tmp_path, HUMAN) as gate:
+        ask(gate, values=b"late work")
+        answer(gate, approves=True)
+        assert settle(gate, in_time=False) is AirlockStep.EXPIRED
+        ask(gate, key=later, data=b"wrapped again", values=b"late work")
+        ask(gate, key=other, data=b"something else", values=b"other work")
+        held = gate.held(RUN)
+        assert (held[later].waits, held[other].waits) == (False, True)
+        assert settle(gate, key=later) is AirlockStep.APPROVED
+    with gate_in(tmp_path, HUMAN) as again:
+        assert again.request(RUN, later).values == again.request(RUN, KEY).values
+        assert again.held(RUN)[other].waits
+
+
+def test_values_that_nobody_hashed_are_like_no_others(tmp_path: Path) -> None:
+    with gate_in(tmp_path, HUMAN) as gate:
+        ask(gate)
+        answer(gate, approves=True)
+        ask(gate, key=attempt_key(2), data=b"another")
+        assert gate.held(RUN)[attempt_key(2)].waits
+
+
 def test_a_budget_of_updates_counts_over_all_runs_and_by_dataset(tmp_path: Path) -> None:
     with gate_in(tmp_path, {"budgets": {"every": {"updates": 2}}}) as gate:
         steps = []
