@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from fednet.airlock import Airlock, AirlockPolicy, Exposure, Trace, policy_of
+from fednet.codec import TensorFile
 from fednet.domain import events as ev
 from fednet.domain.airlock import AirlockRecord, AirlockStep
 from fednet.domain.identity import Commitment, DatasetId, Locator, RunId, SiteId
 from fednet.domain.ledger import Phase, Role, RunState, Standing
 from fednet.domain.plan import Plan
+from fednet.domain.update import Manifest
 from fednet.errors import AirlockRefusedError, FednetError, LedgerUnavailableError, TaskError
 from fednet.node import acts, reading
 from fednet.node.answers import give_answer
@@ -27,6 +29,7 @@ from fednet.node.journal import Journal
 from fednet.node.ports import TrainingResult
 from fednet.node.site import SiteTools
 from tests.unit.audit.books import DEPLOYMENT, RUN
+from tests.unit.audit.test_late_updates import Buffered
 from tests.unit.audit.world import World, work_of
 from tests.unit.node.views import attempt_key
 
@@ -40,8 +43,6 @@ REQUESTED, APPROVED, REJECTED, EXPIRED = AirlockStep
 
 class Ledger(World):
     """A run in memory that collects updates, as a node's reader and writer see it."""
-
-    address = "0x"
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -72,14 +73,6 @@ class Ledger(World):
     def announced(self, blob: Commitment) -> tuple[Locator, ...]:
         return ()
 
-    def submit(self, run: RunId, *what: Any, **more: Any) -> Any:  # type: ignore[override]
-        site, number, attempt, commitment, weight, locator = what
-        self.order.append("submitted")
-        return self.emit(
-            ev.UpdateSubmitted, round=number, site=site, attempt=attempt, stage=0,
-            commitment=commitment, weight=weight, locator=locator,
-        )  # fmt: skip
-
     def record(self, record: AirlockRecord) -> None:
         if self.is_down:
             raise LedgerUnavailableError("no answer", subject="chain")
@@ -90,6 +83,27 @@ class Ledger(World):
         """Begin the next attempt without this site's update."""
         self.now = self.deadline + 1
         self.begin(1, self.place.attempt + 1)
+
+
+class Late(Buffered, Ledger):
+    """A run that takes late updates."""
+
+
+class Writer:
+    """Submit to a ledger."""
+
+    address = "0x"
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def submit(self, run: RunId, *what: Any) -> Any:
+        site, number, attempt, commitment, weight, locator = what
+        self._ledger.order.append("submitted")
+        return self._ledger.emit(
+            ev.UpdateSubmitted, round=number, site=site, attempt=attempt, stage=0,
+            commitment=commitment, weight=weight, locator=locator,
+        )  # fmt: skip
 
 
 class Hands:
@@ -126,21 +140,24 @@ class Hands:
 class Site:
     """Site 3's node; `kills` it after every step, so that each starts from disk and chain."""
 
-    def __init__(self, folder: Path, policy: dict[str, Any], *, kills: bool) -> None:
+    def __init__(
+        self, folder: Path, policy: dict[str, Any], ledger: type[Ledger] = Ledger, *, kills: bool
+    ) -> None:
         self.folder = folder
         self.policy = policy_of(policy, "policy")
         self.kills = kills
-        self.ledger = Ledger(folder)
+        self.ledger = ledger(folder)
         self.hands = Hands()
         self._open()
 
     def _open(self) -> None:
         reader: Any = self.ledger
         hands: Any = self.hands
+        writer: Any = Writer(self.ledger)
         self.journal = Journal(self.folder / "journal", DEPLOYMENT, SITE)
         self.gate = Gate(self.folder / "airlock", DEPLOYMENT, SITE, self.policy)
         tools = SiteTools(
-            site=SITE, reader=reader, writer=reader, blobs=self.ledger.store, trainer=hands,
+            site=SITE, reader=reader, writer=writer, blobs=self.ledger.store, trainer=hands,
             data=SimpleNamespace(commitment=lambda: DATA), airlock=Airlock(self.policy),
             journal=self.journal, folder=self.folder / "runs", gate=self.gate, probe=hands,
             airlock_ledger=self.ledger, spawn=at_once,
@@ -172,7 +189,8 @@ class Site:
         raise AssertionError("no end of acting")
 
     def answer(self, *, approves: bool) -> None:
-        request = self.gate.request(RUN, attempt_key(1, self.ledger.place.attempt))
+        place = self.ledger.place
+        request = self.gate.request(RUN, attempt_key(place.round, place.attempt))
         give_answer(self.gate.folder, request, approves=approves, reason="because", at=1)
 
     @property
@@ -184,6 +202,12 @@ class Site:
         return SITE in {each.site for each in self.ledger.submissions()}
 
 
+def keep_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the node's clock show what the ledger's does."""
+    clock = SimpleNamespace(time=lambda: site.ledger.now, monotonic=lambda: 0.0)
+    monkeypatch.setattr(reading, "time", clock)
+
+
 @pytest.fixture(params=[False, True], ids=["runs on", "killed after each step"])
 def open_site(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -192,8 +216,7 @@ def open_site(
 
     def open_site(policy: dict[str, Any]) -> Site:
         site = Site(tmp_path, policy, kills=request.param)
-        clock = SimpleNamespace(time=lambda: site.ledger.now, monotonic=lambda: 0.0)
-        monkeypatch.setattr(reading, "time", clock)
+        keep_time(site, monkeypatch)
         sites.append(site)
         return site
 
@@ -351,3 +374,27 @@ def test_an_approved_update_whose_bytes_are_gone_is_never_promised(open_site: An
     assert site.steps == [REQUESTED, APPROVED]
     assert not site.journal.notes(RUN).pledges
     assert not site.submitted
+
+
+@pytest.fixture
+def late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    # What was trained is in memory only: a node that is killed trains again.
+    site = Site(tmp_path, HUMAN, Late, kills=False)
+    keep_time(site, monkeypatch)
+    yield site
+    site.close()
+
+
+def test_late_work_waits_from_round_to_round_and_is_asked_about_once(late: Site) -> None:
+    initial = late.ledger.base
+    assert "a person decides on update 1" in late.rest()
+    late.answer(approves=True)  # and the round closes before the node sees it
+    fast: Any = late.ledger
+    fast.fast()
+    assert late.rest() == "others are training"
+    assert late.steps == [REQUESTED, EXPIRED, REQUESTED, APPROVED]
+    (sent,) = [each for each in late.ledger.submissions() if each.site == SITE]
+    assert (sent.round, late.hands.trainings) == (2, 1)
+    pledge = late.journal.notes(RUN).pledges[attempt_key(2)]
+    with TensorFile(late.folder / "runs" / "run-1" / pledge.file, "update") as file:
+        assert Manifest.from_metadata(file.metadata, "update").base == initial
