@@ -115,7 +115,8 @@ def status(app: App) -> dict[str, object]:
     found["balance"] = f"{amounts.to_ether(reader.balance_wei(account))} ether"
     found["dataset"] = stored.data.dataset or None
     found["data"] = stored.data.path
-    found["waiting at the airlock"] = len(reviewing.entries(app, waiting=True)) if site else None
+    waiting = len(reviewing.entries(app, waiting=True, site=site)) if site else None
+    found["waiting at the airlock"] = waiting
     latest = _read_status(_status_path(app))
     found["running"] = latest.get("process") if _is_alive(latest.get("process")) else None
     found["runs"] = latest.get("runs", {})

@@ -11,7 +11,7 @@ from fednet.airlock import Check
 from fednet.cli import output, policies
 from fednet.cli.app import App
 from fednet.domain.airlock import AirlockStep
-from fednet.domain.identity import Commitment
+from fednet.domain.identity import Commitment, SiteId
 from fednet.errors import PhaseError, SettingsError
 from fednet.node.answers import Answer, answer_for, give_answer
 from fednet.node.passages import read_report
@@ -50,13 +50,18 @@ class View:
     answer: Answer | None
 
 
-def entries(app: App, *, waiting: bool = False) -> list[Entry]:
+def entries(app: App, *, waiting: bool = False, site: SiteId | None = None) -> list[Entry]:
     """List the requests, oldest first; only those that wait for a person if asked for.
+
+    Args:
+        app: Where the home is.
+        waiting: Whether to leave out all others.
+        site: Whose; this home's unless given.
 
     Raises:
         SettingsError: The home belongs to no site, or the airlock's book is damaged.
     """
-    folder = policies.gate_folder(app)
+    folder = policies.gate_folder(app, site)
     book = read_book(folder)
     found = [_entry(folder, book, request) for request in book.requests.values()]
     return [each for each in found if not waiting or each.state == WAITING]
