@@ -193,7 +193,7 @@ def _digest(file: UpdateFile) -> Commitment:
         for start in range(0, count, _CHUNK_ELEMENTS):
             chunk = buffer[: min(_CHUNK_ELEMENTS, count - start)]
             file.read_into(start, chunk)
-            state.update(memoryview(chunk).cast("B"))
+            state.update(chunk.tobytes())
     return Commitment(state.digest())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +14,33 @@ from click.testing import CliRunner, Result
 from fednet.airlock import policy_of
 from fednet.cli import main
 from fednet.domain.airlock import AirlockStep
-from fednet.domain.identity import Address, Digest, SiteId
-from fednet.domain.ledger import Deployment, Modules
+from fednet.domain.identity import Digest, SiteId
 from fednet.ledger.abi import CONTRACTS
 from fednet.ledger.deployment import write_deployment
 from fednet.node.gate import Gate
 from fednet.node.passages import report_path
+from tests.unit.audit.books import DEPLOYMENT
 from tests.unit.node.gates import ASKED, HUMAN, KEY, REFUSED, RUN, SITE, asking
 from tests.unit.node.views import attempt_key
 
+DEPLOYED = replace(
+    DEPLOYMENT,
+    code_hashes=tuple((name, Digest(b"\x02" * 32)) for name in sorted(CONTRACTS)),
+)
 REASON = "patient 17 is an outlier"
-
-
-def deployment() -> Deployment:
-    one, two, three, four, five, six, seven = (
-        Address("0x" + f"{number:040x}") for number in range(1, 8)
-    )
-    codes = tuple((name, Digest(b"\x02" * 32)) for name in sorted(CONTRACTS))
-    return Deployment(
-        31337, Digest(b"\x01" * 32), 1, one, two, three, four, Modules(five, six, seven), codes
-    )
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     (tmp_path / "fednet.toml").write_text(f"[site]\nid = {SITE}\n")
-    write_deployment(tmp_path / "deployment.json", deployment())
+    write_deployment(tmp_path / "deployment.json", DEPLOYED)
     return tmp_path
 
 
 @pytest.fixture
 def gate(home: Path) -> Iterator[Gate]:
     policy: dict[str, Any] = HUMAN
-    opened = Gate(home / "airlock", deployment(), SiteId(SITE), policy_of(policy, "policy"))
+    opened = Gate(home / "airlock", DEPLOYED, SiteId(SITE), policy_of(policy, "policy"))
     yield opened
     opened.close()
 

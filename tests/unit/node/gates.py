@@ -9,18 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from fednet.airlock import Check, Passage, Promises, Verdict, policy_of
-from fednet.domain.identity import Address, Commitment, DatasetId, Digest, RunId, SiteId
-from fednet.domain.ledger import Deployment, Modules
+from fednet.domain.identity import Commitment, DatasetId, RunId, SiteId
 from fednet.node.gate import Asking, Gate
 from fednet.node.passages import Subject
 from fednet.node.places import AttemptKey
+from tests.unit.audit.books import DEPLOYMENT
 from tests.unit.node.views import attempt_key
 
-NOBODY = Address("0x" + "00" * 20)
-DEPLOYMENT = Deployment(
-    31337, Digest(b"\x01" * 32), 0, NOBODY, NOBODY, NOBODY, NOBODY,
-    Modules(NOBODY, NOBODY, NOBODY), (),
-)  # fmt: skip
 SITE = SiteId(3)
 RUN = RunId(1)
 KEY = attempt_key()
