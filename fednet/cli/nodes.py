@@ -14,7 +14,17 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from fednet.cli import amounts, home, output, queries, rounds_view, watching, wiring
+from fednet.cli import (
+    amounts,
+    home,
+    node_wiring,
+    output,
+    queries,
+    reviewing,
+    rounds_view,
+    watching,
+    wiring,
+)
 from fednet.cli.app import App, Signer
 from fednet.domain.identity import RunId, SiteId
 from fednet.domain.ports import LedgerReader
@@ -75,7 +85,7 @@ def run(app: App, signer: Signer) -> None:
     live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
     screen = _Screen(reader, status, live)
     with wiring.own_store(app) as blobs:
-        node, close = wiring.node(app, signer, blobs, screen)
+        node, close = node_wiring.node(app, signer, blobs, screen)
         try:
             output.say(f"node of site {site} runs; Ctrl-C stops it")
             _tell_faults_of_threads(app.verbose)
@@ -105,6 +115,8 @@ def status(app: App) -> dict[str, object]:
     found["balance"] = f"{amounts.to_ether(reader.balance_wei(account))} ether"
     found["dataset"] = stored.data.dataset or None
     found["data"] = stored.data.path
+    waiting = len(reviewing.entries(app, waiting=True, site=site)) if site else None
+    found["waiting at the airlock"] = waiting
     latest = _read_status(_status_path(app))
     found["running"] = latest.get("process") if _is_alive(latest.get("process")) else None
     found["runs"] = latest.get("runs", {})

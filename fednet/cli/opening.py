@@ -6,7 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from fednet.cli import plans, publishing, queries
+from fednet.airlock import first_refusal
+from fednet.cli import plans, policies, publishing, queries
 from fednet.cli.app import App
 from fednet.cli.plans import PlanFile
 from fednet.domain.blobs import BlobStore
@@ -17,6 +18,7 @@ from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.errors import PhaseError, SettingsError
 from fednet.exports import model_bytes
+from fednet.node.admission import check_admission
 from fednet.node.terms import read_terms
 
 
@@ -59,6 +61,7 @@ def examine(
         PhaseError: The run is over, or the site consents already.
         PlanError: The contract does not hold what the plan says, or the task
             here is another one.
+        AirlockRefusedError: The site's own policy says no; names the line.
         FednetError: No live grant.
     """
     phase = reader.state(run).phase
@@ -81,6 +84,14 @@ def examine(
             expected=f"at least {plan.update.minimum_examples}",
             actual=examples,
         )
+    policy = policies.airlock_policy(app)
+    book = policies.book(app, site)
+    checks = check_admission(
+        policy, reader, entry.opened, plan, chosen, book.spent, has_begun=book.has_begun(run)
+    )
+    refusal = first_refusal(checks)
+    if refusal is not None:
+        raise refusal.error()
     bound = min(examples, plan.update.maximum_examples)
     return Offer(run, plan, chosen, bound, entry.run.researcher)
 

@@ -96,7 +96,10 @@ class SiteSection(_Section):
 
 
 class AirlockSection(_Section):
-    """The site's own bounds on what leaves it, tighter than the plan's or equal."""
+    """The site's own bounds on what leaves it; where several speak, the strictest counts."""
+
+    policy: str = ""
+    """File with everything else that the site demands; empty if there is none."""
 
     minimum_examples: int = Field(1, ge=1)
     """Fewest examples behind an update that may leave."""

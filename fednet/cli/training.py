@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
 
+from fednet.airlock import AirlockPolicy, Exposure, Losses, RecordMatch, Trace
 from fednet.domain import canonical
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.plan import Plan
@@ -13,7 +14,7 @@ from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray, Layout, decode_tensors
 from fednet.domain.update import Place
 from fednet.errors import PlanError
-from fednet.learning import Trainer, derive_seed, naming
+from fednet.learning import LocalTerms, Probed, ProbeOrder, Trainer, derive_seed, naming
 from fednet.node.ports import TrainingResult
 
 _DECIMALS = 9
@@ -87,6 +88,33 @@ class SiteTrainer:
             result.noise,
         )
 
+    def measure(self, policy: AirlockPolicy, trace: Trace, halt: Event) -> Exposure:
+        """Measure an update behind the walls; what the policy has no bound for is left out."""
+        trainer, bounded = self._of(trace.plan), policy.content.bounded
+        classes = trainer.inspect().class_counts if policy.data.minimum_per_class else {}
+        state = decode_tensors(trace.base_state_path.read_bytes(), "global model")[0]
+        shape = StateShape.of_state(trace.plan, Layout.of(state))
+        order = ProbeOrder(
+            losses="maximum_advantage" in bounded,
+            gradients=bool(bounded & {"minimum_effective_examples", "minimum_mixing"}),
+            records=bool(bounded & {"maximum_likeness", "maximum_influence"}),
+            least_weight=policy.content.least_weight,
+            seed=derive_seed(trace.plan.training.seed, "airlock"),
+        )
+        found = trainer.probe(
+            naming.model_of(shape, state, trace.part),
+            naming.difference_of(shape, trace.update, trace.part),
+            trace.plan.training,
+            LocalTerms(
+                personal=trace.plan.update.personal,
+                control=naming.control_of(shape, trace.update, trace.part),
+                kept=trace.kept,
+            ),
+            order,
+            halt,
+        )
+        return _exposure(found, classes)
+
     def close(self) -> None:
         """End the visitor."""
         if self._trainer is not None:
@@ -118,6 +146,20 @@ def _closest(
         for part in shape.parts
     ]
     return losses.index(min(losses))
+
+
+def _exposure(found: Probed, classes: Mapping[int, int]) -> Exposure:
+    """Say what was measured in the airlock's words."""
+    like = found.likeness
+    return Exposure(
+        found.examples,
+        classes,
+        Losses(**found.losses) if found.losses else None,
+        found.gradients,
+        RecordMatch(like.likeness, like.chance, like.influence, like.stretches, like.left_out)
+        if like
+        else None,
+    )
 
 
 def _published(metrics: Mapping[str, float]) -> dict[str, str]:

@@ -6,18 +6,15 @@ needed, so that `--help` and mistakes in the command line answer at once.
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fednet.airlock import Airlock, AirlockPolicy
-from fednet.cli import checkpoints, home, output, queries
+from fednet.cli import home, output
 from fednet.cli.app import App, Signer
-from fednet.cli.training import SiteTrainer
 from fednet.domain.blobs import BlobStore
 from fednet.domain.identity import CONSORTIUM, Address, Commitment
 from fednet.domain.ledger import Deployment, Role
@@ -25,7 +22,6 @@ from fednet.domain.ports import LedgerWriter
 from fednet.errors import LedgerError, SettingsError, StoreError, StoreUnavailableError
 from fednet.learning import Trainer, find_task, probe_walls
 from fednet.learning.walls.report import WALL_NAMES, Wall
-from fednet.node import CheckpointKeeper, Journal, Node, NodeSettings, Report, SaltedData, SiteTools
 
 if TYPE_CHECKING:
     from fednet.blobs import KuboStore
@@ -348,53 +344,3 @@ def task_digest(source: str) -> Commitment:
 def walls() -> tuple[Wall, ...]:
     """Try which walls this machine can put up around a task."""
     return probe_walls()
-
-
-# Node
-
-
-def node(
-    app: App, signer: Signer, blobs: KuboStore, report: Report
-) -> tuple[Node, Callable[[], None]]:
-    """Put a site's node together; also return what closes it.
-
-    Raises:
-        SettingsError: The account is no site's node, or no data is registered.
-    """
-    acting, stored = writer(app, signer), app.settings()
-    looking = reader(app)
-    site = queries.own_site(looking, acting.address)
-    if not stored.data.dataset:
-        raise SettingsError(
-            "no dataset is registered",
-            subject=f"site {site}",
-            hint="`fednet node join` or `fednet dataset register` does it",
-        )
-    data = SaltedData(app.path(stored.data.path), app.path(stored.data.salt))
-    journal = Journal(app.home / "journal", looking.deployment, site)
-    training = SiteTrainer(lambda source: trainer(app, source, data.path), stored.task.source)
-    policy = AirlockPolicy(
-        minimum_examples=stored.airlock.minimum_examples,
-        maximum_norm=stored.airlock.maximum_norm or math.inf,
-    )
-    tools = SiteTools(
-        site=site,
-        reader=looking,
-        writer=acting,
-        blobs=blobs,
-        trainer=training,
-        data=data,
-        airlock=Airlock(policy),
-        journal=journal,
-        folder=app.home / "runs",
-        settings=NodeSettings(scan_seconds=stored.node.poll_seconds),
-        report=report,
-        checkpoints=CheckpointKeeper(checkpoints.book(app), looking, acting, site),
-        bus=blobs.bus,
-    )
-
-    def close() -> None:
-        training.close()
-        journal.close()
-
-    return Node(tools), close

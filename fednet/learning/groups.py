@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from fednet.domain.tensors import FloatArray
 
-MODEL, CONTROL, KEPT = "model", "control", "kept"
+MODEL, CONTROL, KEPT, UPDATE = "model", "control", "kept", "update"
 """Groups that travel between a node and its visiting task."""
 OWN_CONTROL, OWN_TENSORS, OWN_MODEL = "control", "personal", "beside"
 """Groups within what a site keeps: its control variate, its local heads, its Ditto model."""

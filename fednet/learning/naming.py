@@ -69,5 +69,21 @@ def update_of(shape: StateShape, result: TrainResult, part: int = 0) -> dict[str
     return arrays
 
 
+def difference_of(shape: StateShape, update: Arrays, part: int = 0) -> dict[str, FloatArray]:
+    """Take out of an update what it changes of its model, by the task's names."""
+    names = {spec.name: shape.state_name(spec.name, part) for spec in shape.model.tensors}
+    return {name: update[at] for name, at in names.items() if at in update}
+
+
+def control_of(shape: StateShape, update: Arrays, part: int = 0) -> dict[str, FloatArray]:
+    """Take out of an update what it changes of SCAFFOLD's control variate, by the task's names."""
+    prefix = _control_prefix(shape, part)
+    return {
+        name.removeprefix(prefix): value
+        for name, value in update.items()
+        if name.startswith(prefix)
+    }
+
+
 def _control_prefix(shape: StateShape, part: int) -> str:
     return shape.state_name(f"{MARK}{CONTROL}/", part)

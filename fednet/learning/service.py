@@ -18,10 +18,10 @@ import torch
 from fednet.domain.sections import PersonalSection, PrivacySection, TrainingSection
 from fednet.domain.tensors import FloatArray, decode_tensors, encode_tensors
 from fednet.errors import DataError, FednetError, TaskError
-from fednet.learning import choosing, groups, local, training, wire
+from fednet.learning import choosing, groups, local, probing, training, wire
 from fednet.learning.state import read_state, write_state
 from fednet.learning.task import Dataset, Task
-from fednet.learning.values import LocalTerms
+from fednet.learning.values import LocalTerms, ProbeOrder
 
 Arrays = Mapping[str, FloatArray]
 _Answer = tuple[wire.Message, Arrays]
@@ -81,6 +81,7 @@ class Service:
             "train": self._train,
             "loss": self._loss,
             "evaluate": self._evaluate,
+            "probe": self._probe,
         }
         with _blame(str(request["do"])):
             return actions[request["do"]](request, arrays)
@@ -146,6 +147,40 @@ class Service:
         write_state(model, arrays)
         metrics = training.judge(self._task, model, data)
         return {"metrics": wire.real_texts(metrics)}, {}
+
+    def _probe(self, request: wire.Message, arrays: Arrays) -> _Answer:
+        terms = LocalTerms(
+            personal=wire.texts(request, "personal"),
+            control=groups.take(arrays, groups.CONTROL),
+            kept=groups.take(arrays, groups.KEPT),
+        )
+        held_out = str(request["held_out"])
+        order = ProbeOrder(
+            request["losses"] is True,
+            request["gradients"] is True,
+            request["records"] is True,
+            wire.number(request, "least_weight"),
+            wire.count(request, "seed"),
+        )
+        found = probing.probe(
+            self._task,
+            self._data(str(request["dataset"])),
+            self._data(held_out) if held_out else None,
+            groups.take(arrays, groups.MODEL),
+            groups.take(arrays, groups.UPDATE),
+            TrainingSection.model_validate(request["training"]),
+            terms,
+            order,
+        )
+        message: wire.Message = {"examples": found.examples}
+        if found.likeness is not None:
+            message["likeness"] = wire.real_texts(
+                {name: getattr(found.likeness, name) for name in wire.LIKENESS}
+            )
+            message["stretches"] = found.likeness.stretches
+            message["left_out"] = found.likeness.left_out
+        given = dict(found.losses) | ({"gradients": found.gradients} if order.gradients else {})
+        return message, given
 
     def _data(self, key: str) -> Dataset:
         if key not in self._loaded:

@@ -16,9 +16,16 @@ from fednet.domain.privacy import NoisySteps, noise_of_training
 from fednet.domain.sections import PrivacySection, TrainingSection
 from fednet.domain.tensors import FloatArray, Layout, require_same_layout
 from fednet.errors import DataError, ShapeMismatchError, TaskError
-from fednet.learning import groups, wire
+from fednet.learning import groups, probes, wire
 from fednet.learning.source import TaskSource, find_task
-from fednet.learning.values import Inspection, Limits, LocalTerms, TrainResult
+from fednet.learning.values import (
+    Inspection,
+    Limits,
+    LocalTerms,
+    Probed,
+    ProbeOrder,
+    TrainResult,
+)
 from fednet.learning.visit import Visit
 from fednet.learning.walls.report import Wall, WallName
 
@@ -215,6 +222,50 @@ class Trainer:
         }
         given = {groups.MODEL: base, groups.KEPT: terms.kept}
         return wire.number(self._visit.ask(request, groups.join(given))[0], "loss")
+
+    def probe(
+        self,
+        base: Mapping[str, FloatArray],
+        update: Mapping[str, FloatArray],
+        settings: TrainingSection,
+        terms: LocalTerms,
+        order: ProbeOrder,
+        halt: Event | None = None,
+    ) -> Probed:
+        """Measure what an update betrays of the private data.
+
+        Args:
+            base: The global model that training started from, without personal tensors.
+            update: What would leave, by the model's names.
+            settings: How it was trained, from the plan.
+            terms: Names the personal tensors, and holds what training left here; its control
+                variate is the change that would leave beside the update.
+            order: What to measure; losses only where a held-out set was given.
+            halt: Ends the task's process, with its work undone, soon after it is set.
+
+        Raises:
+            TrainingError: Base or update do not fit the task, or a loss is not finite.
+            TaskError: The task failed, was halted, or ran into a wall or limit.
+        """
+        request: wire.Message = {
+            "do": "probe",
+            "dataset": self._named("private"),
+            "held_out": self._names.get("held_out", ""),
+            "training": settings.model_dump(),
+            "personal": list(terms.personal),
+            "losses": order.losses,
+            "gradients": order.gradients,
+            "records": order.records,
+            "least_weight": wire.real_text(order.least_weight, "least_weight"),
+            "seed": order.seed,
+        }
+        given = {
+            groups.MODEL: base,
+            groups.KEPT: terms.kept,
+            groups.UPDATE: update,
+            groups.CONTROL: terms.control,
+        }
+        return probes.read(*self._visit.ask(request, groups.join(given), halt))
 
     def evaluate(
         self, model: Mapping[str, FloatArray], on: DatasetName = "held_out"

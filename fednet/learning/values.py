@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from fednet.domain import canonical
 from fednet.domain.privacy import NoisySteps
 from fednet.domain.sections import PersonalSection, PrivacySection
@@ -82,6 +84,52 @@ class TrainResult:
     """Examples that the published metric rests on."""
     noise: NoisySteps | None = None
     """What hides single records in the update; None where nothing does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOrder:
+    """Say what to measure of an update."""
+
+    losses: bool = False
+    """Of members and of held-out records, before and after."""
+    gradients: bool = False
+    """Their lengths, example by example."""
+    records: bool = False
+    """How like single records it is."""
+    least_weight: float = 0.0
+    """How long a stretch of the update must be to count there, as a share of the typical one."""
+    seed: int = 0
+    """Of sampling and shuffling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How like single records an update is."""
+
+    likeness: float
+    """Largest absolute cosine between a stretch and a row, 0 to 1."""
+    chance: float
+    """Probability that rows which nobody has come as close; an extrapolation below 1/1000."""
+    shuffled: float
+    """What the closest of as many shuffled rows comes to."""
+    influence: float
+    """Largest share of a tensor's change, in whitened energy, that one row explains."""
+    stretches: int
+    """Stretches of the update that were compared; 0 if nothing in it is as long as a row."""
+    left_out: int
+    """Stretches that would have taken too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """Hand over what was measured of an update; stays inside the site."""
+
+    examples: int
+    losses: Mapping[str, FloatArray] = field(default_factory=dict)
+    """By members_before, members_after, others_before and others_after; empty if not measured."""
+    gradients: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    """Lengths; empty if not measured."""
+    likeness: Likeness | None = None
 
 
 def derive_seed(*parts: str | int | bytes) -> int:

@@ -17,6 +17,8 @@ from fednet.errors import MalformedBlobError, TaskError, TrainingError
 
 LENGTHS_SIZE_BYTES = 16
 MAX_MESSAGE_BYTES = 1 << 20
+LIKENESS = ("likeness", "chance", "shuffled", "influence")
+"""Shares that a scan for records comes to."""
 _SUBJECT = "message between node and task"
 
 Message = dict[str, object]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fednet.node.checkpoints import CheckpointBook, CheckpointKeeper
 from fednet.node.data import SaltedData, create_salt
+from fednet.node.gate import Gate
 from fednet.node.journal import Journal
 from fednet.node.keepsakes import Keepsakes, Kept
 from fednet.node.node import Node
@@ -21,6 +22,7 @@ __all__ = [
     "CheckpointBook",
     "CheckpointKeeper",
     "DataPort",
+    "Gate",
     "Journal",
     "Keepsakes",
     "Kept",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fednet.domain.airlock import AirlockRecord
 from fednet.domain.identity import Commitment, Digest, RoundNumber, SiteId
 from fednet.node.places import AttemptKey, ProposalKey, TrainingOrder
 
@@ -33,7 +34,7 @@ class Train:
 
 @dataclass(frozen=True, slots=True)
 class Wrap:
-    """Make an update for an attempt of what was trained, and commit to it in the journal."""
+    """Make an update for an attempt of what was trained, and put it to the airlock."""
 
     key: AttemptKey
 
@@ -43,6 +44,36 @@ class Discard:
     """Stop a training, or throw away what came of it; if that is an error, say so."""
 
     order: TrainingOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Put what the airlock found in an update to its gate, or keep the update in."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Decide on an update at the airlock's gate."""
+
+    key: AttemptKey
+    in_time: bool
+    """Whether its attempt still takes updates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Commit, in the journal, to an update that the airlock let out."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Put on the ledger what the airlock did, without what about."""
+
+    record: AirlockRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +216,10 @@ Act = (
     | Train
     | Wrap
     | Discard
+    | Judge
+    | Settle
+    | Release
+    | Tell
     | Submit
     | HandIn
     | Batch

@@ -6,11 +6,16 @@ then may anybody hear of them.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+import numpy as np
+
+from fednet.airlock import Passage
 from fednet.audit import PreviousRound
 from fednet.codec import check_state, open_update, write_update
 from fednet.codec.feedback import with_residual
@@ -21,7 +26,7 @@ from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest
 from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout
-from fednet.domain.update import Manifest
+from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import DataError, ShapeMismatchError, TrainingError
 from fednet.node import residuals
 from fednet.node.desk import Trained, Work
@@ -30,8 +35,23 @@ from fednet.node.places import AttemptKey
 from fednet.node.progress import Progress
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
-from fednet.node.view import Pledge
 from fednet.node.workshop import Workshop
+
+_CHUNK_ELEMENTS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """An update in its final bytes, as far as the airlock."""
+
+    key: AttemptKey
+    path: Path
+    commitment: Commitment
+    weight: int
+    passage: Passage
+    """What the bytes showed."""
+    values: Commitment | None = None
+    """Of what the file decodes to, wherever it belongs; None where no gate keeps it."""
 
 
 def require_registered_data(tools: SiteTools, consent: ConsentGiven) -> None:
@@ -94,7 +114,7 @@ def prepare_training(
             )
         if shape.part_of(Layout.of(result.arrays)) is None:
             raise ShapeMismatchError("update does not fit the plan", subject="update")
-        return Trained(shape, result)
+        return Trained(shape, result, state_path)
 
     return work
 
@@ -107,10 +127,11 @@ def wrap_update(
     history: RunHistory,
     base: Commitment,
     trained: Trained,
-) -> Pledge:
-    """Make an attempt's update of what was trained, and return what this site commits to.
+) -> Wrapped:
+    """Make an attempt's update of what was trained, and put its bytes to the airlock.
 
-    What training leaves for the next round is on the disk when this returns.
+    What training leaves for the next round is on the disk when this returns, unless
+    a check said no.
 
     Args:
         tools: What the site acts with.
@@ -123,7 +144,6 @@ def wrap_update(
 
     Raises:
         ShapeMismatchError: What was trained does not describe the model.
-        AirlockRefusedError: A check keeps the update inside.
         SettingsError: The disk refuses.
     """
     plan, shape, result = terms.plan, trained.shape, trained.result
@@ -145,20 +165,36 @@ def wrap_update(
     wanted = with_residual(result.arrays, residual)
     commitment: Commitment = write_update(path, wanted, manifest, plan.update)
     try:
-        tools.airlock.check(
+        passage = tools.airlock.examine(
             lambda: open_update(path, "update", plan, shape),
             path.stat().st_size,
             shape,
             plan,
             manifest,
         )
-        kept = {**result.kept, **residuals.lost(wanted, path, plan, shape)}
-        keepsakes.keep(key, commitment, Kept(kept, own_metrics), history)
+        if passage.refusal is None:
+            kept = {**result.kept, **residuals.lost(wanted, path, plan, shape)}
+            keepsakes.keep(key, commitment, Kept(kept, own_metrics), history)
     except BaseException:
         path.unlink()
         raise
     _tell(tools, terms, key, own_metrics)
-    return Pledge(commitment, tools.blobs.locate(path), weight, path.name)
+    values = None
+    if tools.gate is not None and passage.refusal is None:
+        values = _digest(open_update(path, "update", plan, shape))
+    return Wrapped(key, path, commitment, weight, passage, values)
+
+
+def _digest(file: UpdateFile) -> Commitment:
+    """Hash an update's values without its manifest, so that the same ones are known again."""
+    state, count = hashlib.sha256(), file.element_count
+    buffer = np.empty(min(_CHUNK_ELEMENTS, count), "<f4")
+    with file:
+        for start in range(0, count, _CHUNK_ELEMENTS):
+            chunk = buffer[: min(_CHUNK_ELEMENTS, count - start)]
+            file.read_into(start, chunk)
+            state.update(chunk.tobytes())
+    return Commitment(state.digest())
 
 
 def _tell(tools: SiteTools, terms: RunTerms, key: AttemptKey, metrics: Mapping[str, str]) -> None:

@@ -8,8 +8,10 @@ that nothing of it need be journalled.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from threading import Event, Thread
+from typing import Generic, TypeVar
 
 from fednet.domain.shape import StateShape
 from fednet.node.places import TrainingOrder
@@ -27,6 +29,8 @@ class Trained:
     shape: StateShape
     """Of the states of the run."""
     result: TrainingResult
+    state_path: Path
+    """State that training started from."""
 
 
 Work = Callable[[Event], Trained]
@@ -43,15 +47,55 @@ def at_once(work: Callable[[], None]) -> None:
     work()
 
 
-@dataclass(slots=True)
-class _Seat:
-    """One training; written by whoever does the work, until it is over."""
+Result = TypeVar("Result")
 
-    order: TrainingOrder
-    halt: Event = field(default_factory=Event)
-    over: Event = field(default_factory=Event)
-    trained: Trained | None = None
-    failure: BaseException | None = None
+
+class Errand(Generic[Result]):
+    """One piece of work that is done aside; written by whoever does it, until it is over.
+
+    Args:
+        work: Is begun at once, and given an event that asks it to give up.
+        spawn: How it is begun.
+        wake: Called, in whatever thread, when it is over.
+    """
+
+    def __init__(
+        self, work: Callable[[Event], Result], spawn: Spawn, wake: Callable[[], None]
+    ) -> None:
+        self.halt = Event()
+        self._over = Event()
+        self._result: Result | None = None
+        self._failure: BaseException | None = None
+
+        def run() -> None:
+            try:
+                self._result = work(self.halt)
+            except BaseException as exc:
+                self._failure = exc
+            self._over.set()
+            wake()
+
+        spawn(run)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the work is done, or failed."""
+        return self._over.is_set()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it failed; None as long as it is not over."""
+        return self._failure if self.is_over else None
+
+    def result(self) -> Result:
+        """Return what came of the work that is over.
+
+        Raises:
+            RuntimeError: It is not over, or failed.
+        """
+        if not self.is_over or self._failure is not None or self._result is None:
+            raise RuntimeError("nothing came of it")
+        return self._result
 
 
 class Desk:
@@ -65,43 +109,36 @@ class Desk:
     def __init__(self, spawn: Spawn, wake: Callable[[], None]) -> None:
         self._spawn = spawn
         self._wake = wake
-        self._seat: _Seat | None = None
+        self._order: TrainingOrder | None = None
+        self._errand: Errand[Trained] | None = None
 
     @property
     def training(self) -> Training | None:
         """The training that is under way or over; None if there is none."""
-        seat = self._seat
-        if seat is None:
+        order, errand = self._order, self._errand
+        if order is None or errand is None:
             return None
-        is_over = seat.over.is_set()
-        return Training(seat.order, is_over, is_over and seat.failure is not None)
+        return Training(order, errand.is_over, errand.failure is not None)
 
     def begin(self, order: TrainingOrder, work: Work) -> None:
         """Begin a training in place of whatever was here."""
         self.clear()
-        seat = _Seat(order)
-        self._seat = seat
+        self._order, self._errand = order, self.send(work)
 
-        def train() -> None:
-            try:
-                seat.trained = work(seat.halt)
-            except BaseException as exc:
-                seat.failure = exc
-            seat.over.set()
-            self._wake()
-
-        self._spawn(train)
+    def send(self, work: Callable[[Event], Result]) -> Errand[Result]:
+        """Begin some other work aside, as trainings are begun."""
+        return Errand(work, self._spawn, self._wake)
 
     def trained(self) -> Trained:
         """Return what came of the training that is over."""
-        if self._seat is None or self._seat.trained is None:
+        if self._errand is None or self._errand.failure is not None:
             raise RuntimeError("nothing is trained")
-        return self._seat.trained
+        return self._errand.result()
 
     def clear(self) -> BaseException | None:
         """Stop and forget the training; return why it failed, if it was over by then."""
-        seat, self._seat = self._seat, None
-        if seat is None:
+        errand, self._errand, self._order = self._errand, None, None
+        if errand is None:
             return None
-        seat.halt.set()
-        return seat.failure if seat.over.is_set() else None
+        errand.halt.set()
+        return errand.failure

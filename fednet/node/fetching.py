@@ -86,11 +86,9 @@ class Fetcher:
     def is_at(self, wanted: Wanted) -> bool:
         """Tell whether a blob is here and its place names these very bytes, and no others."""
         path = self.path(wanted.commitment, wanted.size_cap_bytes)
-        if path is None:
+        if path is None or not path.exists():
             return False
         if wanted not in self._located:
-            if not path.exists():
-                return False
             self._located[wanted] = self._blobs.locate(path) == wanted.locator
         return self._located[wanted]
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
+from fednet.domain.airlock import AirlockRecord
 from fednet.domain.batches import BatchedUpdate
 from fednet.domain.events import RunOpened
-from fednet.domain.identity import Commitment, RoundNumber, SiteId
+from fednet.domain.identity import Commitment, GrantId, RoundNumber, RunId, SiteId
 from fednet.domain.ledger import Phase, Role, RunState, Standing
 from fednet.errors import FednetError, HeadMovedError, RevertedError
 from fednet.node.acts import Act, Done, Fetch, Replay, Wait
+from fednet.node.admission import find_obstacle
 from fednet.node.carrying import Carrying, begin_carrying, carriage_of
 from fednet.node.decide import decide
 from fednet.node.desk import Desk
@@ -119,7 +121,7 @@ class RunFollower:
         self._ground = RoundNumber(0)
         self._asked: dict[AttemptKey, int] = {}
         self._seen_final: dict[ProposalKey, int] = {}
-        self._obstacle = ""
+        self._obstacles: dict[GrantId, str] = {}
         self._last_said: tuple[object, ...] = ()
         self._tidied = RoundNumber(0)
         self._has_news = False
@@ -155,6 +157,8 @@ class RunFollower:
                     pause = min(pause * _PAUSE_GROWTH, settings.idle_poll_seconds)
         finally:
             self._desk.clear()
+            if self._crew:
+                self._crew.performer.contributing.bench.clear()
             self._fetcher.close()
             if self._crew and self._crew.carrying and not self._shared:
                 self._crew.carrying.close()
@@ -197,7 +201,6 @@ class RunFollower:
                 terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads
             )
             carrying = begin_carrying(tools.reader, terms, self._reading, self._fetcher, tools.bus)
-        self._obstacle = _find_obstacle(tools, terms)
         performer = Performer(tools, terms, workshop, self._fetcher, self._desk, carrying)
         self._crew = _Crew(terms, workshop, performer, carrying)
         return self._crew
@@ -220,11 +223,14 @@ class RunFollower:
             held=self._fetcher.held(workshop.update_size_limit_bytes),
             fetching=self._fetcher.fetching,
             training=self._desk.training,
+            examination=performer.contributing.bench.examination,
+            requests=self._tools.gate.held(terms.run) if self._tools.gate else {},
+            untold=self._untold(terms.run),
             sat_out=performer.sat_out,
             unproposable=performer.unproposable,
             seen_final=self._look_for_final(),
             ending=self._find_ending(terms, workshop, verified),
-            obstacle=self._obstacle,
+            obstacle=self._find_obstacle(terms),
             carriage=carriage_of(crew.carrying, performer.handing),
         )
         return NodeView(
@@ -238,6 +244,22 @@ class RunFollower:
             facts=facts,
             lost=self._consortium.lost,
         )
+
+    def _untold(self, run: RunId) -> tuple[AirlockRecord, ...]:
+        """List what the ledger is to learn of this site's airlock; nothing where nobody tells."""
+        gate = self._tools.gate
+        return gate.untold(run) if gate and self._tools.airlock_ledger else ()
+
+    def _find_obstacle(self, terms: RunTerms) -> str:
+        """Return why this site must not train in the run; looked for once a grant."""
+        consent = self._reading.history.consents.get(self._tools.site)
+        if consent is None:
+            return "this site has not consented"
+        if consent.grant not in self._obstacles:
+            self._obstacles[consent.grant] = find_obstacle(
+                self._tools, terms, self._opened, consent.grant
+            )
+        return self._obstacles[consent.grant]
 
     def _look_for_final(self) -> dict[ProposalKey, int]:
         """Note when the round at hand was first seen final; only its turns count from there."""
@@ -351,17 +373,3 @@ class RunFollower:
         self._tools.report(
             Progress(self._opened.run, state.round, state.attempt, phase, act, detail)
         )
-
-
-def _find_obstacle(tools: SiteTools, terms: RunTerms) -> str:
-    """Return why this site must not train in a run; empty if it may."""
-    try:
-        actual = tools.trainer.digest(terms.plan)
-    except FednetError as exc:
-        return str(exc)
-    if str(actual) != terms.plan.task.digest:
-        return (
-            f"this site's code of task {terms.plan.task.source} has another digest than the plan: "
-            f"expected {terms.plan.task.digest}, got {actual}"
-        )
-    return ""

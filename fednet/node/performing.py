@@ -12,18 +12,12 @@ from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, Proposal
 from fednet.errors import (
     AggregationError,
-    AirlockRefusedError,
-    DataError,
     FednetError,
-    MalformedBlobError,
-    PlanError,
     RevertedError,
-    TaskError,
-    TrainingError,
 )
 from fednet.node import acts
 from fednet.node.carrying import Carrying
-from fednet.node.contribution import prepare_training, wrap_update
+from fednet.node.contributing import Contributing
 from fednet.node.decide.steps import blob_of, blobs_of
 from fednet.node.desk import Desk
 from fednet.node.fetching import Fetcher
@@ -31,7 +25,6 @@ from fednet.node.handing import Handing
 from fednet.node.places import (
     AttemptKey,
     ProposalKey,
-    TrainingOrder,
     final_key,
     find_attempt,
     find_proposal,
@@ -42,16 +35,6 @@ from fednet.node.terms import RunTerms
 from fednet.node.view import Pledge, Vote
 from fednet.node.workshop import Workshop, file_matches
 
-_COSTS_THE_ROUND = (
-    AggregationError,
-    AirlockRefusedError,
-    DataError,
-    MalformedBlobError,
-    PlanError,
-    TaskError,
-    TrainingError,
-)
-"""What makes a site sit an attempt out instead of trying again."""
 _CAME_TOO_LATE = ("DeadlinePassed", "PhaseWrong", "PlaceWrong")
 """Refusals of a submission to a stage that closed meanwhile: no fault of anybody's."""
 
@@ -72,12 +55,12 @@ class Performer:
         self._terms = terms
         self._workshop = workshop
         self._fetcher = fetcher
-        self._desk = desk
         self._run = terms.run
         self._carrying = carrying
         mailbox = carrying.mailbox if carrying else None
         self.handing = Handing(tools, terms, workshop, mailbox) if mailbox else None
         self.sat_out: dict[AttemptKey, str] = {}
+        self.contributing = Contributing(tools, terms, workshop, desk, self.sat_out)
         self.unproposable: set[ProposalKey] = set()
         self.disputed: set[ProposalKey] = set()
 
@@ -87,14 +70,10 @@ class Performer:
         Raises:
             FednetError: It could not be carried out now; nothing is half done.
         """
+        if self.contributing.perform(act, history, now):
+            return
         tools = self._tools
         match act:
-            case acts.Train(key):
-                self._train(key, history)
-            case acts.Wrap(key):
-                self._wrap(key, history)
-            case acts.Discard(order):
-                self._discard(order)
             case acts.Submit(key):
                 self._submit(key)
             case acts.Publish(key):
@@ -154,41 +133,6 @@ class Performer:
 
     def _pledge(self, key: AttemptKey) -> Pledge:
         return self._tools.journal.notes(self._run).pledges[key]
-
-    def _train(self, key: AttemptKey, history: RunHistory) -> None:
-        """Begin to train; go on at once if that is done already."""
-        base = self._workshop.previous(history, key.round)
-        work = prepare_training(self._tools, self._terms, self._workshop, key, history, base)
-        self._desk.begin(TrainingOrder(key, base.state), work)
-        training = self._desk.training
-        if training is not None and training.failed:
-            self._discard(training.order)
-        elif training is not None and training.is_over:
-            self._wrap(key, history)
-
-    def _wrap(self, key: AttemptKey, history: RunHistory) -> None:
-        training, trained = self._desk.training, self._desk.trained()
-        if training is None:
-            raise RuntimeError("nothing is trained")
-        try:
-            pledge = wrap_update(
-                self._tools, self._terms, self._workshop, key, history, training.order.base, trained
-            )
-        except _COSTS_THE_ROUND as exc:
-            self._desk.clear()
-            self.sat_out[key] = str(exc)
-            raise
-        self._tools.journal.pledge(self._run, key, pledge)
-        if not self._terms.plan.staleness.rounds:
-            self._desk.clear()
-
-    def _discard(self, order: TrainingOrder) -> None:
-        failure = self._desk.clear()
-        if failure is None:
-            return
-        if isinstance(failure, _COSTS_THE_ROUND):
-            self.sat_out[order.key] = str(failure)
-        raise failure
 
     def _submit(self, key: AttemptKey) -> None:
         pledge = self._pledge(key)

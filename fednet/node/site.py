@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from fednet.airlock import Airlock
+from fednet.airlock import Airlock, ProbePort
+from fednet.domain.airlock import AirlockLedger
 from fednet.domain.blobs import BlobStore
 from fednet.domain.identity import GrantId, SiteId
 from fednet.domain.ledger import Dataset
@@ -14,6 +15,7 @@ from fednet.domain.messages import MessageBus
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.node.checkpoints import CheckpointKeeper
 from fednet.node.desk import Spawn, aside
+from fednet.node.gate import Gate
 from fednet.node.journal import Journal
 from fednet.node.ports import DataPort, TrainerPort
 from fednet.node.progress import Report, ignore
@@ -40,6 +42,12 @@ class SiteTools:
     """Signs what becomes final, so that the chain cannot be rewritten unseen."""
     bus: MessageBus | None = None
     """Brings signed acts between members; without it this site acts by itself in every run."""
+    gate: Gate | None = None
+    """Keeps what the airlock decides; without it what passes the checks leaves unrecorded."""
+    probe: ProbePort | None = None
+    """Compares updates with the data; without it nothing that the policy asks is measured."""
+    airlock_ledger: AirlockLedger | None = None
+    """Learns what the airlock did; without it nobody is told."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""
     spawn: Spawn = aside

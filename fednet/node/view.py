@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 
 from fednet.audit import RowVerdict
+from fednet.domain.airlock import AirlockRecord, AirlockStep
 from fednet.domain.blobs import Wanted
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, SiteId
@@ -42,6 +43,29 @@ class Training:
     is_over: bool = False
     failed: bool = False
     """Whether it is over because of an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What becomes of an update while its content is compared with the data, aside."""
+
+    key: AttemptKey
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An update that was put to the airlock's gate."""
+
+    number: int
+    """Of the request."""
+    deadline: int
+    """Until when an answer is waited for, in seconds since 1970."""
+    waits: bool
+    """Whether a person is asked and has not answered."""
+    step: AirlockStep | None = None
+    """What was decided; None if nothing is."""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +116,12 @@ class NodeFacts:
     """Blobs of others that are being fetched, or will be tried again by themselves."""
     training: Training | None = None
     """The one training of the run that is under way, or whose update is still to be decided on."""
+    examination: Examination | None = None
+    """The one update that the airlock looks into, or has."""
+    requests: Mapping[AttemptKey, Held] = field(default_factory=dict)
+    """Updates of this run that were put to the airlock's gate."""
+    untold: tuple[AirlockRecord, ...] = ()
+    """What the airlock did and the ledger is still to learn, in order."""
     sat_out: Mapping[AttemptKey, str] = field(default_factory=dict)
     """Attempts to which this node has no update to give, and why."""
     unproposable: Set[ProposalKey] = frozenset()

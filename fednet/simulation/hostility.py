@@ -119,7 +119,7 @@ class _Liar(_Overheard):
 
 
 class _OpenAirlock(Airlock):
-    def check(
+    def examine(
         self,
         open_file: Callable[[], UpdateFile],
         size_bytes: int,
@@ -127,4 +127,4 @@ class _OpenAirlock(Airlock):
         plan: Plan,
         manifest: Manifest,
     ) -> Passage:
-        return Passage(0.0, size_bytes, manifest.examples)
+        return Passage()

@@ -9,7 +9,8 @@
    takes the state that chain and record name, who missed rounds replays them or does the same.
 5. Training goes on aside: it keeps a node from nothing else, and what it gave is handed in late
    where the plan takes that.
-6. Deadlines are judged by the block's time; turns are staggered by roster
+6. No update leaves that the site's airlock did not let out (see `gating`).
+7. Deadlines are judged by the block's time; turns are staggered by roster
    position, so that all nodes do not act at once.
 """
 
@@ -19,6 +20,7 @@ from fednet.domain.ledger import Phase, Role, Standing
 from fednet.node.acts import Act, Done, Preserve, Wait
 from fednet.node.decide.collecting import collect
 from fednet.node.decide.finishing import begin_next
+from fednet.node.decide.gating import expire, tell
 from fednet.node.decide.judging import attest, vote_on_final
 from fednet.node.decide.proposing import propose
 from fednet.node.decide.steps import STAGGER_SECONDS, move_on
@@ -38,14 +40,14 @@ def decide(view: NodeView) -> Act:
         return Wait(f"this site's standing is {view.standing.name.lower()}")
     if view.site not in view.history.consents:
         return Wait("this site has not consented")
-    if step := discard(view):
+    if step := discard(view) or expire(view):
         return step
     late = vote_on_final(view)
     if late is not None and not isinstance(late, Wait):
         return late
     act = _in_phase(view)
     if isinstance(act, Wait | Done):
-        return _preserve(view) or (late if isinstance(act, Done) and late else act)
+        return tell(view) or _preserve(view) or (late if isinstance(act, Done) and late else act)
     return act
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fednet.domain.history import AttemptHistory
 from fednet.node.acts import Act, Drop, Publish, Wait
 from fednet.node.decide.batching import ask_whose_row, batch, hand_in, has_given
+from fednet.node.decide.gating import pass_gate
 from fednet.node.decide.sampling import draw, may_submit
 from fednet.node.decide.standing import in_cohort, rank_of
 from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on
@@ -53,7 +54,7 @@ def _give_update(view: NodeView, attempt: AttemptHistory) -> Act:
         return Wait(f"sitting this attempt out: {facts.obstacle}", end)
     if view.history.consents[view.site].expiry <= view.now:
         return Wait("the grant of this site's consent has expired", end)
-    return make_update(view)
+    return pass_gate(view) or make_update(view)
 
 
 def _drop(view: NodeView, attempt: AttemptHistory) -> Act | None:

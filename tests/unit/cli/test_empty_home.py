@@ -26,6 +26,7 @@ GIVEN = {
     "site invite": ("new.json",),
     "simulate": ("--plan", "wrong.txt"),
     "model own": ("--output", "new"),
+    "airlock reject": ("--reason", "an outlier"),
 }
 """What a command needs beside its arguments, or instead of them."""
 INSTEAD = {"ledger crate", "ledger prov", "site invite"}

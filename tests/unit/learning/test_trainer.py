@@ -14,10 +14,19 @@ from pyarrow import parquet
 from fednet.domain.sections import TrainingSection
 from fednet.domain.tensors import TensorSpec
 from fednet.errors import DataError, SettingsError, TaskError
-from fednet.learning import Trainer, Wall, find_task, load_table, probe_walls
+from fednet.learning import (
+    LocalTerms,
+    ProbeOrder,
+    Trainer,
+    Wall,
+    find_task,
+    load_table,
+    probe_walls,
+)
 from fednet.learning.partition import hospitals
 from fednet.learning.sandbox import require_walls
 from fednet.learning.tasks import breast_cancer
+from fednet.learning.tasks.breast_cancer import BreastCancer
 from fednet.learning.visit import Visit
 
 SETTINGS = TrainingSection(local_epochs=2, batch_size=16, learning_rate=Decimal("0.1"))
@@ -88,6 +97,46 @@ def test_train_repeats_its_bytes_in_another_process(
     assert first.metrics["accuracy"] > 0.8
     other = trainer.train(base, SETTINGS, seed=6)
     assert other.update["weight"].tobytes() != first.update["weight"].tobytes()
+
+
+def test_probe_measures_the_losses_of_the_model_before_and_after(trainer: Trainer) -> None:
+    base = trainer.initial_model(1)
+    update = trainer.train(base, SETTINGS, seed=1).update
+    order = ProbeOrder(losses=True, gradients=True, records=True)
+    found = trainer.probe(base, update, SETTINGS, LocalTerms(), order)
+    assert {name: len(each) for name, each in found.losses.items()} == {
+        "members_before": 156, "members_after": 156, "others_before": 171, "others_after": 171,
+    }  # fmt: skip
+    after = {name: base[name] + update[name] for name in base}
+    for model, name in ((base, "members_before"), (after, "members_after")):
+        mean = trainer.loss(model, SETTINGS, LocalTerms())
+        assert float(np.mean(found.losses[name])) == pytest.approx(mean, rel=1e-4)
+    assert (found.examples, len(found.gradients)) == (156, 156)
+    assert found.likeness is not None
+    assert found.likeness.stretches == 2 + 31  # two rows, then every stretch of the vector
+    again = trainer.probe(base, update, SETTINGS, LocalTerms(), order)
+    assert again.likeness == found.likeness
+    assert again.gradients.tobytes() == found.gradients.tobytes()
+
+
+def test_probe_finds_a_record_in_what_leaves_beside_the_update(trainer: Trainer) -> None:
+    base = trainer.initial_model(1)
+    update = trainer.train(base, SETTINGS, seed=1).update
+    record = BreastCancer().load(trainer._visit.datasets["private"]).features[3].numpy()
+    control = {"weight": np.stack([record, update["weight"][1]])}
+    order = ProbeOrder(records=True)
+    alone = trainer.probe(base, update, SETTINGS, LocalTerms(), order).likeness
+    beside = trainer.probe(base, update, SETTINGS, LocalTerms(control=control), order).likeness
+    assert alone is not None
+    assert beside is not None
+    assert alone.likeness < 0.95
+    assert beside.likeness > 0.999
+
+
+def test_probe_leaves_out_what_nobody_asked_for(trainer: Trainer) -> None:
+    base = trainer.initial_model(1)
+    found = trainer.probe(base, base, SETTINGS, LocalTerms(), ProbeOrder())
+    assert (found.losses, len(found.gradients), found.likeness) == ({}, 0, None)
 
 
 def test_train_without_epochs_gives_zeros(trainer: Trainer) -> None:

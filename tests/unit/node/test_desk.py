@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -21,7 +22,7 @@ PATIENCE_SECONDS = 20.0
 
 def done(name: str = "") -> Trained:
     result: Any = name
-    return Trained(result, result)
+    return Trained(result, result, Path("state"))
 
 
 class Slow:

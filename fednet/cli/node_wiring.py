@@ -1,0 +1,76 @@
+"""Put a site's node together, of what the settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fednet.airlock import Airlock
+from fednet.cli import checkpoints, policies, queries, wiring
+from fednet.cli.app import App, Signer
+from fednet.cli.training import SiteTrainer
+from fednet.errors import SettingsError
+from fednet.node import (
+    CheckpointKeeper,
+    Gate,
+    Journal,
+    Node,
+    NodeSettings,
+    Report,
+    SaltedData,
+    SiteTools,
+)
+
+if TYPE_CHECKING:
+    from fednet.blobs import KuboStore
+
+
+def node(
+    app: App, signer: Signer, blobs: KuboStore, report: Report
+) -> tuple[Node, Callable[[], None]]:
+    """Put a site's node together; also return what closes it.
+
+    Raises:
+        SettingsError: The account is no site's node, or no data is registered.
+    """
+    acting, stored = wiring.writer(app, signer), app.settings()
+    looking = wiring.reader(app)
+    site = queries.own_site(looking, acting.address)
+    if not stored.data.dataset:
+        raise SettingsError(
+            "no dataset is registered",
+            subject=f"site {site}",
+            hint="`fednet node join` or `fednet dataset register` does it",
+        )
+    data = SaltedData(app.path(stored.data.path), app.path(stored.data.salt))
+    policy = policies.airlock_policy(app)
+    journal = Journal(app.home / "journal", looking.deployment, site)
+    gate = Gate(app.home / policies.GATES, looking.deployment, site, policy)
+    held_out = app.path(policy.content.held_out) if policy.content.held_out else None
+    training = SiteTrainer(
+        lambda source: wiring.trainer(app, source, data.path, held_out), stored.task.source
+    )
+    tools = SiteTools(
+        site=site,
+        reader=looking,
+        writer=acting,
+        blobs=blobs,
+        trainer=training,
+        data=data,
+        airlock=Airlock(policy),
+        journal=journal,
+        gate=gate,
+        probe=training,
+        folder=app.home / "runs",
+        settings=NodeSettings(scan_seconds=stored.node.poll_seconds),
+        report=report,
+        checkpoints=CheckpointKeeper(checkpoints.book(app), looking, acting, site),
+        bus=blobs.bus,
+    )
+
+    def close() -> None:
+        training.close()
+        gate.close()
+        journal.close()
+
+    return Node(tools), close
