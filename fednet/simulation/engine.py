@@ -152,9 +152,7 @@ class _Stage:
             if self._carrying is not None:
                 self._carrying.look()
             self._judge_new(result, judge, watch)
-            # A future for each site would cost as much as the look that most of them take.
-            shares = [self._followers[start::_SHARES] for start in range(_SHARES)]
-            acted = list(chain.from_iterable(pool.map(self._step_all, shares)))
+            acted = self._act(pool)
             self._store.flush()
             for text in acted:
                 if text:
@@ -178,6 +176,14 @@ class _Stage:
         result.seconds = time.monotonic() - began
         result.is_complete = self._reading.state.phase is Phase.COMPLETED
         return result
+
+    def _act(self, pool: Executor) -> list[str | None]:
+        """Let every site act once, side by side only where they wait for the task."""
+        if self._reading.state.phase is not Phase.COLLECTING:
+            # Threads that only compute take turns, and pay for each.
+            return self._step_all(self._followers)
+        shares = [self._followers[start::_SHARES] for start in range(_SHARES)]
+        return list(chain.from_iterable(pool.map(self._step_all, shares)))
 
     def _step_all(self, followers: Sequence[RunFollower]) -> list[str | None]:
         return [self._step(follower) for follower in followers]
