@@ -18,6 +18,8 @@ REMEDIES: Mapping[type[errors.FednetError], str] = {
     errors.ErasedError: "nobody can read it any more; whoever destroyed the keys has the grounds",
     errors.AggregationError: "`fednet run status RUN` shows who took part",
     errors.AirlockRefusedError: "the check that is named says what must not leave this site",
+    errors.PrivacyError: "`fednet privacy plan FILE` tells what a plan costs; ask for one that"
+    " promises less noise-free work, or leave the run",
     errors.LedgerError: "`fednet chain status` tells whether the chain answers, `fednet doctor`"
     " what else is amiss",
     errors.StoreError: "`fednet store status` shows the store and its peers, `fednet doctor` what"

@@ -115,6 +115,17 @@ RUNS: dict[str, tuple[Sections, type[School]]] = {
         },
         School,
     ),
+    "differential privacy": (
+        {
+            "privacy": {
+                "mechanism": "dp-sgd", "clip_norm": "1", "noise_multiplier": "1",
+                "epsilon": "1000", "delta": "0.001",
+            },
+            "training": {"batch_size": 4},
+            "update": {"minimum_examples": 4},
+        },
+        School,
+    ),
     "metric to raise": (
         {"evaluation": {"metric": "accuracy", "target": 1, "lowest": 0, "highest": 1}},
         School,

@@ -31,6 +31,7 @@ time.sleep(600)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep benchmarks and a page of one's own."""
     (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").touch()  # Opacus installs a package of this name
     page = tmp_path / "benchmarks.md"
     page.write_text("# Old\n\n## crashes\n\nas it was\n\n## good\n\nas it was\n")
     monkeypatch.setattr(measure, "ROOT", tmp_path)
