@@ -2,10 +2,9 @@
 
 from fednet.privacy.noise.gaussian import discrete_gaussian
 from fednet.privacy.noise.shares import clipped, noise_share, total_variance
-from fednet.privacy.noise.words import SecretWords, Words
+from fednet.privacy.noise.words import Words
 
 __all__ = [
-    "SecretWords",
     "Words",
     "clipped",
     "discrete_gaussian",

@@ -183,7 +183,7 @@ def test_the_public_seed_tells_neither_noise_nor_sample() -> None:
         read_state(trained(Made(linear), PRIVACY, data, stream=SecretStream(KEY))) for _ in range(2)
     ]
     assert np.array_equal(with_key[0]["weight"], with_key[1]["weight"])
-    assert not np.array_equal(SecretStream().words(8), SecretStream().words(8))
+    assert not np.array_equal(SecretStream().take(8), SecretStream().take(8))
 
 
 # What it refuses

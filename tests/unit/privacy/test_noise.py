@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from fednet.domain.randomness import SecretWords
 from fednet.errors import PrivacyError
 from fednet.privacy.noise import (
-    SecretWords,
     clipped,
     discrete_gaussian,
     gaussian,
