@@ -31,7 +31,11 @@ class Promises:
 
 
 def promised(plan: Plan) -> Promises:
-    """Return what a plan promises: nothing, as no plan of this version has a word for it."""
+    """Return what a plan's sites are held to: nothing yet.
+
+    A plan can name an epsilon, but no node counts against it so far; a policy that asks for
+    a mechanism therefore refuses every plan.
+    """
     return Promises()
 
 

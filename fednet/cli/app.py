@@ -163,7 +163,7 @@ def read_text(text: str | None, path: Path | None, what: str, *, optional: bool 
     if not data.strip():
         raise SettingsError(
             f"the {what} is empty", subject=str(path or f"--{what}"),
-            hint=f"write the {what} first: its SHA-256 goes on the chain",
+            hint=f"write the {what} first; nothing was sent",
         )  # fmt: skip
     return data
 
