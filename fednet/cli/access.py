@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from pathlib import Path
 
 import click
 
-from fednet.cli import output, publishing, queries, wiring
+from fednet.cli import listings, output, publishing, queries, wiring
 from fednet.cli.app import App, Signer, account_options, example, json_option, pass_app, read_text
 from fednet.domain.identity import ZERO_DIGEST, Commitment, DatasetId, GrantId
 
@@ -141,17 +140,4 @@ def revoke(app: App, number: int, account: str | None, password_file: Path | Non
 @pass_app
 def list_access(app: App, site: int | None, as_json: bool) -> None:
     """List requests for access and what became of them."""
-    show_access(app, site, as_json)
-
-
-def show_access(app: App, site: int | None, as_json: bool, only: Set[int] | None = None) -> None:
-    """Print the requests; also `fednet ledger access`."""
-    known = [e for e in queries.accesses(wiring.reader(app)) if site in (None, e.site)]
-    found = [e for e in known if only is None or e.access.grant in only]
-    output.emit_list(
-        found, as_json, "access requests",
-        ("grant", "dataset", "site", "researcher", "status", "expires", "run"),
-        lambda e: (e.access.grant, e.access.dataset, e.site, e.access.researcher,
-                   e.access.status, output.when(e.access.expiry), e.access.run or ""),
-        inner="access",
-    )  # fmt: skip
+    listings.access(app, site, as_json)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fednet.audit import AuditReport, audit_run
 from fednet.cli import output, wiring
 from fednet.cli.app import App
 from fednet.domain.checkpoint import COMMITMENT_MARK
@@ -16,6 +15,7 @@ from fednet.domain.identity import Digest, RunId
 from fednet.errors import VerificationError
 
 if TYPE_CHECKING:
+    from fednet.audit import AuditReport
     from fednet.cli.auditing import Options
     from fednet.ledger.bundle.export import Exported
     from fednet.ledger.reader import Web3Reader
@@ -51,6 +51,7 @@ def audit(app: App, path: Path, options: Options) -> AuditReport:
     Raises:
         MalformedBlobError: It is damaged, or no bundle.
     """
+    from fednet.audit import audit_run
     from fednet.blobs.bundled import BundledStore
     from fednet.ledger.bundle.reader import BundleReader
 

@@ -11,6 +11,7 @@ from fednet.cli import (
     disclosures,
     indexing,
     lineage,
+    listings,
     narrowing,
     output,
     queries,
@@ -18,12 +19,9 @@ from fednet.cli import (
     watching,
     wiring,
 )
-from fednet.cli.access import show_access
 from fednet.cli.app import App, example, json_option, pass_app
 from fednet.cli.later import LaterGroup
 from fednet.cli.measuring import Records
-from fednet.cli.run import show_runs
-from fednet.cli.site import show_sites
 
 
 @click.group(
@@ -45,7 +43,7 @@ def ledger() -> None:
 @pass_app
 def runs(app: App, /, as_json: bool, **given: int | None) -> None:
     """List every run."""
-    show_runs(app, as_json, indexing.runs(app, narrowing.filters(given)))
+    listings.runs(app, as_json, indexing.runs(app, narrowing.filters(given)))
 
 
 @ledger.command()
@@ -93,7 +91,7 @@ def updates(app: App, /, number: int, as_json: bool, **given: int | None) -> Non
 @pass_app
 def sites(app: App, /, as_json: bool, **given: int | None) -> None:
     """List every institution; by time of its application."""
-    show_sites(app, as_json, indexing.sites(app, narrowing.filters(given)))
+    listings.sites(app, as_json, indexing.sites(app, narrowing.filters(given)))
 
 
 @ledger.command()
@@ -134,7 +132,7 @@ def export(
 @pass_app
 def access(app: App, /, site: int | None, as_json: bool, **given: int | None) -> None:
     """List every decision about access to data."""
-    show_access(app, site, as_json, indexing.grants(app, narrowing.filters(given)))
+    listings.access(app, site, as_json, indexing.grants(app, narrowing.filters(given)))
 
 
 @ledger.command()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from pathlib import Path
 
 import click
 
-from fednet.cli import home, opening, output, plans, queries, rounds_view, watching, wiring
+from fednet.cli import (
+    home,
+    listings,
+    opening,
+    output,
+    plans,
+    queries,
+    rounds_view,
+    watching,
+    wiring,
+)
 from fednet.cli.app import (
     App,
     Signer,
@@ -164,17 +173,4 @@ def abort(
 @pass_app
 def list_runs(app: App, as_json: bool) -> None:
     """List every run and where it stands."""
-    show_runs(app, as_json)
-
-
-def show_runs(app: App, as_json: bool, only: Set[int] | None = None) -> None:
-    """Print the runs; also `fednet ledger runs`."""
-    reader = wiring.reader(app)
-    found = [e for e in watching.overview(reader) if only is None or e.run.run in only]
-    output.emit_list(
-        found, as_json, "runs",
-        ("run", "phase", "final rounds", "consenting", "researcher", "plan"),
-        lambda e: (e.run.run, e.state.phase, f"{e.state.final_rounds}/{e.rounds}",
-                   e.state.consenting, e.run.researcher, output.short(e.run.plan)),
-        inner="run",
-    )  # fmt: skip
+    listings.runs(app, as_json)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from pathlib import Path
 
 import click
 
-from fednet.cli import applying, output, queries, wiring
+from fednet.cli import applying, listings, output, queries, wiring
 from fednet.cli.amounts import ETHER, to_wei
 from fednet.cli.app import (
     App,
@@ -261,19 +260,7 @@ def move_store(app: App, account: str | None, password_file: Path | None) -> Non
 @pass_app
 def list_sites(app: App, as_json: bool) -> None:
     """List every institution that ever applied."""
-    show_sites(app, as_json)
-
-
-def show_sites(app: App, as_json: bool, only: Set[int] | None = None) -> None:
-    """Print every institution; also `fednet ledger sites`."""
-    known = queries.sites(wiring.reader(app))
-    found = [e for e in known if only is None or e.site.site in only]
-    output.emit_list(
-        found, as_json, "sites", ("site", "name", "standing", "roles", "account", "store"),
-        lambda e: (e.site.site, e.name, e.site.standing, e.site.roles, e.site.account,
-                   e.store_address),
-        inner="site",
-    )  # fmt: skip
+    listings.sites(app, as_json)
 
 
 def _roles(names: tuple[str, ...]) -> Role:

@@ -12,6 +12,7 @@ Nothing here imports torch or NumPy before the walls stand.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,8 @@ _F_SETSIG = 10
 
 def main() -> int:
     """Serve the node at the other end of stdin and stdout until it hangs up."""
+    # Importing torch makes a million objects, none of them garbage.
+    gc.set_threshold(50_000, 20, 20)
     requests, replies = _take_pipes()
     frame = wire.read_frame(requests)
     if frame is None:

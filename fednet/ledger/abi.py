@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
-from web3 import Web3
 
 from fednet.errors import LedgerError
+from fednet.ledger.library import Web3
 
 ROUNDS = ("PlainRounds", "BatchedRounds", "SampledRounds")
 """Rounds modules; a run names the one that leads it."""

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from eth_account.signers.local import LocalAccount
 from eth_typing import HexAddress, HexStr
 from eth_utils.crypto import keccak
-from web3.types import Nonce
-from web3.utils.address import get_create_address
 
 from fednet.domain.identity import Address, Digest
 from fednet.domain.ledger import Deployment, Modules, Receipt
 from fednet.errors import FednetError, LedgerError
 from fednet.ledger import abi, codec
 from fednet.ledger.fees import FeeCaps
+from fednet.ledger.library import Nonce, get_create_address
 from fednet.ledger.rpc import JsonRpc, RpcRefusedError
 from fednet.ledger.transacting import Transactor
 

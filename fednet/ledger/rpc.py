@@ -16,10 +16,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
-from web3.providers.base import JSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
-
 from fednet.errors import LedgerUnavailableError, SettingsError
+from fednet.ledger.library import JSONBaseProvider, RPCEndpoint, RPCResponse
 
 Json: TypeAlias = Any
 """What JSON-RPC takes and gives."""

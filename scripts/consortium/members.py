@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,12 +92,18 @@ class Member:
 
 def together(jobs: Sequence[Callable[[], _T]]) -> list[_T]:
     """Do several things at once, as members of a consortium do; return what came of each."""
-    with ThreadPoolExecutor(len(jobs)) as pool:
+    with helpers(len(jobs)) as pool:
         futures = [pool.submit(job) for job in jobs]
+        return [future.result() for future in futures]
+
+
+@contextlib.contextmanager
+def helpers(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Lend threads that wait for commands; after a failure nobody waits for them any more."""
+    with ThreadPoolExecutor(count) as pool:
         try:
-            return [future.result() for future in futures]
+            yield pool
         except BaseException:
-            # Nobody waits for the others' commands any more.
             processes.stop_descendants()
             raise
 

@@ -24,7 +24,7 @@ from fednet.domain.plan import Plan
 from fednet.domain.tensors import FloatArray, decode_tensors
 from fednet.learning import derive_seed, partition
 from scripts.consortium import comparison, tampering, watching
-from scripts.consortium.members import Member, StoryError, together
+from scripts.consortium.members import Member, StoryError, helpers, together
 
 HOSPITALS = ("North", "East", "South", "West")
 ROUNDS = 10
@@ -60,9 +60,11 @@ class Story:
         self.join()
         self.agree()
         rows = self.learn()
-        self.compare(rows)
-        self.audit()
-        self.report()
+        with helpers(2) as pool:
+            audited, verdict = pool.submit(self._audit), pool.submit(self._write_report)
+            self.compare(rows)
+            self.audit(*audited.result())
+            self.report(verdict.result())
         self.tamper()
         self.reward()
         self.part()
@@ -77,9 +79,17 @@ class Story:
     def found(self) -> None:
         """Start a chain, deploy, open the hub, write the plan."""
         office = self.office
+        deployed = ""
+
+        def found() -> None:
+            nonlocal deployed
+            office.fednet("chain", "start", "--port", 0)
+            deployed = office.fednet("deploy", "--account", "operator").partition(":")[0]
+            office.fednet("store", "start", "--listen", "/ip4/127.0.0.1/tcp/0")
+
         together(
             [
-                lambda: office.fednet("chain", "start", "--port", 0),
+                found,
                 lambda: office.fednet(
                     *("plan", "new", "demo", "--task", comparison.TASK, "--rounds", ROUNDS),
                     *("--sites", len(HOSPITALS), "--epochs", LOCAL_EPOCHS),
@@ -88,9 +98,7 @@ class Story:
                 ),
             ]
         )
-        deployed = office.fednet("deploy", "--account", "operator").partition(":")[0]
         self._say(f"Ganache runs; contracts {deployed}")
-        office.fednet("store", "start", "--listen", "/ip4/127.0.0.1/tcp/0")
         self._say("the office runs a hub; the hospitals only dial out, over a private swarm\n")
 
     def join(self) -> None:
@@ -171,9 +179,8 @@ class Story:
             raise StoryError("the network's model is not the one that the same steps lead to")
         self._say("\nthe same rounds replayed in one process end in the same bytes")
 
-    def audit(self) -> None:
-        """Recompute everything from chain and blobs."""
-        report, status = self._audit()
+    def audit(self, report: dict[str, list[dict[str, object]]], status: int) -> None:
+        """Show what recomputing everything from chain and blobs came to."""
         self._say(f"\n$ fednet audit {RUN}")
         verdicts = [f"round {entry['round']} {entry['verdict']}" for entry in report["rounds"]]
         for start in range(0, len(verdicts), 5):
@@ -182,13 +189,8 @@ class Story:
             raise StoryError(f"the audit found: {report['findings']}")
         self._say(f"  {len(report['checks'])} checks, nothing found")
 
-    def report(self) -> None:
-        """Write the audit in plain language, signed by the office."""
-        files = [f"--{kind}={self._folder / 'report'}.{kind}" for kind in ("html", "pdf")]
-        self.office.fednet("report", RUN, *files, "--sign")
-        checked = json.loads(
-            self.office.fednet("report", "verify", self._folder / "report.pdf", "--json")
-        )
+    def report(self, checked: dict[str, str]) -> None:
+        """Show what the audit comes to in plain language, signed by the office."""
         self._say(f"\n$ fednet report {RUN} --html report.html --pdf report.pdf --sign")
         self._say(f"  {checked['verdict']}; signed by the office, {checked['signed by'][:10]}...")
 
@@ -293,6 +295,14 @@ class Story:
             return json.loads(text), status
         except ValueError as exc:
             raise StoryError(f"the audit could not look:\n{text}") from exc
+
+    def _write_report(self) -> dict[str, str]:
+        files = [f"--{kind}={self._folder / 'report'}.{kind}" for kind in ("html", "pdf")]
+        self.office.fednet("report", RUN, *files, "--sign")
+        checked: dict[str, str] = json.loads(
+            self.office.fednet("report", "verify", self._folder / "report.html", "--json")
+        )
+        return checked
 
     def _say(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)

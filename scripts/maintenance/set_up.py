@@ -118,6 +118,7 @@ def install(wanted: str) -> None:
     install_torch()
     install_packages()
     install_engines()
+    step("bytecode", [str(PYTHON), "-m", "compileall", "-q", "fednet", "scripts"])
     for leftover in ("downloads", "tmp"):
         shutil.rmtree(STATE / leftover, ignore_errors=True)
     STAMP.write_text(wanted, encoding="utf-8")
