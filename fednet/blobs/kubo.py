@@ -327,10 +327,15 @@ class EmbeddedStore(KuboStore):
         listen: str = DEFAULT_LISTEN,
         announce: str = "",
         memory_cap_bytes: int = DEFAULT_MEMORY_CAP_BYTES,
+        is_brief: bool = False,
     ) -> None:
         """Start the node; the arguments are those of `EmbeddedNode`."""
         self.node = EmbeddedNode(
-            repo, swarm_key=swarm_key, listen=listen, memory_cap_bytes=memory_cap_bytes
+            repo,
+            swarm_key=swarm_key,
+            listen=listen,
+            memory_cap_bytes=memory_cap_bytes,
+            is_brief=is_brief,
         )
         super().__init__(self.node.endpoint, cache_dir, announce=announce)
         self.node.endpoint()

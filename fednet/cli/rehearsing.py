@@ -41,12 +41,10 @@ Corrupt = Callable[[Member, TrainerPort], tuple[TrainerPort, Airlock]]
 """Gives a site its trainer and airlock: the honest ones, or those of a liar."""
 
 _FUNDS_WEI = 10**24
-_THREADS = 2
-"""One acts while the other waits for the task; more would only take turns."""
 _SWITCH_SECONDS = 0.0005
 """Longest turn of a thread: whoever has work for the task may not wait ten times that long."""
 _VISITS = max(1, min(4, (os.cpu_count() or 1) - 1))
-"""Processes in which the task works."""
+"""Processes in which the task works; each is waited for while the next training is prepared."""
 _LIMITS = Limits(memory_bytes=1 << 40, cpu_seconds=1 << 30)
 """The task is one's own, and so is the machine."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is made for us alone
@@ -113,8 +111,8 @@ def staged(
         say("starting a chain and a store")
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_SWITCH_SECONDS)
-        pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
-        opening = pool.submit(_open_store, app)
+        pool = stack.enter_context(ThreadPoolExecutor(_VISITS + 1, thread_name_prefix="task"))
+        opening = pool.submit(_open_store, app, keep is None)
         stack.callback(lambda: opening.result().close())
         chain = wiring.local_chain(app, "anvil", 0, is_brief=True)
         stack.callback(chain.stop)
@@ -305,7 +303,7 @@ def _open(stage: Stage, file: PlanFile) -> RunOpened:
     return next(each for each in events if isinstance(each, RunOpened) and each.run == run)
 
 
-def _open_store(app: App) -> BlobStore:
+def _open_store(app: App, is_brief: bool) -> BlobStore:
     from fednet.blobs import NO_LISTEN, EmbeddedStore, new_swarm_key
 
     home.write_swarm_key(app, new_swarm_key())
@@ -315,6 +313,7 @@ def _open_store(app: App) -> BlobStore:
         app.home / "cache",
         swarm_key=home.swarm_key(app),
         listen=NO_LISTEN,
+        is_brief=is_brief,
     )
 
 

@@ -77,6 +77,7 @@ class Sandbox:
         self._log = tempfile.TemporaryFile(dir=self._parent_folder)  # noqa: SIM115 - closed by close()
         theirs, self._lifeline = os.pipe()
         try:
+            self._next_watch = 0.0
             self._process = subprocess.Popen(
                 [sys.executable, "-s", "-P", "-B", "-m", "fednet.learning.visitor"],
                 stdin=subprocess.PIPE,
@@ -120,7 +121,6 @@ class Sandbox:
         """
         self._halt = halt
         deadline = time.monotonic() + seconds
-        self._next_watch = 0.0
         try:
             self._received.clear()
             self._send(b"".join(wire.pack(message, payload)), deadline)

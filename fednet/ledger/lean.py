@@ -62,8 +62,10 @@ def _import(name: str, package: str, contents: Mapping[str, Mapping[str, object]
 
 
 def _forget(package: str) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == package]:
-        del sys.modules[name]
+    # A copy, as other threads may be importing.
+    for name in list(sys.modules):
+        if name.split(".")[0] == package:
+            del sys.modules[name]
 
 
 def _later(package: str, name: str) -> type:

@@ -17,14 +17,13 @@ import numpy as np
 
 from fednet.airlock import Passage
 from fednet.audit import PreviousRound
-from fednet.codec import check_state, open_update, write_update
+from fednet.codec import open_update, write_update
 from fednet.codec.feedback import with_residual
 from fednet.domain import canonical
 from fednet.domain.clusters import part_for
 from fednet.domain.events import ConsentGiven
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest
-from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout
 from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import DataError, ShapeMismatchError, TrainingError
@@ -102,8 +101,7 @@ def prepare_training(
     part = part_for(plan.clusters, key.round, base.assigned, tools.site)
 
     def work(halt: Event) -> Trained:
-        state = check_state(state_path, None, plan.model.size_bytes)
-        shape = StateShape.of_state(plan, state.layout)
+        shape = workshop.shape_of(base)
         with tools.training:
             if halt.is_set():
                 raise TrainingError("stopped before it began", subject=f"round {key.round}")

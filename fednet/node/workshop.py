@@ -14,13 +14,14 @@ from pathlib import Path
 from threading import Lock
 
 from fednet.audit import Combined, PreviousRound, Recomputed, RoundInputs, combine, settle
-from fednet.codec import Reason
+from fednet.codec import Reason, check_state
 from fednet.codec.update import update_size_limit_bytes
 from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RoundProposed
 from fednet.domain.history import AttemptHistory, RunHistory
 from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
+from fednet.domain.shape import StateShape
 from fednet.errors import BlobMissingError, SettingsError, VerificationError
 from fednet.node.fetching import Fetcher
 from fednet.node.places import AttemptKey, ProposalKey, final_key, find_attempt, find_proposal
@@ -52,6 +53,7 @@ class Workshop:
         self._agreed: dict[ProposalKey, PreviousRound] = {}
         self._combined: dict[tuple[AttemptKey, frozenset[SiteId]], Combined] = {}
         self._settled: dict[tuple[ProposalKey, SiteId], tuple[Combined, Recomputed]] = {}
+        self._shapes: dict[Commitment, StateShape] = {}
         self._combining = Lock()
         self._tidied: tuple[RoundNumber, frozenset[Commitment]] | None = None
         self.folder = folder
@@ -91,6 +93,18 @@ class Workshop:
                 self._initial() if last == 0 else self._final(history, last)
             )
         return self._previous[round_number]
+
+    def shape_of(self, base: PreviousRound) -> StateShape:
+        """Return the form of a state, whose bytes are checked once.
+
+        Raises:
+            MalformedBlobError: They are no state.
+        """
+        if base.state not in self._shapes:
+            plan = self._terms.plan
+            header = check_state(base.state_path, None, plan.model.size_bytes)
+            self._shapes[base.state] = StateShape.of_state(plan, header.layout)
+        return self._shapes[base.state]
 
     def recompute(
         self,

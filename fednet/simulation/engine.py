@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -29,8 +30,6 @@ from fednet.simulation.crowd import Crowd, Member
 from fednet.simulation.sharing import SharedStore, SweepReading, VirtualStanding, VirtualTools
 
 _FETCH_THREADS = 2
-_SHARES = 2
-"""Of the sites, each in a thread of its own: one trains while the other prepares."""
 _PAUSE_SECONDS = 0.005
 _FETCH_PAUSE_SECONDS = 0.1
 """The last blob wakes everybody; those before it need no look at every site."""
@@ -77,16 +76,16 @@ def rehearse(
         equip: Gives each site what it trains with, and its airlock.
         judge: Judges each final model.
         folder: An existing folder of this run's own.
-        pool: Where sites act side by side.
+        pool: Where the task works for one site after the other, while the others act.
         watch: Told of each final round.
 
     Raises:
         LedgerError: Nothing happened for half a minute.
         FednetError: The chain or the store failed.
     """
-    stage = _Stage(crowd, opened, SharedStore(store), equip, folder)
+    stage = _Stage(crowd, opened, SharedStore(store), equip, folder, pool)
     try:
-        return stage.play(judge, pool, watch)
+        return stage.play(judge, watch)
     finally:
         stage.close()
 
@@ -99,9 +98,13 @@ class _Stage:
         store: SharedStore,
         equip: Equip,
         folder: Path,
+        pool: Executor,
     ) -> None:
         reader = crowd.reader
         self._opened = opened
+        self._pool = pool
+        self._begun: deque[tuple[int, Future[None]]] = deque()
+        """Work that the task has been given, and whose it is, in the order of its giving."""
         self._store = store
         self._news = Event()
         self._reading = SweepReading(reader, opened)
@@ -112,7 +115,7 @@ class _Stage:
         shared = SharedWork(self._reading, self._fetcher, terms, self._workshop, self._carrying)
         self._journals: list[Journal] = []
         self._followers: list[RunFollower] = []
-        for member in crowd.members:
+        for place, member in enumerate(crowd.members):
             journal = Journal(folder / "journals", reader.deployment, member.site)
             self._journals.append(journal)
             trainer, airlock = equip(member)
@@ -126,6 +129,7 @@ class _Stage:
                 airlock=airlock,
                 journal=journal,
                 folder=folder,
+                spawn=partial(self._begin, place),
             )
             self._followers.append(
                 RunFollower(
@@ -143,16 +147,16 @@ class _Stage:
             journal.close()
         self._store.close()
 
-    def play(self, judge: Judge, pool: Executor, watch: Watch) -> Rehearsal:
+    def play(self, judge: Judge, watch: Watch) -> Rehearsal:
         result = Rehearsal(self._opened.run)
         began = moved = time.monotonic()
-        while self._followers:
+        while not all(each.is_over for each in self._followers):
             self._news.clear()
             self._reading.refresh()
             if self._carrying is not None:
                 self._carrying.look()
             self._judge_new(result, judge, watch)
-            acted = self._act(pool)
+            acted = self._act()
             self._store.flush()
             for text in acted:
                 if text:
@@ -169,7 +173,6 @@ class _Stage:
             else:
                 fetches = bool(self._fetcher.fetching)
                 self._news.wait(_FETCH_PAUSE_SECONDS if fetches else _PAUSE_SECONDS)
-            self._followers = [each for each in self._followers if not each.is_over]
         self._reading.refresh()
         self._judge_new(result, judge, watch)
         self._store.settle()
@@ -177,16 +180,20 @@ class _Stage:
         result.is_complete = self._reading.state.phase is Phase.COMPLETED
         return result
 
-    def _act(self, pool: Executor) -> list[str | None]:
-        """Let every site act once, side by side only where they wait for the task."""
-        if self._reading.state.phase is not Phase.COLLECTING:
-            # Threads that only compute take turns, and pay for each.
-            return self._step_all(self._followers)
-        shares = [self._followers[start::_SHARES] for start in range(_SHARES)]
-        return list(chain.from_iterable(pool.map(self._step_all, shares)))
+    def _begin(self, place: int, work: Callable[[], None]) -> None:
+        self._begun.append((place, self._pool.submit(work)))
 
-    def _step_all(self, followers: Sequence[RunFollower]) -> list[str | None]:
-        return [self._step(follower) for follower in followers]
+    def _act(self) -> list[str | None]:
+        """Let every site act once, and again when the task has done what it was given.
+
+        All of them in this thread: threads that only compute take turns, and pay for each.
+        """
+        acted = [self._step(follower) for follower in self._followers if not follower.is_over]
+        while self._begun:
+            place, work = self._begun.popleft()
+            work.result()
+            acted.append(self._step(self._followers[place]))
+        return acted
 
     def _step(self, follower: RunFollower) -> str | None:
         """Let one site act once; None if it waits, also for blobs, else what went wrong or ""."""

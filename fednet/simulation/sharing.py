@@ -13,7 +13,6 @@ from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, GrantId, Locator, SiteId
 from fednet.domain.ledger import Dataset, Role, Standing
 from fednet.domain.ports import LedgerReader
-from fednet.node.desk import Spawn, at_once
 from fednet.node.reading import RunReading
 from fednet.node.site import SiteTools
 from fednet.node.workshop import file_matches
@@ -171,8 +170,6 @@ class VirtualTools(SiteTools):
 
     known: dict[GrantId, Dataset] = field(default_factory=dict)
     """What was read of the ledger before."""
-    spawn: Spawn = at_once
-    """Sites are stepped through a run side by side, so that each may train where it is."""
 
     def registered(self, grant: GrantId) -> Dataset:
         """Read which data a grant names, once."""

@@ -38,6 +38,7 @@ class EmbeddedNode:
         swarm_key: bytes | None = None,
         listen: str = DEFAULT_LISTEN,
         memory_cap_bytes: int = DEFAULT_MEMORY_CAP_BYTES,
+        is_brief: bool = False,
     ) -> None:
         """Prepare; the child starts at the first use.
 
@@ -46,9 +47,11 @@ class EmbeddedNode:
             listen: ``/ip4/HOST/tcp/PORT``, port 0 for any free one (kept from then
                 on), or ``none`` for a site that only dials out.
             memory_cap_bytes: The child ends, and is started again, above this.
+            is_brief: Whether nobody opens the repository again: the child is not waited for.
         """
         self._repo = repo
         self._arguments = ["--listen", listen, "--memory-cap-bytes", str(memory_cap_bytes)]
+        self._is_brief = is_brief
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint: Endpoint | None = None
@@ -138,6 +141,8 @@ class EmbeddedNode:
         process, self._process, self._endpoint = self._process, None, None
         if process is None:
             return None
+        if self._is_brief:
+            process.kill()
         with contextlib.suppress(BrokenPipeError):
             _close_pipes(process)
         try:
