@@ -5,6 +5,8 @@ and 50 virtual sites, batched, on Anvil, with every update and the committee's
 attestations on the ledger and in the store; with --full also 1,000 virtual sites
 over three rounds. Each is a command of its own, so that its time, its processor
 time and its memory (of all its processes together) are those that a person sees.
+The two are timed in turns, several times, as the machine may change its pace; what
+is shown is the pair with the middle ratio.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from threading import Event, Thread
 
 from benchmarks._figures import is_full, show
 
-MINUTES = 0.7, 3
+MINUTES = 2, 5
+PAIRS = 3
 ROUNDS = 20
 CROWDS = (10, 50)
 LARGE, LARGE_ROUNDS = 1_000, 3
@@ -49,9 +52,9 @@ def main() -> int:
     """Print wall and processor seconds, memory and accuracy of each, and their ratio."""
     full, holds = is_full(__doc__), True
     for sites in CROWDS:
-        plain = _run([sys.executable, "-c", _PLAIN, str(sites), str(ROUNDS)])
-        played = _rehearse(sites, ROUNDS)
-        ratio = played.wall_seconds / plain.wall_seconds
+        pairs = [(_learn_plainly(sites, ROUNDS), _rehearse(sites, ROUNDS)) for _ in range(PAIRS)]
+        plain, played = sorted(pairs, key=_ratio)[PAIRS // 2]
+        ratio = _ratio((plain, played))
         what = f"{sites} sites, {ROUNDS} rounds"
         holds &= _show(f"{what}: rehearsal over plain PyTorch", ratio, "x", MOST_TIMES_PLAIN)
         _show(f"{what}: plain PyTorch, wall time", plain.wall_seconds, "s")
@@ -86,6 +89,14 @@ class _Measured:
         self.wall_seconds = wall
         self.cpu_seconds = cpu
         self.peak_bytes = peak_bytes
+
+
+def _ratio(pair: tuple[_Measured, _Measured]) -> float:
+    return pair[1].wall_seconds / pair[0].wall_seconds
+
+
+def _learn_plainly(sites: int, rounds: int) -> _Measured:
+    return _run([sys.executable, "-c", _PLAIN, str(sites), str(rounds)])
 
 
 def _rehearse(sites: int, rounds: int) -> _Measured:

@@ -109,7 +109,7 @@ def scan(path: Path) -> tuple[PieceList, Commitment]:
     if not pieces:
         raise StoreError("the blob is empty", subject=path.name, expected="at least 1 byte")
     listed = PieceList(tuple(pieces))
-    if len(listed.encode()) > LIST_SIZE_CAP_BYTES:
+    if not listed.stands_alone and len(listed.encode()) > LIST_SIZE_CAP_BYTES:
         raise StoreError("the blob is too large", subject=path.name, actual=listed.size_bytes)
     return listed, Commitment(whole.digest())
 
