@@ -150,9 +150,9 @@ class _Stage:
     def play(self, judge: Judge, watch: Watch) -> Rehearsal:
         result = Rehearsal(self._opened.run)
         began = moved = time.monotonic()
-        while not all(each.is_over for each in self._followers):
+        self._reading.refresh()
+        while not (self._is_complete or all(each.is_over for each in self._followers)):
             self._news.clear()
-            self._reading.refresh()
             if self._carrying is not None:
                 self._carrying.look()
             self._judge_new(result, judge, watch)
@@ -173,12 +173,17 @@ class _Stage:
             else:
                 fetches = bool(self._fetcher.fetching)
                 self._news.wait(_FETCH_PAUSE_SECONDS if fetches else _PAUSE_SECONDS)
-        self._reading.refresh()
+            self._reading.refresh()
         self._judge_new(result, judge, watch)
         self._store.settle()
         result.seconds = time.monotonic() - began
-        result.is_complete = self._reading.state.phase is Phase.COMPLETED
+        result.is_complete = self._is_complete
         return result
+
+    @property
+    def _is_complete(self) -> bool:
+        """Tell whether all rounds are final; what sites do then is to keep what one store has."""
+        return self._reading.state.phase is Phase.COMPLETED
 
     def _begin(self, place: int, work: Callable[[], None]) -> None:
         self._begun.append((place, self._pool.submit(work)))
