@@ -144,7 +144,9 @@ class Network:
     def _start_kubos(self) -> None:
         key, folder = new_swarm_key(), self.folder
         for number in range(STORES):
-            kubo = EmbeddedStore(folder / f"repo {number}", folder / f"own {number}", swarm_key=key)
+            kubo = EmbeddedStore(
+                folder / f"repo {number}", folder / f"own {number}", swarm_key=key, is_brief=True
+            )
             if number:
                 kubo.connect([other.address() for other in self.kubos])
             self.kubos.append(kubo)

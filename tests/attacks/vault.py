@@ -30,7 +30,9 @@ class Vault:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.kubo = EmbeddedStore(folder / "repo", folder / "own", swarm_key=new_swarm_key())
+        self.kubo = EmbeddedStore(
+            folder / "repo", folder / "own", swarm_key=new_swarm_key(), is_brief=True
+        )
         self._numbers = count()
         self._content: dict[Commitment, bytes] = {}
 

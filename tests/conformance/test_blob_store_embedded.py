@@ -208,6 +208,20 @@ def test_embedded_node_refuses_a_listen_address(start: Start, listen: str) -> No
         start("hub", listen=listen)
 
 
+def test_embedded_node_whose_repository_nobody_opens_again_is_killed(
+    start: Start, tmp_path: Path
+) -> None:
+    store = start("brief", is_brief=True)
+    published(store, tmp_path, 1_000)
+    pid, lock = store.node.pid, tmp_path / "brief" / "repo" / "endpoint.json"
+    assert pid is not None
+    assert lock.exists()
+    store.close()
+    assert not alive(pid)
+    # An orderly end takes it away.
+    assert lock.exists()
+
+
 def test_embedded_node_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from fednet.blobs import EmbeddedStore\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, SiteId
 from fednet.domain.record import StateRef
 from fednet.domain.update import Manifest, Place
-from fednet.errors import DataError, LedgerUnavailableError, TrainingError
+from fednet.errors import DataError, LedgerUnavailableError, MalformedBlobError, TrainingError
 from fednet.node import acts
 from fednet.node.desk import Desk, Spawn, aside, at_once
 from fednet.node.fetching import Fetcher
@@ -126,6 +127,17 @@ def test_what_is_trained_at_once_is_committed_to_at_once(timely: Site) -> None:
     assert manifest.place == timely.world.place
     assert manifest.base == timely.world.base
     assert timely.desk.training is None
+
+
+def test_a_state_that_all_start_from_is_checked_once(timely: Site) -> None:
+    base = timely.workshop.previous(RunHistory.of(RUN, timely.world.logged), FIRST.round)
+    shape = timely.workshop.shape_of(base)
+    assert isinstance(base.state_path, Path)
+    base.state_path.write_bytes(b"something else")
+    assert timely.workshop.shape_of(base) is shape
+    other = replace(base, state=Commitment.of(b"another state"))
+    with pytest.raises(MalformedBlobError):
+        timely.workshop.shape_of(other)
 
 
 def test_nothing_waits_for_a_training_aside(late: Site) -> None:
