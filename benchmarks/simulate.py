@@ -31,7 +31,6 @@ COMMITTEE = 15
 MOST_TIMES_PLAIN = 2.5
 MOST_MEGABYTES = 1_000
 _LOOK_SECONDS = 0.5
-_FEDNET = "from fednet.cli import main; main()"
 _PLAIN = """
 import sys, tempfile
 from decimal import Decimal
@@ -100,7 +99,7 @@ def _learn_plainly(sites: int, rounds: int) -> _Measured:
 
 
 def _rehearse(sites: int, rounds: int) -> _Measured:
-    command = [sys.executable, "-c", _FEDNET, "simulate", "--json"]
+    command = [sys.executable, "-m", "fednet.cli", "simulate", "--json"]
     command += ["--sites", str(sites), "--rounds", str(rounds)]
     command += ["--set", "module.name=batched"]
     command += ["--set", f"module.committee_sites={min(COMMITTEE, sites)}"]

@@ -7,7 +7,6 @@ that says what kind it was (see `fednet.errors`); Ctrl-C is 130.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -21,10 +20,6 @@ from fednet.cli.app import App
 from fednet.cli.later import LaterGroup
 from fednet.cli.remedies import remedy_of
 from fednet.errors import FednetError
-
-# What a command imports lives as long as the command: to look through it for garbage
-# every 700 objects is a tenth of the time until it answers.
-gc.set_threshold(50_000, 20, 20)
 
 EXIT_INTERNAL = 1
 EXIT_INTERRUPTED = 130

@@ -10,8 +10,10 @@ from fednet.domain.identity import RoundNumber, SiteId
 from tests.e2e.fleet import Fleet, assert_audit_passes, running_fleet
 
 SITES, TARGET, ROUNDS = 5, 3, 8
-NAP_SECONDS = 25
-SLEEPER, GONE = SiteId(4), SiteId(5)
+NAP_SECONDS = 60
+PAUSER, SLEEPER, GONE = SiteId(3), SiteId(4), SiteId(5)
+NAPS = {SLEEPER: f"2:{NAP_SECONDS}", PAUSER: f"7:{NAP_SECONDS}"}
+"""Round 7 lacks a submission until the site that was gone makes it, which so has time to replay."""
 TIMING = {"reveal_seconds": 4, "grace_seconds": 1}
 ELEMENTS = 50_000
 UPDATE = {"codec": "topk-int8", "keep_ratio": "0.02"}
@@ -23,7 +25,7 @@ def test_rounds_close_at_the_target_and_absent_sites_come_back(tmp_path: Path) -
         timing=TIMING, update=UPDATE,
     ) as (fleet, _, run):  # fmt: skip
         for site in fleet.consortium.sites:
-            fleet.start(site, nap=f"2:{NAP_SECONDS}" if site == SLEEPER else "")
+            fleet.start(site, nap=NAPS.get(site, ""))
         fleet.wait_for(run, lambda state: state.round >= 2)
         fleet.lose(GONE)
         fleet.wait_for(run, lambda state: state.final_rounds >= 5)
