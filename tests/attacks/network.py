@@ -144,11 +144,9 @@ class Network:
     def _start_kubos(self) -> None:
         key, folder = new_swarm_key(), self.folder
         for number in range(STORES):
-            kubo = EmbeddedStore(
-                folder / f"repo {number}", folder / f"own {number}", swarm_key=key, is_brief=True
-            )
-            if number:
-                kubo.connect([other.address() for other in self.kubos])
+            repo, own = folder / f"repo {number}", folder / f"own {number}"
+            kubo = EmbeddedStore(repo, own, swarm_key=key, is_brief=True)
+            kubo.connect([other.address() for other in self.kubos])
             self.kubos.append(kubo)
             self._own_kubos.append(kubo)
 
