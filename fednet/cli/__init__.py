@@ -42,6 +42,7 @@ _COMMANDS = (
     "report",
     "rewards",
     "run",
+    "safes",
     "simulate",
     "site",
     "store",

@@ -1,4 +1,4 @@
-"""`fednet plan`: new, check, show."""
+"""`fednet plan`: new, check, show, dpia."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from fednet.cli import output, plans, queries, wiring
+from fednet.cli import home, output, plans, queries, wiring
 from fednet.cli.app import App, example, json_option, pass_app
+from fednet.domain.plan import Plan
 from fednet.node.terms import read_terms
 
 
@@ -157,15 +158,41 @@ def check(app: App, file: Path, model: Path | None, as_json: bool) -> None:
 @pass_app
 def show(app: App, source: str, as_json: bool) -> None:
     """Print the plan in FILE, or the one that RUN (a number) is bound to."""
-    if source.isdecimal():
-        reader = wiring.reader(app)
-        entry = queries.opening_of(reader, queries.require_run(reader, int(source)))
-        with wiring.store(app) as store:
-            found = read_terms(reader, store, entry.opened).plan
-    else:
-        found = plans.read(Path(source)).plan
+    found = _plan_of(app, source)
     if as_json:
         output.emit_json({"commitment": found.commitment, "plan": found})
         return
     click.echo(f"# commitment {found.commitment}")
     click.echo(plans.to_toml(found), nl=False)
+
+
+@plan.command()
+@click.argument("source", metavar="FILE|RUN")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write it to a new file; default stdout.")  # fmt: skip
+@pass_app
+def dpia(app: App, source: str, target: Path | None) -> None:
+    """Begin a data-protection impact assessment of a plan, as Markdown.
+
+    Everything that the plan in FILE, or of RUN (a number), determines is filled
+    in by the order of article 35(7) GDPR. What only people know is marked
+    "To be filled in". It is a template: no assessment until people made it one.
+    """
+    from fednet.exports.assessment import BLANK, write_assessment
+
+    document = write_assessment(_plan_of(app, source))
+    if target is None:
+        click.echo(document.decode(), nl=False)
+        return
+    home.write_new(target, document)
+    output.say(f"wrote {target}; {document.count(BLANK.encode()) - 1} places are to be filled in")
+
+
+def _plan_of(app: App, source: str) -> Plan:
+    """Read the plan in a file, or the one that a run is bound to."""
+    if not source.isdecimal():
+        return plans.read(Path(source)).plan
+    reader = wiring.reader(app)
+    entry = queries.opening_of(reader, queries.require_run(reader, int(source)))
+    with wiring.store(app) as store:
+        return read_terms(reader, store, entry.opened).plan

@@ -28,7 +28,7 @@ def completed(app: App, found: Lineage, cluster: int | None) -> Lineage:
     if cluster is not None:
         with wiring.running_store(app) as store:
             return of_cluster(app, store, found, cluster)
-    if not app.settings().store.rpc and not wiring.is_store_running(app):
+    if not _has_store(app):
         return found
     try:
         with wiring.running_store(app) as store:
@@ -37,6 +37,18 @@ def completed(app: App, found: Lineage, cluster: int | None) -> Lineage:
             return _clustered(found, plan, _records(app, store, found, plan))
     except FednetError:
         return found
+
+
+def plan_at_hand(app: App, commitment: Commitment, locator: Locator) -> Plan | None:
+    """Read a plan, if a store that runs has it; starts none."""
+    if not _has_store(app):
+        return None
+    try:
+        with wiring.running_store(app) as store:
+            data = publishing.fetch(app, store, commitment, locator, MAX_PLAN_SIZE_BYTES)
+        return Plan.from_bytes(data)
+    except FednetError:
+        return None
 
 
 def of_cluster(app: App, store: BlobStore, found: Lineage, cluster: int) -> Lineage:
@@ -58,6 +70,10 @@ def of_cluster(app: App, store: BlobStore, found: Lineage, cluster: int) -> Line
     model = Commitment.of(model_bytes(data, state, plan, cluster, f"state {state}"))
     found = replace(found, task_digest=plan.task.digest, cluster_model=model)
     return _clustered(found, plan, records, cluster)
+
+
+def _has_store(app: App) -> bool:
+    return bool(app.settings().store.rpc) or wiring.is_store_running(app)
 
 
 def _clustered(

@@ -17,7 +17,17 @@ from starlette.types import ASGIApp
 
 from fednet.errors import FednetError, LedgerError
 from fednet.explorer.defences import Defences, host_names
-from fednet.explorer.pages import audits, events, lineage, overview, rounds, runs, search, sites
+from fednet.explorer.pages import (
+    audits,
+    events,
+    lineage,
+    overview,
+    rounds,
+    runs,
+    safes,
+    search,
+    sites,
+)
 from fednet.explorer.window import STATIC, Window
 
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -34,6 +44,8 @@ _PAGES: tuple[tuple[str, Endpoint], ...] = (
     ("/runs/{run:int}/panel", audits.panel),
     ("/runs/{run:int}/report.{kind}", audits.report),
     ("/runs/{run:int}/lineage", lineage.of_run),
+    ("/runs/{run:int}/safes", safes.safes),
+    ("/runs/{run:int}/safes/{part}", safes.part),
     ("/runs/{run:int}/rounds/{round:int}", rounds.round_page),
     ("/runs/{run:int}/rounds/{round:int}/live", rounds.live),
     ("/lineage/{commitment}", lineage.lineage),

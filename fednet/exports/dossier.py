@@ -18,6 +18,7 @@ from fednet.domain.identity import Commitment, DatasetId, GrantId, RoundNumber, 
 from fednet.domain.ledger import Deployment, Head, Inclusion, Phase, Run, unpack_inclusion
 from fednet.domain.plan import Plan
 from fednet.domain.record import Measured, RoundRecord
+from fednet.provenance import FiveSafes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class RunDossier:
     """What an audit found; None if none was made."""
     disclosures: tuple[Disclosure, ...] = ()
     """Records of the run, and of what its datasets may spend and spent in any run."""
+    safes: FiveSafes | None = None
+    """Who, for what, where, on which data, and what came out."""
 
     @property
     def sites(self) -> tuple[SiteId, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +10,19 @@ from fednet.audit import AuditReport
 from fednet.audit.snapshot import Snapshot, take_snapshot
 from fednet.domain import events as ev
 from fednet.domain.blobs import BlobStore
+from fednet.domain.disclosure_events import DISCLOSURES
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, GrantId, Locator, RoundNumber, RunId
+from fednet.domain.ledger import Head
 from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
 from fednet.domain.ports import LedgerReader
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.errors import BlobMissingError, PlanError, VerificationError
 from fednet.exports.dossier import GrantFile, RunDossier
+from fednet.exports.safes import safes_of, said_by_safes
 
 DEFAULT_FETCH_SECONDS = 30.0
-_MORE_KINDS: tuple[type[ev.LedgerEvent], ...] = (ev.AccessDenied,)
+_MORE_KINDS: tuple[type[ev.LedgerEvent], ...] = (ev.AccessDenied, ev.SiteKeyRotated)
 
 
 class Gatherer:
@@ -50,8 +53,8 @@ class Gatherer:
         """
         snapshot = take_snapshot(self._reader, run)
         history = fold(run, snapshot.run_events)
-        denied = self._reader.events(_MORE_KINDS, self._reader.deployment.block)
-        grants = _grants(history, (*snapshot.events, *denied))
+        more = self._reader.events(_MORE_KINDS, self._reader.deployment.block)
+        grants = _grants(history, (*snapshot.events, *more))
         wanted = {entry.requested.dataset for entry in grants.values()}
         sites = set(history.roster.values())
         chosen = [event for event in snapshot.events if isinstance(event, ev.SiteApplied)]
@@ -78,8 +81,14 @@ class Gatherer:
             report=report,
             disclosures=tuple(each for each in snapshot.disclosed() if snapshot.concerns(each)),
         )
+        beside = (each for each in (*snapshot.events, *more) if _is_of(snapshot, grants, each))
+        events = [each for each in (*snapshot.run_events, *beside) if said_by_safes(each)]
+        heads = self._heads(dossier, events)
         return replace(
-            dossier, records=self._records(dossier, snapshot), times=self._times(dossier)
+            dossier,
+            records=self._records(dossier, snapshot),
+            times={number: head.timestamp for number, head in heads.items()},
+            safes=safes_of(run, dossier.plan, dossier.deployment, events, heads),
         )
 
     def model(self, dossier: RunDossier, number: RoundNumber) -> Path:
@@ -131,13 +140,14 @@ class Gatherer:
             return None
         return path.read_bytes()
 
-    def _times(self, dossier: RunDossier) -> dict[int, int]:
+    def _heads(self, dossier: RunDossier, more: Sequence[ev.LedgerEvent]) -> dict[int, Head]:
         events: list[ev.LedgerEvent] = [dossier.opened, *dossier.history.events, *dossier.claims]
+        events += more
         events += [*dossier.applied.values(), *dossier.datasets.values(), *dossier.disclosures]
         for entry in dossier.grants.values():
             events += [e for e in (entry.requested, entry.granted, entry.ended) if e is not None]
         blocks = sorted({event.log.block for event in events})
-        return {head.number: head.timestamp for head in self._reader.blocks(blocks)}
+        return {head.number: head for head in self._reader.blocks(blocks)}
 
 
 def fold(run: RunId, events: Sequence[ev.RunEvent]) -> RunHistory:
@@ -149,6 +159,21 @@ def fold(run: RunId, events: Sequence[ev.RunEvent]) -> RunHistory:
         except KeyError:
             break
     return history
+
+
+def _is_of(snapshot: Snapshot, grants: Mapping[GrantId, GrantFile], event: ev.LedgerEvent) -> bool:
+    """Tell whether a record that is no rounds module's speaks of the run, or of its sites."""
+    match event:
+        case ev.AccountRolesChanged() | ev.ModuleApproved() | ev.ModuleWithdrawn():
+            return True
+        case ev.AccessRequested():
+            return event.grant in grants
+        case ev.RunOpened():
+            return event.run == snapshot.run_id
+        case _ if isinstance(event, DISCLOSURES):
+            return snapshot.concerns(event)
+        case _:
+            return getattr(event, "site", None) in snapshot.sites
 
 
 def _grants(history: RunHistory, events: Sequence[ev.LedgerEvent]) -> dict[GrantId, GrantFile]:

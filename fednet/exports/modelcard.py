@@ -12,11 +12,10 @@ from fednet.exports import wording
 from fednet.exports.dossier import FinalRound, RunDossier
 from fednet.exports.extracting import Taken
 from fednet.exports.provjson import dossier_verdict
-from fednet.exports.texts import clean, name, when
+from fednet.exports.texts import MAX_NAME_LENGTH, clean, markdown, name, when
 
 MODEL_FILE = "model.safetensors"
 LINEAGE_FORMAT = "fednet-lineage/1"
-_MARKDOWN = "\\`*_{}[]()#+-.!|<>&~$@:/"
 
 
 def write_card(dossier: RunDossier, last: FinalRound, taken: Taken | None = None) -> bytes:
@@ -188,7 +187,7 @@ def _how(dossier: RunDossier) -> str:
         f"- task: {_text(plan.task.source)}, code digest `{plan.task.digest}`\n"
         f"- on each site: {training.algorithm}, {training.local_epochs} epochs per round, batches"
         f" of {training.batch_size}, learning rate {training.learning_rate}\n"
-        f"- aggregation: {plan.aggregation.rule}\n\n## Privacy\n\n{wording.NO_PRIVACY}\n"
+        f"- aggregation: {plan.aggregation.rule}\n\n## Privacy\n\n{wording.privacy_of(plan)}\n"
     )
 
 
@@ -242,5 +241,4 @@ def _limits() -> str:
 
 
 def _text(text: object) -> str:
-    """Write a stranger's text so that Markdown and HTML read it as words only."""
-    return "".join(f"&#{ord(c)};" if c in _MARKDOWN else c for c in name(text))
+    return markdown(text, MAX_NAME_LENGTH)

@@ -20,6 +20,7 @@ from fednet.exports.ledger_tables import (
     round_table,
     site_table,
 )
+from fednet.exports.safes import safes_section
 from fednet.exports.statement import Section, Statement, Table
 from fednet.exports.texts import clean, name, when
 
@@ -53,8 +54,9 @@ def make_statement(dossier: RunDossier, written_at: int) -> Statement:
             _trained(dossier),
             _by_whom(dossier),
             _grants(dossier),
-            Section(title="With which privacy", paragraphs=(wording.NO_PRIVACY,)),
+            Section(title="With which privacy", paragraphs=(wording.privacy_of(dossier.plan),)),
             *((_let_out(dossier),) if dossier.disclosures else ()),
+            *((safes_section(dossier.safes),) if dossier.safes else ()),
             _verified(dossier),
             Section(title="What the ledger cannot prove", points=wording.LIMITS),
             *((_measured(dossier),) if dossier.measured else ()),

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 MAX_NAME_LENGTH = 120
 MAX_TEXT_LENGTH = 600
+_MARKDOWN = frozenset("\\`*_{}[]()#+-.!|<>&~$@:/")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LAST_TIME = 253_402_300_799
 """End of the year 9999."""
@@ -29,6 +30,17 @@ def clean(text: object, limit: int = MAX_TEXT_LENGTH) -> str:
 def name(text: object) -> str:
     """Write the name of an institution."""
     return clean(text, MAX_NAME_LENGTH)
+
+
+def markdown(text: object, limit: int = MAX_TEXT_LENGTH) -> str:
+    """Write a stranger's text so that Markdown and HTML read it as words only."""
+    return "".join(f"&#{ord(c)};" if c in _MARKDOWN else c for c in clean(text, limit))
+
+
+def code(text: object, limit: int = MAX_TEXT_LENGTH) -> str:
+    """Write a stranger's text as code that Markdown ends only where we do, in a table, too."""
+    inner = clean(text, limit).replace("`", "'").replace("\\", "[U+005C]").replace("|", "[U+007C]")
+    return f"`{inner}`" if inner.strip() else "` `"
 
 
 def when(seconds: int) -> str:

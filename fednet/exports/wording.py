@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fednet.domain.plan import Plan
+from fednet.provenance.safes.outputs import mechanism
+
 HOW = (
     "Several institutions trained one model together. The data stayed where it is: each"
     " institution computed an update of the model on its own records and handed in that update"
@@ -76,3 +79,16 @@ SIGNATURE = (
     "The signature says which account vouches for this report, and that no word of it was changed"
     " since. It does not make the findings more true: anybody can repeat the audit."
 )
+
+
+def privacy_of(plan: Plan | None) -> str:
+    """Say which privacy a plan asks for."""
+    if plan is None:
+        return "The plan's bytes could not be had: which privacy it asks for is not known here."
+    if plan.privacy.mechanism == "none":
+        return NO_PRIVACY
+    return (
+        f"The plan asks for differential privacy at each institution: {mechanism(plan)}. It was the"
+        " institutions' part to add the noise; what they recorded as spent is listed with what was"
+        " let out."
+    )

@@ -31,9 +31,21 @@ from fednet.provenance.rows import (
     UpdateRow,
     VoteRow,
 )
+from fednet.provenance.safes import (
+    PARTS,
+    QUESTIONS,
+    FiveSafes,
+    Line,
+    PassingIndex,
+    Source,
+    five_safes,
+    part_of,
+)
 from fednet.provenance.storage import DamagedIndexError
 
 __all__ = [
+    "PARTS",
+    "QUESTIONS",
     "AccessRow",
     "BudgetRow",
     "CeilingRow",
@@ -43,13 +55,16 @@ __all__ = [
     "DatasetRow",
     "ErasureRow",
     "EventRow",
+    "FiveSafes",
     "IndexedBlock",
     "LedgerIndex",
+    "Line",
     "Lineage",
     "LineageStep",
     "LineageUpdate",
     "Match",
     "MemberRow",
+    "PassingIndex",
     "ProposalRow",
     "ReaderRow",
     "Refreshed",
@@ -57,10 +72,13 @@ __all__ = [
     "RoundRow",
     "RunRow",
     "SiteRow",
+    "Source",
     "SpendingRow",
     "UpdateRow",
     "VoteRow",
     "clusters_of",
     "draw",
+    "five_safes",
+    "part_of",
     "with_clusters",
 ]

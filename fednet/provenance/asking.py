@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, TypeVar, Unpack
+from typing import Any, Protocol, TypeVar, Unpack
 
 from fednet.domain.identity import Commitment
 from fednet.provenance import judging, lineage, listings, lookup, rows, tracing
 from fednet.provenance.listings import Filters, Listing
 from fednet.provenance.recording import KIND_NAMES
-from fednet.provenance.storage import DamagedIndexError, Storage
+from fednet.provenance.storage import DamagedIndexError
 
 _Row = TypeVar("_Row")
 _Answer = TypeVar("_Answer")
@@ -19,15 +20,23 @@ PAGE = 50
 """Rows of a page where no limit is given."""
 
 
+class Readable(Protocol):
+    """Whatever hands out a connection to tables of the index's schema."""
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Read one state of the index."""
+        ...
+
+
 class Asking:
-    """Answer from the index's file; see ``LedgerIndex``.
+    """Answer from the index's tables; see ``LedgerIndex``.
 
     Listings come in the order of the chain, or newest first; filters are
     ``listings.Filters``, of which each listing takes those that say something
     of its rows (TypeError for the others).
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Readable) -> None:
         self._storage = storage
 
     def runs(

@@ -12,8 +12,8 @@ from fednet.domain.ledger import Deployment, Head
 from fednet.domain.ports import LedgerReader
 from fednet.errors import HeadMovedError
 from fednet.provenance import following, recording
-from fednet.provenance.disclosing import DisclosuresAsking
 from fednet.provenance.rows import IndexedBlock, Refreshed
+from fednet.provenance.safes.asking import SafesAsking
 from fednet.provenance.storage import DamagedIndexError, Storage
 
 _READINGS = 3
@@ -24,13 +24,15 @@ def _silent(_: str) -> None:
     """Tell nobody."""
 
 
-class LedgerIndex(DisclosuresAsking):
+class LedgerIndex(SafesAsking):
     """Keep the ledger's events in one SQLite file; share it freely between threads.
 
     The chain is the authority and the audit never looks here. A file that was
     deleted or damaged is made anew from the chain, as is one of another
     deployment or an older schema.
     """
+
+    _storage: Storage
 
     def __init__(self, storage: Storage, say: Callable[[str], None]) -> None:
         super().__init__(storage)

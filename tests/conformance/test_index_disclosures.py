@@ -25,7 +25,7 @@ from fednet.domain.identity import (
 )
 from fednet.ledger.chains import LocalChain
 from fednet.ledger.deployment import write_deployment
-from fednet.provenance import LedgerIndex
+from fednet.provenance import PARTS, LedgerIndex
 from tests import ledger_acts as acts
 from tests.chain_fixtures import ChainWorld, deploy_world
 from tests.ledger_acts import commitment, locator
@@ -158,6 +158,26 @@ def test_taking_blocks_back_leaves_no_trace(story: Story, tmp_path: Path) -> Non
         assert index.budget(story.first.dataset).spent == NO_LOSS
         index.refresh(story.world.reader)
         assert content_of(path) == before
+
+
+def test_safes_command_tells_all_five_with_their_records(story: Story) -> None:
+    runner = CliRunner(env={"FEDNET_CHAIN_URL": story.world.chain.url})
+    options = ["--home", str(story.home), "safes", str(story.runs[0])]
+    result = runner.invoke(main, [*options, "--json"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    lines = {each["about"]: each for part in PARTS for each in told[part]}
+    assert lines[f"site {story.second.site}"]["records"]
+    spent = lines[f"privacy of dataset {story.first.dataset}"]
+    assert spent["says"].startswith("epsilon 3, delta 0.000002 spent in this run; epsilon 4.5, ")
+    transactions = {each["transaction"] for each in spent["records"]}
+    kinds = {e.kind for e in story.index.events(limit=1_000) if str(e.transaction) in transactions}
+    assert kinds == {"BudgetSpent", "CeilingSet"}
+    result = runner.invoke(main, [*options, "--part", "outputs"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    assert "Safe Outputs" in result.stdout
+    assert "Safe People" not in result.stdout
+    assert "the plan's bytes are not at hand" in result.stderr
 
 
 def test_commands_list_what_was_disclosed(story: Story) -> None:

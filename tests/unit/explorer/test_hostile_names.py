@@ -29,7 +29,8 @@ NAMES = [
 ]  # fmt: skip
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta"}
 HANDED_ON = ("/", "/runs", "/runs/1", "/runs/1/rounds/1", "/runs/1/rounds/1/live",
-             "/runs/1/updates", "/runs/1/lineage", "/sites", "/datasets", "/datasets/1", "/members",
+             "/runs/1/updates", "/runs/1/lineage", "/runs/1/safes",
+             "/runs/1/safes/people", "/sites", "/datasets", "/datasets/1", "/members",
              "/events", "/search?q=script", "/search?q=%3Cscript%3Ealert(1)%3C/script%3E",
              "/search?q=%00%E2%80%AE", "/search?q=%27%3B+DROP+TABLE+runs",
              "/events?since=%3Cscript%3E")  # fmt: skip

@@ -17,7 +17,8 @@ PATHS = [
     "/runs/1/rounds/100/live?page=2", "/sites",
     "/sites?page=2", "/sites/7", "/datasets", "/datasets/7", "/members", "/members?at=2027-06-01",
     "/events", "/events?page=200", "/events?run=1&site=3&since=2027-01-01", "/search",
-    "/search?q=run+1", "/search?q=site+3",
+    "/search?q=run+1", "/search?q=site+3", "/runs/1/safes", "/runs/1/safes/people?page=2",
+    "/runs/1/safes/data", "/runs/1/safes/outputs",
 ]  # fmt: skip
 
 

@@ -1,0 +1,75 @@
+"""What is done against the risks: by the plan, by fednet whatever the plan says, by sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fednet.domain.plan import Plan
+from fednet.exports.texts import code
+
+ALWAYS = (
+    "Records stay at their site: what leaves is an update of the model, checked by the site's own"
+    " airlock before it leaves. No plan can widen what the site's policy allows.",
+    "The task's code runs behind walls (no network, no file but the data) and must have the plan's"
+    " digest; a site refuses any other.",
+    "Each site grants access to each dataset for a purpose, until a day, and can revoke it; consent"
+    " to this run is a further act. Both are signed and stand on the ledger.",
+    "Every aggregate can be recomputed by every member and by an auditor, who needs no permission:"
+    " `fednet audit` names who deviated.",
+    "The ledger holds commitments only. A dataset's is salted, so that nobody can guess records by"
+    " it; descriptions, purposes, terms and grounds are named by their SHA-256.",
+    "A site that withdraws ends its consent and acts in no later round; a patient's withdrawal"
+    " becomes a new dataset, and the old one is closed.",
+    "Accounts act by keys in encrypted files; membership is admitted, suspended and revoked by"
+    " signed acts of the operator.",
+)
+"""What holds of every run."""
+
+BY_SITES = (
+    ("airlock policy", "least examples and per class, bounds on content, required mechanisms,"
+     " whether a person decides on each update"),
+    ("ceiling of privacy", "epsilon and delta that all runs of a dataset may spend together"),
+    ("retention", "how long what was made from a dataset is kept after a run"),
+    ("anonymisation", "what was removed from the records before they became the dataset"),
+    ("disk and backups", "where data, keys and caches lie, who may read them"),
+)  # fmt: skip
+"""What each site decides by itself, and what about it is to be written down."""
+
+
+def measures(plan: Plan) -> Iterator[str]:
+    """Say what this plan does."""
+    privacy, update, timing = plan.privacy, plan.update, plan.timing
+    if privacy.mechanism == "none":
+        yield "Differential privacy: not asked for."
+    else:
+        yield (
+            f"Differential privacy ({privacy.mechanism}) at each site: clipping norm"
+            f" {privacy.clip_norm}, noise multiplier {privacy.noise_multiplier}, at most epsilon"
+            f" {privacy.epsilon} at delta {privacy.delta} for any one record over the whole run."
+            " A node refuses the training that would break it."
+        )
+    yield (
+        f"Least data: {update.minimum_examples} examples behind an update,"
+        f" {plan.cohort.minimum_updates} updates in a round, {plan.cohort.minimum_sites} sites in"
+        " the run."
+    )
+    yield f"Bounded influence: norm of an update at most {update.maximum_norm}."
+    yield (
+        f"Less is sent: only {_listed(update.travelling)} travel."
+        if update.travelling
+        else "Less is sent: not asked for; every trained value of the model travels."
+    )
+    if update.personal:
+        yield f"Kept at the site: {_listed(update.personal)} never travel."
+    yield (
+        f"Updates are promised by commitment and published {timing.reveal_seconds} s later at the"
+        " earliest, so that nobody can copy another's work in time."
+        if plan.reveals_late
+        else "Updates are published at once; others may copy them in time."
+    )
+    quorum = plan.cohort.quorum_basis_points / 100
+    yield f"Four eyes: more than {quorum:g} % of the cohort recompute each round and vouch for it."
+
+
+def _listed(patterns: tuple[str, ...]) -> str:
+    return ", ".join(map(code, patterns))
