@@ -74,7 +74,8 @@ CHECKS: tuple[Check, ...] = (
         9,
         "Blobs",
         "Every blob that a final round names is served, and its bytes hash to the commitment on"
-        " the ledger. Missing is never called altered.",
+        " the ledger. Missing is never called altered; an update that its site erased with a"
+        " closed dataset, on recorded grounds, is called erased, and its round not verified.",
     ),
     Check(
         10,

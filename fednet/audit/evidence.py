@@ -15,6 +15,7 @@ from typing import Self
 from fednet.audit.checks import BLOBS
 from fednet.audit.findings import Findings, Severity
 from fednet.domain.blobs import BlobFile, BlobStore, InPlaceStore, Wanted
+from fednet.domain.disclosure_events import BlobsErased
 from fednet.domain.identity import Commitment, Locator, RoundNumber
 from fednet.errors import BlobMissingError, DigestMismatchError, MalformedBlobError
 
@@ -29,7 +30,7 @@ class Blob:
     commitment: Commitment
     path: BlobFile | None
     problem: str = ""
-    """``missing``, ``altered`` or ``malformed``; empty if there is a file."""
+    """``missing``, ``erased``, ``altered`` or ``malformed``; empty if there is a file."""
     detail: str = ""
 
 
@@ -43,6 +44,8 @@ class Evidence:
         store: Where to fetch from.
         announced: Further locators by commitment.
         fetch_seconds: How long one blob may take.
+        erased: Records of erasures by the blobs that they name: where such a blob is served by
+            nobody, it is erased, not missing.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class Evidence:
         store: BlobStore,
         announced: Mapping[Commitment, Sequence[Locator]],
         fetch_seconds: float,
+        erased: Mapping[Commitment, BlobsErased] | None = None,
     ) -> None:
         self._store = store
+        self._erased = erased or {}
         self._announced = announced
         self._fetch_seconds = fetch_seconds
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="evidence")
@@ -95,6 +100,9 @@ class Evidence:
         try:
             path = self._look(wanted)
         except BlobMissingError as exc:
+            record = self._erased.get(commitment)
+            if record is not None:
+                return Blob(commitment, None, "erased", _grounds(record))
             return Blob(commitment, None, "missing", exc.message)
         except DigestMismatchError as exc:
             return Blob(commitment, None, "altered", f"its bytes hash to {exc.actual}")
@@ -135,10 +143,12 @@ def report_blob(
         return True
     messages = {
         "missing": "nobody serves its bytes",
+        "erased": "its site erased it on recorded grounds: it cannot be checked any more",
         "altered": "the bytes that are served are not the committed ones",
         "malformed": "what is served is not a blob within its size",
     }
-    usual = Severity.MISSING if blob.problem == "missing" else Severity.VIOLATION
+    is_gone = blob.problem in ("missing", "erased")
+    usual = Severity.MISSING if is_gone else Severity.VIOLATION
     findings.add(
         BLOBS,
         f"blob-{blob.problem}",
@@ -146,8 +156,16 @@ def report_blob(
         messages[blob.problem],
         severity=severity or usual,
         round_number=round_number,
-        duty=duty,
+        duty="" if blob.problem == "erased" else duty,
         expected=blob.commitment,
         actual=blob.detail,
     )
     return False
+
+
+def _grounds(record: BlobsErased) -> str:
+    """Say on what grounds a blob was erased, and where that stands."""
+    return (
+        f"erased with dataset {record.dataset} of site {record.site}, on grounds committed to as"
+        f" {record.grounds}, in block {record.log.block}"
+    )

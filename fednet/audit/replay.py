@@ -26,6 +26,7 @@ from fednet.audit.cohorts import walk_cohorts
 from fednet.audit.committees import check_committees
 from fednet.audit.deadlines import check_deadlines
 from fednet.audit.disclosures import check_disclosures
+from fednet.audit.erasures import erased_updates
 from fednet.audit.evidence import Evidence
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.ground import Ground, check_consents, check_ledger, check_plan
@@ -101,8 +102,9 @@ def audit_run(
     check_membership(snapshot, findings)
     check_disclosures(snapshot, findings)
     check_airlock(snapshot, findings)
+    erased = erased_updates(snapshot, findings)
     with (
-        Evidence(store, snapshot.announced(), fetch_seconds) as evidence,
+        Evidence(store, snapshot.announced(), fetch_seconds, erased) as evidence,
         TemporaryDirectory(prefix="audit-", dir=work_dir) as name,
         ThreadPoolExecutor(1, thread_name_prefix="proof") as beside,
     ):

@@ -14,6 +14,8 @@ from fednet.domain.ledger import Head, Phase
 from fednet.domain.proofs import LogProof
 
 REPORT_FORMAT = "fednet-audit/3"
+ERASURE_CODES = frozenset({"blob-erased", "round-erased"})
+"""Findings that say of something that it was erased."""
 
 
 class RoundVerdict(StrEnum):
@@ -28,6 +30,8 @@ class RoundVerdict(StrEnum):
     """Not final."""
     SEALED = "sealed"
     """Not readable with the keys given; kept for plans that seal their blobs."""
+    ERASED = "erased"
+    """Updates of it were erased on recorded grounds, so that it cannot be recomputed any more."""
 
 
 class SiteVerdict(StrEnum):
@@ -136,6 +140,15 @@ class AuditReport:
     def verified(self) -> bool:
         """Tell whether nothing but notices was found."""
         return all(entry.severity is Severity.NOTICE for entry in self.findings)
+
+    @property
+    def erased(self) -> bool:
+        """Tell whether nothing worse was found than that updates were erased on recorded grounds.
+
+        What rests on them is then not verified, and cannot be by anybody.
+        """
+        told = {each.code for each in self.findings if each.severity is not Severity.NOTICE}
+        return bool(told) and told <= ERASURE_CODES
 
     @property
     def exit_code(self) -> int:

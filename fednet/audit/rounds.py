@@ -37,6 +37,8 @@ class _Final:
     judged: Judged | None
     """None if evidence is missing."""
     record: RoundRecord | None
+    erased: bool = False
+    """Whether nothing but what was erased is missing."""
 
 
 @dataclass(slots=True)
@@ -123,15 +125,28 @@ class RoundsAudit:
     def _final(self, proposed: RoundProposed, judged: Judged | None) -> _Final:
         if judged is not None:
             return _Final(proposed, judged, judged.record)
+        erased = self._is_erased(proposed.round)
         self.tools.findings.add(
             BLOBS,
-            "round-unverifiable",
+            "round-erased" if erased else "round-unverifiable",
             f"round {proposed.round}",
-            "could not be recomputed for want of evidence",
+            "updates of it were erased on recorded grounds: nobody can recompute it any more"
+            if erased
+            else "could not be recomputed for want of evidence",
             severity=Severity.MISSING,
             round_number=proposed.round,
         )
-        return _Final(proposed, None, fetch_record(self.tools, proposed, is_final=True))
+        return _Final(proposed, None, fetch_record(self.tools, proposed, is_final=True), erased)
+
+    def _is_erased(self, number: RoundNumber) -> bool:
+        """Tell whether what keeps a round from being recomputed was erased, and nothing else."""
+        found = self.tools.findings.entries
+        told = {
+            each.code
+            for each in found
+            if each.round == number and each.severity is not Severity.NOTICE
+        }
+        return told == {"blob-erased"}
 
     def _following(self, number: RoundNumber, final: _Final) -> PreviousRound | None:
         """Take what the ledger made final as the start of the next round."""
@@ -195,7 +210,7 @@ def _final_result(
     assert attempt is not None
     assert proposal is not None
     judged = final.judged
-    verdict = RoundVerdict.UNVERIFIABLE
+    verdict = RoundVerdict.ERASED if final.erased else RoundVerdict.UNVERIFIABLE
     if judged is not None:
         verdict = RoundVerdict.VERIFIED if judged.right else RoundVerdict.WRONG
     verdicts = judged.recomputed.verdicts if judged else {}

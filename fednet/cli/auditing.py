@@ -136,7 +136,7 @@ def show_all(summary: Summary) -> None:
         rounds = [entry.verdict.value for entry in report.rounds]
         counts = ", ".join(f"{rounds.count(name)} {name}" for name in sorted(set(rounds)))
         accused = ", ".join(str(site) for site in report.accused)
-        verdict = "holds" if report.verified else "DOES NOT HOLD"
+        verdict = "holds" if report.verified else "erased" if report.erased else "DOES NOT HOLD"
         anchored = "yes" if report.anchored else "no"
         rows.append((report.run, verdict, counts, accused, anchored, len(report.findings)))
     columns = ("run", "verdict", "rounds", "accused", "anchored", "findings")
@@ -170,6 +170,11 @@ def show(report: AuditReport) -> None:
     anchor = "" if report.anchored else " (unanchored)"
     if report.verified:
         click.echo(f"run {report.run}: everything holds at block {report.head.number}{anchor}")
+    elif report.erased:
+        click.echo(
+            f"run {report.run}: what was not erased holds at block {report.head.number}{anchor};"
+            " what rests on erased updates is not verified"
+        )
     else:
         click.echo(f"run {report.run}: DOES NOT HOLD; accused: {accused or 'nobody'}{anchor}")
 

@@ -87,6 +87,12 @@ def require_verified(dossier: RunDossier) -> None:
     report = dossier.report
     if report is None or report.verified:
         return
+    if report.erased:
+        raise VerificationError(
+            "updates were erased: not everything can be verified any more",
+            subject=f"run {dossier.run.run}",
+            hint="see `fednet audit`; --no-audit takes the model without asking",
+        )
     accused = ", ".join(f"site {site}" for site in report.accused) or "nobody"
     raise VerificationError(
         f"the audit does not hold; accused: {accused}",

@@ -62,6 +62,8 @@ def of_round(replay: Replay | None, number: int) -> Verdict:
     found = [e for e in replay.findings(number=number) if e.severity is not Severity.NOTICE]
     if result.verdict is RoundVerdict.WRONG:
         return Verdict("bad", "wrong", "Recomputing gives another record than the final one.")
+    if result.verdict is RoundVerdict.ERASED:
+        return Verdict("doubt", "erased", "Updates of it were erased on recorded grounds.")
     if result.verdict is RoundVerdict.UNVERIFIABLE:
         return Verdict("doubt", "unverifiable", "Evidence is missing or altered.")
     if found:
@@ -117,4 +119,6 @@ def _of_report(report: AuditReport, last_block: int) -> Verdict:
         return Verdict("good", "verified", seen)
     if any(entry.severity is Severity.VIOLATION for entry in report.findings):
         return Verdict("bad", "does not hold", seen)
+    if report.erased:
+        return Verdict("doubt", "erased in part", seen)
     return Verdict("doubt", "cannot be verified", seen)

@@ -10,7 +10,12 @@ from fednet.exports import wording
 from fednet.exports.statement import Seal, Statement
 from fednet.exports.texts import when
 
-_TONES = {"holds": "holds", "does not hold": "fails", "not audited": "open"}
+_TONES = {
+    "holds": "holds",
+    "holds in part": "open",
+    "does not hold": "fails",
+    "not audited": "open",
+}
 
 
 def write_html(statement: Statement, seal: Seal | None) -> bytes:

@@ -196,6 +196,8 @@ def _verdict(dossier: RunDossier) -> str:
     if report is None:
         return "## Audit\n\n**NOT AUDITED.** Nothing about this model was verified but its bytes.\n"
     said = "Everything that can be checked holds." if report.verified else "**DOES NOT HOLD.**"
+    if report.erased:
+        said = "**Erased in part:** what rests on erased updates is not verified; the rest holds."
     accused = ", ".join(f"site {site} ({_text(dossier.name(site))})" for site in report.accused)
     anchor = wording.ANCHORED if report.anchored else wording.UNANCHORED
     named = f" Accused: {accused}." if accused else ""

@@ -27,7 +27,7 @@ from fednet.exports.texts import clean, name, when
 MAX_FINDINGS = 1_000
 """A report lists so many; the rest is counted."""
 
-Verdict = Literal["holds", "does not hold", "not audited"]
+Verdict = Literal["holds", "holds in part", "does not hold", "not audited"]
 
 
 def make_statement(dossier: RunDossier, written_at: int) -> Statement:
@@ -36,6 +36,8 @@ def make_statement(dossier: RunDossier, written_at: int) -> Statement:
     verdict: Verdict = "not audited"
     if report is not None:
         verdict = "holds" if report.verified else "does not hold"
+        if report.erased:
+            verdict = "holds in part"
     accused = tuple(_site(dossier, site) for site in report.accused) if report else ()
     return Statement(
         fednet=fednet.__version__,
@@ -69,6 +71,11 @@ def make_statement(dossier: RunDossier, written_at: int) -> Statement:
 def _headline(verdict: Verdict, accused: tuple[str, ...]) -> str:
     if verdict == "holds":
         return "Everything that can be checked holds."
+    if verdict == "holds in part":
+        return (
+            "What was not erased holds. Updates were erased on recorded grounds; what rests on them"
+            " is not verified, and cannot be any more."
+        )
     if verdict == "not audited":
         return "NOT AUDITED. Nothing in this report was verified."
     named = ", ".join(accused)

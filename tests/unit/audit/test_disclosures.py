@@ -12,7 +12,16 @@ from fednet.audit import AuditReport, Severity
 from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
 from fednet.domain.disclosures import PrivacyLoss, ReleaseStatus
-from fednet.domain.identity import ZERO_DIGEST, Commitment, Digest, Locator
+from fednet.domain.erasing import erased_list, updates_from
+from fednet.domain.identity import (
+    ZERO_DIGEST,
+    Commitment,
+    DatasetId,
+    Digest,
+    GrantId,
+    Locator,
+    SiteId,
+)
 from fednet.domain.ledger import Standing
 from tests.unit.audit.books import RESEARCHER, RUN
 from tests.unit.audit.world import World
@@ -78,7 +87,10 @@ def test_honest_disclosures_are_no_finding(world: World) -> None:
     world.emit(de.ReaderDismissed, **reader)
     ceiling(world, 1, 1, grounds=ZERO_DIGEST)
     world.emit(ev.DatasetClosed, dataset=2, site=2)
-    erased = {"run": RUN, "site": 2, "dataset": 2, "blobs": 3, "list": SAID, "grounds": SAID}
+    made = updates_from(world.logged, {GrantId(2): DatasetId(2)}, SiteId(2), DatasetId(2))
+    listed = erased_list(RUN, SiteId(2), DatasetId(2), [each.commitment for each in made])
+    erased = {"run": RUN, "site": 2, "dataset": 2, "blobs": len(made),
+              "list": Commitment.of(listed), "grounds": SAID}  # fmt: skip
     world.emit(de.BlobsErased, **erased)
     world.play()
     assert world.audit().findings == ()
