@@ -49,10 +49,12 @@ from fednet.domain.ledger import (
     Settlement,
     Site,
 )
+from fednet.domain.masking_ports import MaskingReader, MaskingWriter
+from fednet.domain.masking_stages import MaskingTimes
 from fednet.domain.proofs import LedgerClaims, LogProof
 
 
-class LedgerReader(Protocol):
+class LedgerReader(MaskingReader, Protocol):
     """Read the ledger at its head; raises only LedgerError and its kin.
 
     A question about an id that was never given out raises RevertedError or
@@ -131,7 +133,7 @@ class LedgerReader(Protocol):
         ...
 
 
-class LedgerWriter(Protocol):
+class LedgerWriter(MaskingWriter, Protocol):
     """Act on the ledger with one account; every call waits for its receipt.
 
     Raises RevertedError with the contract's error, FundsError, or
@@ -177,6 +179,7 @@ class LedgerWriter(Protocol):
         transferable: bool,
         parameters: Parameters,
         drawn_sites: int | None = None,
+        masking: MaskingTimes | None = None,
     ) -> Receipt: ...
     def announce(self, site: SiteId, commitment: Commitment, locator: Locator) -> Receipt: ...
     def consent(self, run: RunId, site: SiteId, grant: GrantId) -> Receipt: ...
