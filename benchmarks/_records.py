@@ -32,8 +32,8 @@ _START = 1_700_000_000
 
 def deployment() -> Deployment:
     """Name a consortium that is nowhere."""
-    one, two, three, four, five, *modules = (Address(f"0x{at:040x}") for at in range(1, 9))
-    return Deployment(1, digest("genesis"), 0, one, two, three, four, five, Modules(*modules), ())
+    a, b, c, d, e, f, *modules = (Address(f"0x{at:040x}") for at in range(1, 11))
+    return Deployment(1, digest("genesis"), 0, a, b, c, d, e, f, Modules(*modules), ())
 
 
 def digest(*parts: object) -> Digest:

@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Roles} from "./Roles.sol";
-import {RecordLog} from "./disclosures/RecordLog.sol";
 import {IDataAccess} from "./interfaces/IDataAccess.sol";
 import {IDisclosures} from "./interfaces/IDisclosures.sol";
 import {IRounds} from "./interfaces/IRounds.sol";
@@ -10,10 +9,11 @@ import {IRoundsErrors} from "./interfaces/IRoundsErrors.sol";
 import {IRoundsTypes} from "./interfaces/IRoundsTypes.sol";
 import {IRuns} from "./interfaces/IRuns.sol";
 import {ISiteRegistry} from "./interfaces/ISiteRegistry.sol";
+import {RecordLog} from "./records/RecordLog.sol";
 
 /// @title Ledger of what leaves a site, and under which promises
 /// @notice Holds commitments, decisions and counted budgets, never content.
-contract Disclosures is RecordLog {
+contract Disclosures is RecordLog, IDisclosures {
     uint48 private constant _CERTAINTY_PICO = 1e12;
     uint32 private constant _CONSORTIUM = 0;
 

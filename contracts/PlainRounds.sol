@@ -100,7 +100,7 @@ contract PlainRounds is Conclusions {
         place = place.moved(Phase.Attesting, place.proposal(), deadline).withProposed(credits);
         record.place = place;
         record.progress = _logProposal(place, progress, proposal);
-        _proposed(run);
+        _proposed(proposal);
     }
 
     /// @inheritdoc IRounds
@@ -182,7 +182,7 @@ contract PlainRounds is Conclusions {
 
     function _started(uint64 run, bytes calldata parameters) internal virtual {}
 
-    function _proposed(uint64 run) internal virtual {}
+    function _proposed(Proposal calldata proposal) internal virtual {}
 
     /// @dev Counts a site's own submission.
     function _counted(uint64, uint32, Place, Progress progress) internal virtual returns (Progress) {

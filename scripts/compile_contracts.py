@@ -24,8 +24,16 @@ ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "fednet" / "ledger" / "artifacts"
 BUILD = CONTRACTS / "build"
-NAMES = ("SiteRegistry", "DataAccess", "Runs", "Credits", "Disclosures", "PlainRounds")
-LARGE_NAMES = ("BatchedRounds", "SampledRounds")
+NAMES = (
+    "SiteRegistry",
+    "DataAccess",
+    "Runs",
+    "Credits",
+    "Disclosures",
+    "Masking",
+    "PlainRounds",
+)
+LARGE_NAMES = ("BatchedRounds", "SampledRounds", "MaskedRounds")
 """Compiled for size instead of gas, to stay under the 24,576 bytes of EIP-170."""
 RUNS_OF_LARGE = 200
 SOLC_VERSION = "0.8.37"

@@ -26,6 +26,7 @@ from fednet.domain.ledger import (
     pack_inclusion,
     turn_position,
 )
+from fednet.domain.masking_stages import MaskingTimes
 from fednet.domain.ports import LedgerReader, LedgerWriter
 
 DAY_SECONDS = 86_400
@@ -51,6 +52,11 @@ PARAMETERS = Parameters(
     straggler_percent=0,
     maximum_examples=1_000,
     credits_per_round=1_000,
+)
+
+
+MASKING_TIMES = MaskingTimes(
+    key_seconds=200, share_seconds=200, holding_seconds=200, freeze_seconds=100
 )
 
 
@@ -149,6 +155,54 @@ def started_run(world: World, names: Sequence[str] = ("a", "b", "c"), **changes:
     for hospital in hospitals:
         consent(world, researcher, run, hospital)
     return run, hospitals, researcher
+
+
+def masked_run(world: World, names: Sequence[str] = ("a", "b", "c")) -> tuple[
+    RunId, list[Hospital]
+]:  # fmt: skip
+    """Bring a masked run to its first round, in which the sites are to advertise keys."""
+    researcher = researcher_of(world)
+    hospitals = [join(world, name) for name in names]
+    receipt = researcher.open_run(
+        world.reader.deployment.modules.masked,
+        (commitment("plan"), locator("plan")),
+        (commitment("model"), locator("model")),
+        True,
+        replace(PARAMETERS, minimum_sites=len(names), target_sites=len(names)),
+        masking=MASKING_TIMES,
+    )
+    run = RunId(receipt.created)
+    for hospital in hospitals:
+        consent(world, researcher, run, hospital)
+    return run, hospitals
+
+
+def mask_round(world: World, run: RunId, hospitals: Sequence[Hospital], inclusion: bytes) -> None:
+    """Play a masked attempt until every site has disclosed its shares."""
+    state = world.reader.state(run)
+    place = run, state.round, state.attempt
+
+    def at(hospital: Hospital) -> tuple[RunId, SiteId, RoundNumber, int]:
+        return run, hospital.site, state.round, state.attempt
+
+    for each in hospitals:
+        keys = bytes(commitment("mask", each.site)), bytes(commitment("channel", each.site))
+        each.writer.advertise_keys(*at(each), *keys)
+    hospitals[0].writer.close_keys(run)
+    for each in hospitals:
+        dealing = commitment("dealing", *place, each.site)
+        each.writer.deal_shares(*at(each), dealing, locator(dealing))
+    for each in hospitals:
+        each.writer.hold_shares(*at(each), bytes([each.site]))
+    for each in hospitals:
+        submit(world, run, each)
+    turn = hospitals[turn_position(state.round, state.attempt, 1, state.roster_length)]
+    turn.writer.propose_set(*at(turn), inclusion)
+    for each in hospitals[: state.quorum]:
+        each.writer.affirm_set(*at(each), 1)
+    for each in hospitals:
+        disclosed = commitment("disclosure", *place, each.site)
+        each.writer.disclose_shares(*at(each), disclosed, locator(disclosed))
 
 
 def request_release(

@@ -2,11 +2,12 @@
 pragma solidity 0.8.37;
 
 import {IDisclosuresRecords} from "./IDisclosuresRecords.sol";
+import {IRecordLog} from "./IRecordLog.sol";
 
 /// @title Ledger of what leaves a site, and under which promises
 /// @notice Holds commitments, decisions and counted budgets, never content. Every record extends one
 /// running hash, so that one slot proves their order and that none is missing.
-interface IDisclosures is IDisclosuresRecords {
+interface IDisclosures is IDisclosuresRecords, IRecordLog {
     /// @notice Thrown when a dataset is not the one under whose grant its site consents to the run.
     /// @param run Run, counted from 1.
     /// @param dataset Dataset, counted from 1.
@@ -159,12 +160,4 @@ interface IDisclosures is IDisclosuresRecords {
     /// @notice Count the readers ever admitted; their ids run from 1 to this.
     /// @return Number of readers.
     function readerCount() external view returns (uint64);
-
-    /// @notice Read the running hash over every record.
-    /// @return The running hash; its last six bytes are zero.
-    function runningHash() external view returns (bytes32);
-
-    /// @notice Count the records.
-    /// @return Number of records.
-    function recordCount() external view returns (uint48);
 }

@@ -27,8 +27,8 @@ abstract contract BatchVoters is BatchSeats {
         _committees[run] = BatchCommittees.sized(size);
     }
 
-    function _proposed(uint64 run) internal override {
-        _committees[run] = _committees[run].proposed(block.number);
+    function _proposed(Proposal calldata proposal) internal override {
+        _committees[proposal.run] = _committees[proposal.run].proposed(block.number);
     }
 
     /// @dev A committee votes while the proposal is not final; the first vote draws it.

@@ -30,7 +30,7 @@ CHECKS: tuple[Check, ...] = (
         "Running hash",
         "Folding keccak256(head, topics, data), cut to 26 bytes, over every event of the run gives"
         " the hash that the rounds module stores: no event is missing, added, altered or out of"
-        " order.",
+        " order. The same holds of all records of masked rounds, and their own contract.",
     ),
     Check(
         3,

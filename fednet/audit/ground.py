@@ -48,6 +48,14 @@ def check_ledger(snapshot: Snapshot, findings: Findings) -> RunHistory | None:
         snapshot.running_hash,
         running_hash_of(event.log for event in snapshot.run_events),
     )
+    findings.require_equal(
+        RUNNING_HASH,
+        "masking-incomplete",
+        "ledger of masked rounds",
+        "the records do not fold to the hash that the contract stores",
+        snapshot.masking.running_hash,
+        running_hash_of(record.log for record in snapshot.masked()),
+    )
     try:
         history = RunHistory.of(snapshot.run_id, snapshot.run_events)
     except KeyError:

@@ -15,6 +15,7 @@ from fednet.audit.findings import CHAIN_DUTY, Findings
 from fednet.audit.snapshot import Snapshot
 from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
+from fednet.domain import masking_events as me
 from fednet.domain.batch_events import UpdatesBatched
 from fednet.domain.batches import BatchedUpdate, unfold
 from fednet.domain.identity import CONSORTIUM, Address, SiteId
@@ -29,6 +30,13 @@ _RECORDS: dict[type[de.Disclosure], str] = {
     de.ReaderAdmitted: "a reader's admission",
     de.ReaderDismissed: "a reader's dismissal",
     de.BlobsErased: "an erasure",
+}
+_STAGED: dict[type[me.MaskingEvent], str] = {
+    me.KeysAdvertised: "keys",
+    me.SharesDealt: "shares dealt",
+    me.SharesHeld: "shares held",
+    me.SetAffirmed: "affirmation",
+    me.SharesDisclosed: "shares disclosed",
 }
 
 
@@ -103,6 +111,13 @@ def check_membership(snapshot: Snapshot, findings: Findings) -> None:
                 if not snapshot.concerns(record):
                     continue
                 act, role = f"record of {_RECORDS[type(record)]}", Role.SITE
+            case me.SetProposed() if event.run == snapshot.run_id:
+                act, role = f"set in round {event.round}", Role.AGGREGATOR
+            case (
+                me.KeysAdvertised() | me.SharesDealt() | me.SharesHeld()
+                | me.SetAffirmed() | me.SharesDisclosed()
+            ) if event.run == snapshot.run_id:  # fmt: skip
+                act, role = f"{_STAGED[type(event)]} in round {event.round}", Role.SITE
             case ev.ConsentGiven():
                 act, role = "consent", Role.SITE
             case BatchedUpdate():

@@ -1,7 +1,8 @@
 """Check 25: what the ledger was heard to say, against headers, receipts and storage proofs.
 
-One running hash covers a run's own events and one the disclosures; the register's,
-the grants', the catalogue's and the claims' have none. A block's header covers all.
+One running hash covers a run's own events, one the disclosures and one the records of
+masked rounds; the register's, the grants', the catalogue's and the claims' have none.
+A block's header covers all.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def check_proof(reader: LedgerReader, snapshot: Snapshot, findings: Findings) ->
         head=snapshot.head,
         running_hash=snapshot.running_hash,
         disclosures=snapshot.disclosures.running_hash,
+        masking=snapshot.masking.running_hash,
         settlements=snapshot.settlements,
         kinds=KINDS,
         events=[*snapshot.events, *snapshot.run_events],

@@ -23,6 +23,8 @@ from fednet.domain.identity import (
     SiteId,
 )
 from fednet.domain.ledger import CreditAccount, Deployment, Head, Parameters, Run, RunState, Site
+from fednet.domain.masking_events import MASKING_EVENTS, MaskingEvent
+from fednet.domain.masking_stages import MaskingLog
 from fednet.domain.ports import LedgerReader
 from fednet.errors import HeadMovedError, LedgerError
 
@@ -48,7 +50,7 @@ _REGISTER: tuple[type[ev.LedgerEvent], ...] = (
     ev.SiteAccountRotated,
     ev.AccountRolesChanged,
 )
-KINDS = (*_KINDS, *_REGISTER, *DISCLOSURES)
+KINDS = (*_KINDS, *_REGISTER, *DISCLOSURES, *MASKING_EVENTS)
 """Classes of events that are read beside the run's own."""
 
 
@@ -66,6 +68,7 @@ class Snapshot:
     state: RunState
     running_hash: Digest
     disclosures: DisclosureLog
+    masking: MaskingLog
     run_events: Sequence[ev.RunEvent]
     events: Sequence[ev.LedgerEvent]
     """Events of the other contracts, of every run."""
@@ -88,6 +91,10 @@ class Snapshot:
     def disclosed(self) -> list[Disclosure]:
         """List every record of the ledger of disclosures, in the order of the chain."""
         return [event for event in self.events if isinstance(event, DISCLOSURES)]
+
+    def masked(self) -> list[MaskingEvent]:
+        """List every record of the ledger of masked rounds, in the order of the chain."""
+        return [event for event in self.events if isinstance(event, MASKING_EVENTS)]
 
     def concerns(self, record: Disclosure) -> bool:
         """Tell whether a record is of this run, or of what its datasets may spend."""
@@ -127,10 +134,11 @@ def take_snapshot(reader: LedgerReader, run: RunId) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What changes with every event of the run, every move of its credits, every disclosure."""
+    """What changes with every event of the run, every move of its credits, every other record."""
 
     running_hash: Digest
     disclosures: DisclosureLog
+    masking: MaskingLog
     claimed: int
     transfers: int
 
@@ -138,7 +146,9 @@ class _Mark:
 def _mark(reader: LedgerReader, run: RunId) -> _Mark:
     claimed, transferable = reader.credit_total(run)
     transfers = len(reader.events((ev.CreditsTransferred,))) if transferable else 0
-    return _Mark(reader.running_hash(run), reader.disclosures(), claimed, transfers)
+    return _Mark(
+        reader.running_hash(run), reader.disclosures(), reader.masking_log(), claimed, transfers
+    )
 
 
 def _register_moved(reader: LedgerReader, since: Head) -> bool:
@@ -169,6 +179,7 @@ def _read(reader: LedgerReader, run: RunId, mark: _Mark) -> Snapshot:
         state=state,
         running_hash=mark.running_hash,
         disclosures=mark.disclosures,
+        masking=mark.masking,
         run_events=run_events,
         events=events,
         settlements={

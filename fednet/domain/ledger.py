@@ -23,7 +23,7 @@ from fednet.domain.identity import (
     SiteId,
 )
 
-ModuleName: TypeAlias = Literal["plain", "batched", "sampled"]
+ModuleName: TypeAlias = Literal["plain", "batched", "sampled", "masked"]
 """A rounds module of every deployment, as a plan names it."""
 
 
@@ -285,6 +285,7 @@ class Modules:
     plain: Address
     batched: Address
     sampled: Address
+    masked: Address
 
     def at(self, name: ModuleName) -> Address:
         """Return where a module stands."""
@@ -310,6 +311,7 @@ class Deployment:
     runs: Address
     credits: Address
     disclosures: Address
+    masking: Address
     modules: Modules
     code_hashes: tuple[tuple[str, Digest], ...]
     """Keccak-256 of each contract's code on the chain, by contract name, sorted."""
@@ -322,9 +324,11 @@ class Deployment:
             "Runs": self.runs,
             "Credits": self.credits,
             "Disclosures": self.disclosures,
+            "Masking": self.masking,
             "PlainRounds": self.modules.plain,
             "BatchedRounds": self.modules.batched,
             "SampledRounds": self.modules.sampled,
+            "MaskedRounds": self.modules.masked,
         }
 
 

@@ -8,7 +8,7 @@ What the stages are for is told in ADR 21.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Self
 
@@ -77,6 +77,27 @@ class MaskingState:
     """Keccak-256 of the frozen inclusion bytes; zero until they are frozen."""
     seed_block: int
     """Block that holds ``KeysClosed``; 0 before."""
+
+    def at(self, now: int, times: MaskingTimes, run_deadline: int) -> MaskingState:
+        """Return where the attempt stands later, if nobody acts until then.
+
+        A chain that makes no block does not say that a stage is over. Keys never
+        close by themselves.
+
+        Args:
+            now: Seconds since 1970.
+            times: Of the run's stages.
+            run_deadline: End of the run's phase, by its rounds module.
+        """
+        state = self
+        if state.stage is MaskingStage.SHARES and now > state.deadline:
+            end = state.deadline + times.holding_seconds
+            state = replace(state, stage=MaskingStage.HOLDINGS, deadline=end)
+        if state.stage is MaskingStage.HOLDINGS and now > state.deadline:
+            state = replace(state, stage=MaskingStage.MASKED, deadline=run_deadline)
+        if state.stage is MaskingStage.FREEZING and now > state.deadline:
+            state = replace(state, deadline=run_deadline)
+        return state
 
 
 @dataclass(slots=True)

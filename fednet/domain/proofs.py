@@ -68,6 +68,8 @@ class LedgerClaims:
     running_hash: Digest
     disclosures: Digest
     """Running hash of the ledger of disclosures."""
+    masking: Digest
+    """Running hash of the ledger of masked rounds."""
     settlements: Mapping[RoundNumber, Digest]
     kinds: Sequence[type[LedgerEvent]]
     """Classes of events that were asked for beside the run's own."""

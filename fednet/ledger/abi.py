@@ -19,9 +19,9 @@ from eth_utils.crypto import keccak
 from fednet.errors import LedgerError
 from fednet.ledger.library import Web3
 
-ROUNDS = ("PlainRounds", "BatchedRounds", "SampledRounds")
+ROUNDS = ("PlainRounds", "BatchedRounds", "SampledRounds", "MaskedRounds")
 """Rounds modules; a run names the one that leads it."""
-CONTRACTS = ("SiteRegistry", "DataAccess", "Runs", "Credits", "Disclosures", *ROUNDS)
+CONTRACTS = ("SiteRegistry", "DataAccess", "Runs", "Credits", "Disclosures", "Masking", *ROUNDS)
 """Contracts of every deployment."""
 Value: TypeAlias = Any
 """What web3's codec takes and gives: int, bool, str, bytes, and tuples of these."""

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from eth_utils.address import to_checksum_address
 
-from fednet.domain import batch_events, disclosure_events
+from fednet.domain import batch_events, disclosure_events, masking_events
 from fednet.domain import events as domain_events
 from fednet.domain.events import LedgerEvent, Log, RunEvent
 from fednet.domain.identity import Address, Digest, RunId
@@ -146,7 +146,7 @@ def event_classes() -> dict[str, type[LedgerEvent]]:
     """Return every event class of the domain, by the Solidity event's name."""
     return {
         name: value
-        for module in (domain_events, batch_events, disclosure_events)
+        for module in (domain_events, batch_events, disclosure_events, masking_events)
         for name, value in vars(module).items()
         if isinstance(value, type)
         and issubclass(value, LedgerEvent)

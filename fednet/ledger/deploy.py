@@ -1,4 +1,4 @@
-"""Put the eight contracts on a chain, tied to each other for good.
+"""Put the ten contracts on a chain, tied to each other for good.
 
 Each contract names the others in its constructor, so their addresses are
 computed ahead from the account's next nonces (Yellow Paper, section 7). An
@@ -22,12 +22,16 @@ from fednet.ledger.library import Nonce, get_create_address
 from fednet.ledger.rpc import JsonRpc, RpcRefusedError
 from fednet.ledger.transacting import Transactor
 
-_ARGUMENTS = {
+_LEDGERS = ("SiteRegistry", "DataAccess", "Runs")
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "SiteRegistry": (),
     "DataAccess": ("SiteRegistry", "Runs"),
     "Runs": ("SiteRegistry", "Credits"),
     "Credits": ("SiteRegistry", "Runs"),
-    **dict.fromkeys(("Disclosures", *abi.ROUNDS), ("SiteRegistry", "DataAccess", "Runs")),
+    "Disclosures": _LEDGERS,
+    "Masking": ("SiteRegistry", "Runs"),
+    **dict.fromkeys(abi.ROUNDS, _LEDGERS),
+    "MaskedRounds": (*_LEDGERS, "Masking"),
 }
 """Contracts in the order of their creation, each with those its constructor takes."""
 _AGAIN = "run the deployment again; what was created so far is never used"
@@ -79,6 +83,7 @@ def _deploy(rpc: JsonRpc, account: LocalAccount, caps: FeeCaps | None) -> Deploy
         runs=at["Runs"],
         credits=at["Credits"],
         disclosures=at["Disclosures"],
+        masking=at["Masking"],
         modules=Modules(*(at[module] for module in abi.ROUNDS)),
         code_hashes=tuple(hashes),
     )

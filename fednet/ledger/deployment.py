@@ -35,6 +35,7 @@ class _Addresses(BaseModel):
     runs: str = Field(pattern=_ADDRESS)
     credits: str = Field(pattern=_ADDRESS)
     disclosures: str = Field(pattern=_ADDRESS)
+    masking: str = Field(pattern=_ADDRESS)
 
 
 class _Modules(BaseModel):
@@ -43,6 +44,7 @@ class _Modules(BaseModel):
     plain: str = Field(pattern=_ADDRESS)
     batched: str = Field(pattern=_ADDRESS)
     sampled: str = Field(pattern=_ADDRESS)
+    masked: str = Field(pattern=_ADDRESS)
 
 
 class _File(BaseModel):
@@ -70,6 +72,7 @@ class _File(BaseModel):
                 runs=deployment.runs,
                 credits=deployment.credits,
                 disclosures=deployment.disclosures,
+                masking=deployment.masking,
             ),
             modules=_Modules(**asdict(deployment.modules)),
             code_hashes={name: str(code) for name, code in deployment.code_hashes},
@@ -113,10 +116,12 @@ def decode_deployment(text: str, subject: str) -> Deployment:
         runs=_address(named.runs, subject),
         credits=_address(named.credits, subject),
         disclosures=_address(named.disclosures, subject),
+        masking=_address(named.masking, subject),
         modules=Modules(
             plain=_address(modules.plain, subject),
             batched=_address(modules.batched, subject),
             sampled=_address(modules.sampled, subject),
+            masked=_address(modules.masked, subject),
         ),
         code_hashes=tuple(
             (name, _digest(code, subject)) for name, code in sorted(raw.code_hashes.items())

@@ -40,6 +40,8 @@ from fednet.domain.ledger import (
     RunState,
     Site,
 )
+from fednet.domain.masking_events import MASKING_EVENTS, MaskingEvent
+from fednet.domain.masking_stages import MaskingLog, MaskingState, MaskingTimes
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.errors import DeploymentMismatchError, LedgerError
 from fednet.ledger import abi, codec
@@ -241,10 +243,24 @@ class Web3Reader:
         found = self._struct(BlobReader, "Disclosures", "readerOf", reader, known=known)
         return self._known(found, found.run != 0, f"reader {reader}")
 
+    def masking_times(self, run: RunId) -> MaskingTimes | None:
+        times = self._struct(MaskingTimes, "Masking", "timesOf", run)
+        return times if times.key_seconds else None
+
+    def masking_state(self, run: RunId) -> MaskingState:
+        return self._struct(MaskingState, "Masking", "stateOf", run)
+
+    def masking_events(self, run: RunId, from_block: int = 0) -> Sequence[MaskingEvent]:
+        found = self._events(MASKING_EVENTS, [_topic(run)], from_block)
+        return [event for event in found if isinstance(event, MASKING_EVENTS)]
+
+    def masking_log(self) -> MaskingLog:
+        running_hash = self._values("Masking", "runningHash")[0]
+        return MaskingLog(Digest(running_hash), self._values("Masking", "recordCount")[0])
+
     def run_events(self, run: RunId, from_block: int = 0) -> Sequence[RunEvent]:
         module = self.run(run).module
-        topics = [None, "0x" + run.to_bytes(32, "big").hex()]
-        logs = self._logs.read([module], topics, *self._range(from_block))
+        logs = self._logs.read([module], [None, _topic(run)], *self._range(from_block))
         return [codec.read_run_event(log) for log in logs]
 
     def module_events(self, modules: Sequence[Address], from_block: int = 0) -> Sequence[RunEvent]:
@@ -332,6 +348,10 @@ class Web3Reader:
         if not exists:
             raise LedgerError("the ledger knows none", subject=subject, hint=_UNKNOWN_ID_HINT)
         return value
+
+
+def _topic(run: RunId) -> str:
+    return "0x" + run.to_bytes(32, "big").hex()
 
 
 def _match(what: str, expected: object, actual: object) -> None:

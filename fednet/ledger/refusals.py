@@ -10,7 +10,9 @@ from enum import Enum
 from eth_utils.address import to_checksum_address
 
 from fednet.domain.disclosures import ReleaseStatus
+from fednet.domain.identity import Digest
 from fednet.domain.ledger import AccessStatus, Phase, Standing
+from fednet.domain.masking_stages import MaskingStage
 from fednet.errors import LedgerError, RevertedError
 from fednet.ledger import abi
 from fednet.ledger.codec import snake_case
@@ -18,6 +20,7 @@ from fednet.ledger.codec import snake_case
 _OUR_BUG = "this is a fault of fednet: please report it"
 _LATER = "wait for the run to move on (`fednet run status`)"
 _OPERATOR = "ask the consortium's operator"
+_NEXT_ATTEMPT = "wait for the next attempt or round"
 _NOTHING = "nothing to do: it is done already"
 
 REFUSALS: dict[str, tuple[str, str]] = {
@@ -145,16 +148,30 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "DatasetStillOpen": ("the dataset is open", "close it first (`fednet dataset close`)"),
     "ErasureEmpty": ("nothing was erased", _NOTHING),
+    # Masked rounds
+    "StageWrong": ("the masked attempt is in another stage", _LATER),
+    "AlreadyRecorded": ("the site has done this already", _NOTHING),
+    "KeysMissing": ("the site advertised no keys in this attempt", _NEXT_ATTEMPT),
+    "DealingMissing": ("the site dealt no shares in this attempt", _NEXT_ATTEMPT),
+    "HoldingMissing": ("the site never said whose shares it holds", _NEXT_ATTEMPT),
+    "BytesTooLong": ("there are more bytes than the roster has positions", _OUR_BUG),
+    "SetPending": ("members may still affirm the set at hand", "affirm that one, or wait"),
+    "SetNotAtHand": ("another set is at hand", "look at the set that was proposed last"),
+    "InclusionNotFrozen": (
+        "the proposal counts others than the frozen set",
+        "propose what members affirmed; until they have, wait",
+    ),
     # The language's own
     "Error": ("the contract refused", ""),
     "Panic": ("the contract failed", _OUR_BUG),
 }
 
-_ENUMS: dict[str, type[Phase | Standing | AccessStatus | ReleaseStatus]] = {
+_ENUMS: dict[str, type[Phase | Standing | AccessStatus | ReleaseStatus | MaskingStage]] = {
     "enum IRoundsTypes.Phase": Phase,
     "enum ISiteRegistry.Standing": Standing,
     "enum IDataAccess.AccessStatus": AccessStatus,
     "enum IDisclosuresRecords.ReleaseStatus": ReleaseStatus,
+    "enum IMaskingTypes.Stage": MaskingStage,
 }
 _ERROR_TEXT = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
@@ -211,7 +228,8 @@ def _readable(parameter: abi.Parameter, value: abi.Value) -> object:
     if kind is not None and value in {int(each) for each in kind}:
         return kind(value)
     if parameter.abi_type == "bytes32":
-        return value.rstrip(b"\0").decode("ascii", "replace")
+        name = value.rstrip(b"\0").decode("ascii", "replace")
+        return name if name.isascii() and name.isprintable() and name else Digest(value)
     if parameter.abi_type == "address":
         return to_checksum_address(value)
     return value

@@ -29,6 +29,9 @@ _FIXED_GAS = {
     "drop": 400_000,
     "draw": 300_000,
     "claim": 250_000,
+    **dict.fromkeys(
+        ("advertise", "closeKeys", "deal", "hold", "proposeSet", "affirmSet", "disclose"), 300_000
+    ),
 }
 """Gas of the acts in a round, which are flat in cost and frequent, or depend on the time of
 a block that a chain which mines on demand has not made yet: an estimate would be made at the

@@ -27,17 +27,20 @@ from fednet.domain.identity import (
     SiteId,
 )
 from fednet.domain.ledger import Application, Parameters, Proposal, Receipt, Role, Settlement
+from fednet.domain.masking_stages import MaskingTimes
+from fednet.errors import LedgerError
 from fednet.ledger import abi, application, codec
 from fednet.ledger.batches import sign
 from fednet.ledger.checkpoints import sign_checkpoint
 from fednet.ledger.fees import FeeCaps
+from fednet.ledger.masking import MaskingActs
 from fednet.ledger.reader import Web3Reader
 from fednet.ledger.transacting import Transactor
 
 _PLAIN_STAGE = 0
 
 
-class Web3Writer:
+class Web3Writer(MaskingActs):
     """Implement ``LedgerWriter`` over JSON-RPC.
 
     Args:
@@ -141,10 +144,20 @@ class Web3Writer:
         transferable: bool,
         parameters: Parameters,
         drawn_sites: int | None = None,
+        masking: MaskingTimes | None = None,
     ) -> Receipt:
+        if (masking is None) == (module == self._deployment.modules.masked):
+            raise LedgerError(
+                "the module and the times of masked stages need each other",
+                subject=f"module {module}",
+                expected="no times" if masking else "times of the stages",
+                hint="masked runs are those of the masked module alone",
+            )
         packed = encode_parameters(parameters)
         if drawn_sites is not None:
             packed += abi.encode(["uint16"], [drawn_sites])
+        if masking is not None:
+            packed += encode_returned("Masking", "timesOf", masking)
         return self._runs("open", module, *plan, *initial_model, transferable, packed)
 
     def announce(self, site: SiteId, commitment: Commitment, locator: Locator) -> Receipt:
@@ -345,5 +358,10 @@ class Web3Writer:
 
 def encode_parameters(parameters: Parameters) -> bytes:
     """Encode a plan's parameters as a rounds module takes them."""
-    form = abi.contract("PlainRounds").functions["parametersOf"].outputs
-    return abi.encode([each.abi_type for each in form], [codec.plain(parameters)])
+    return encode_returned("PlainRounds", "parametersOf", parameters)
+
+
+def encode_returned(contract: str, function: str, value: object) -> bytes:
+    """Encode a value as a view gives it."""
+    form = abi.contract(contract).functions[function].outputs
+    return abi.encode([each.abi_type for each in form], [codec.plain(value)])

@@ -42,7 +42,8 @@ def forger(original: str, view: bytes, answer: int) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["PlainRounds", "Credits", "Runs", "SiteRegistry", "DataAccess", "Disclosures"]
+    "name",
+    ["PlainRounds", "Credits", "Runs", "SiteRegistry", "DataAccess", "Disclosures", "Masking"],
 )
 def test_forger_is_not_believed(network: Network, finished: Finished, name: str) -> None:
     at, aside = network.reader.deployment.contracts()[name], address_for(name)

@@ -10,6 +10,7 @@ import pytest
 
 from fednet.domain import events as ev
 from fednet.domain.identity import RoundNumber, RunId
+from fednet.domain.masking_events import MASKING_EVENTS
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.ledger import abi
 from fednet.ledger.codec import topic_of
@@ -38,6 +39,7 @@ def claims_of(reader: Web3Reader, run: RunId) -> LedgerClaims:
         head=head,
         running_hash=reader.running_hash(run),
         disclosures=reader.disclosures().running_hash,
+        masking=reader.masking_log().running_hash,
         settlements={
             RoundNumber(number): reader.settlement(run, RoundNumber(number))
             for number in range(1, final + 1)
@@ -98,8 +100,10 @@ def test_honest_node_is_proven_with_code_running_hash_and_settlement(
     proof = world.reader.prove(claims)
     assert proof.problems == ()
     assert proof.proven, proof.reason
-    hashes = {"running hash", "running hash of disclosures", "settlement of round 1"}
-    assert set(proof.stored) == hashes | {f"code of {name}" for name in abi.CONTRACTS}
+    hashes = {"running hash", "running hash of disclosures", "running hash of masked rounds"}
+    assert set(proof.stored) == hashes | {"settlement of round 1"} | {
+        f"code of {name}" for name in abi.CONTRACTS
+    }
     assert proof.first_block == 0
     assert proof.last_block == claims.head.number
 
@@ -168,6 +172,28 @@ def test_other_running_hash_than_stored_is_named(played: tuple[ChainWorld, RunId
     problems = world.reader.prove(forged).problems
     assert [problem.code for problem in problems] == ["storage-differs"]
     assert problems[0].subject.startswith("running hash of disclosures")
+    forged = replace(claims, masking=claims.settlements[RoundNumber(1)])
+    problems = world.reader.prove(forged).problems
+    assert [problem.code for problem in problems] == ["storage-differs"]
+    assert problems[0].subject.startswith("running hash of masked rounds")
+
+
+def test_records_of_masked_rounds_are_proven(chain_world: ChainWorld) -> None:
+    run, hospitals = acts.masked_run(chain_world)
+    acts.mask_round(chain_world, run, hospitals, b"")
+    reader = chain_world.reader
+    claims, records = claims_of(reader, run), reader.events(MASKING_EVENTS)
+    kinds, events = (*KINDS, *MASKING_EVENTS), [*claims.events, *records]
+    heard = replace(claims, kinds=kinds, events=events)
+    assert not heard.masking.is_zero
+    proof = reader.prove(heard)
+    assert (proof.problems, proof.proven) == ((), True)
+    assert "running hash of masked rounds" in proof.stored
+    for record in (records[0], records[-1]):
+        others = [event for event in events if event != record]
+        (problem,) = reader.prove(replace(heard, events=others)).problems
+        assert problem.code == "log-dropped"
+        assert type(record).__name__ in problem.subject
 
 
 def test_other_time_of_a_block_is_named(played: tuple[ChainWorld, RunId]) -> None:

@@ -1,4 +1,4 @@
-"""A real Anvil process and the eight contracts on it, for tests and for the gas table.
+"""A real Anvil process and the contracts on it, for tests and for the gas table.
 
 Acts are sent from Anvil's unlocked accounts, so that tests speak of who does
 what and not of signatures. The ledger client is not used: these tests are about
@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "fednet" / "ledger" / "artifacts"
 NODE_PACKAGES = ROOT / "fednet" / "ledger" / "chains" / "node"
 MODULES = ("PlainRounds", "BatchedRounds", "SampledRounds")
-NAMES = ("SiteRegistry", "DataAccess", "Runs", "Credits", "Disclosures", *MODULES)
+LEDGERS = ("SiteRegistry", "DataAccess", "Runs", "Credits", "Disclosures", "Masking")
+NAMES = (*LEDGERS, *MODULES, "MaskedRounds")
 RICH_ETHER = 10**9
 """What each account begins with: every world of a session gives its sites gas from it."""
 ENOUGH_GAS = 10_000_000
@@ -183,25 +184,28 @@ class Contracts:
     def __init__(self, chain: Anvil, module: str = "PlainRounds") -> None:
         self.chain = chain
         self.module = module
-        names = (*NAMES[:5], module)
+        names = (*LEDGERS, module)
         self.operator = chain.accounts[0]
         nonce = chain.w3.eth.get_transaction_count(self.operator)  # type: ignore[arg-type]
         at = {name: address_of(self.operator, nonce + i) for i, name in enumerate(names)}
+        ledgers = at["SiteRegistry"], at["DataAccess"], at["Runs"]
         arguments: Mapping[str, tuple[str, ...]] = {
             "SiteRegistry": (),
             "DataAccess": (at["SiteRegistry"], at["Runs"]),
             "Runs": (at["SiteRegistry"], at["Credits"]),
             "Credits": (at["SiteRegistry"], at["Runs"]),
-            **dict.fromkeys(
-                ("Disclosures", module), (at["SiteRegistry"], at["DataAccess"], at["Runs"])
-            ),
+            "Disclosures": ledgers,
+            "Masking": (at["SiteRegistry"], at["Runs"]),
+            module: (*ledgers, at["Masking"]) if module == "MaskedRounds" else ledgers,
         }
         for name in names:
             self.send_raw(self.operator, None, creation_data(name, arguments[name]))
-        self.registry, self.access, self.runs, self.credits, self.disclosures, self.rounds = (
+        made = [
             chain.w3.eth.contract(at[name], abi=artifact(name)["abi"])  # type: ignore[call-overload]
             for name in names
-        )
+        ]
+        self.registry, self.access, self.runs, self.credits, self.disclosures, *rest = made
+        self.masking, self.rounds = rest
 
     @cached_property
     def _errors(self) -> dict[bytes, tuple[str, list[str]]]:

@@ -28,6 +28,8 @@ OF_MODULE = {
     "test_batches": "BatchedRounds",
     "test_committees": "BatchedRounds",
     "test_samples": "SampledRounds",
+    "test_masking": "MaskedRounds",
+    "test_masked_rounds": "MaskedRounds",
 }
 
 

@@ -38,6 +38,8 @@ PARAMETERS: dict[str, int] = {
     "maximumExamples": 1_000,
     "creditsPerRound": 1_000,
 }
+MASKING_TIMES = (200, 200, 200, 100)
+"""Seconds of the key, share and holding stage, and of a set."""
 _WIDTHS = (32,) * 7 + (8, 8) + (16,) * 7 + (64, 64)
 _APPLICATION_TYPES = {
     "Application": [
@@ -191,7 +193,12 @@ class World(Contracts):
         )
 
     def open(
-        self, transferable: bool = False, committee: int = 0, sampled: int = 0, **changes: int
+        self,
+        transferable: bool = False,
+        committee: int = 0,
+        sampled: int = 0,
+        times: Sequence[int] = MASKING_TIMES,
+        **changes: int,
     ) -> int:
         """Open a run with the usual parameters; give its id.
 
@@ -199,11 +206,14 @@ class World(Contracts):
             transferable: Whether sites may give credits away.
             committee: Sites that vote before finality, for the batched module; 0 for all.
             sampled: Sites drawn for each attempt, for the sampled module; 0 for all.
+            times: Seconds of the key, share and holding stage and of a set, for the masked module.
             changes: Parameters that are not the usual ones.
         """
         parameters = encode_parameters(**changes)
         if self.module == "BatchedRounds":
             parameters += abi_encode(["uint16"], [committee])
+        if self.module == "MaskedRounds":
+            parameters += abi_encode(["uint32"] * len(times), times)
         if self.module == "SampledRounds":
             most = (PARAMETERS | changes)["maximumSites"]
             parameters += abi_encode(["uint16"], [sampled or most])

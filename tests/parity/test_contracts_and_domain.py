@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from fednet.domain import disclosures
+from fednet.domain import disclosures, masking_stages
 from fednet.domain import ledger as values
 from fednet.domain.events import RunEvent
 from fednet.domain.identity import Address, Digest
@@ -24,6 +24,7 @@ ENUMS: list[tuple[str, str, type[IntEnum]]] = [
     ("IDataAccess", "AccessStatus", values.AccessStatus),
     ("IRoundsTypes", "Phase", values.Phase),
     ("IDisclosuresRecords", "ReleaseStatus", disclosures.ReleaseStatus),
+    ("IMaskingTypes", "Stage", masking_stages.MaskingStage),
 ]
 STRUCTS: list[tuple[str, str, type[Any], set[str]]] = [
     ("SiteRegistry", "siteOf", values.Site, {"site"}),
@@ -37,6 +38,8 @@ STRUCTS: list[tuple[str, str, type[Any], set[str]]] = [
     ("Disclosures", "budgetOf", disclosures.DatasetBudget, {"dataset"}),
     ("Disclosures", "useOf", disclosures.DatasetUse, {"run", "dataset"}),
     ("Disclosures", "readerOf", disclosures.BlobReader, {"reader"}),
+    ("Masking", "timesOf", masking_stages.MaskingTimes, set()),
+    ("Masking", "stateOf", masking_stages.MaskingState, set()),
 ]
 ARGUMENTS: list[tuple[str, str, int, type[Any]]] = [
     ("SiteRegistry", "applyFor", 0, values.Application),

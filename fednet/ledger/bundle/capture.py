@@ -102,6 +102,9 @@ class Capture(Web3Reader):
         self.drawn_sites(run)
         self.running_hash(run)
         self.disclosures()
+        self.masking_log()
+        self.masking_times(run)
+        self.masking_state(run)
         self.credit_total(run)
         self.site_count()
         self.run_count()
@@ -152,6 +155,7 @@ class Capture(Web3Reader):
             head=self.head_seen,
             running_hash=self.running_hash(self.run_id),
             disclosures=self.disclosures().running_hash,
+            masking=self.masking_log().running_hash,
             settlements={number: self.settlement(self.run_id, number) for number in numbers},
             kinds=(),
             events=(),

@@ -15,6 +15,7 @@ from fednet.domain.disclosure_events import ReaderAdmitted
 from fednet.domain.history import AttemptHistory
 from fednet.domain.identity import Commitment, Locator, RunId
 from fednet.domain.ledger import Head
+from fednet.domain.masking_events import SharesDealt, SharesDisclosed
 from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.errors import (
@@ -35,6 +36,10 @@ MARKED_SIZE_CAP_BYTES = 64 * 1024
 """Largest announced blob that is no part of the run but kept with it: a checkpoint."""
 LETTER_SIZE_CAP_BYTES = 1 << 20
 """Largest letter with a run's keys that is kept with it."""
+SHARES_SIZE_CAP_BYTES = 16 << 20
+"""Largest blob of shares of a masked round that is kept with it: 65,535 neighbours'."""
+_WIDEST_RING = 2
+"""A masked update has up to eight bytes for each value of four."""
 _SLACK_BYTES = 1 << 20
 """What an update may add to the size of the model; the audit is stricter."""
 _CHUNK_SIZE_BYTES = 1 << 20
@@ -149,8 +154,10 @@ class _Blobs:
                 opened.initial_model, (opened.initial_model_locator,), cap, "initial model", True
             )
         )
-        wanted = list(self._of_rounds(cap + _SLACK_BYTES))
-        wanted += [*self._announced(), *self._letters()]
+        masked = self.capture.masking_times(self.capture.run_id) is not None
+        update_cap = cap * _WIDEST_RING if masked else cap
+        wanted = list(self._of_rounds(update_cap + _SLACK_BYTES))
+        wanted += [*self._shares(), *self._announced(), *self._letters()]
         for done, entry in enumerate(wanted):
             file = self._write(entry)
             if entry.what.startswith("record of") and file is not None:
@@ -195,6 +202,26 @@ class _Blobs:
             with suppress(MalformedBlobError):
                 return read_sheet(file.read_bytes(), row.rows, what)
         return []
+
+    def _shares(self) -> Iterator[_Wanted]:
+        """Name what sites dealt and disclosed in masked rounds: it unmasks their sums."""
+        final = {
+            (number, entry.finalized.attempt)
+            for number, entry in self.capture.history.rounds.items()
+            if entry.finalized is not None
+        }
+        for event in self.capture.seen:
+            if (
+                isinstance(event, SharesDealt | SharesDisclosed)
+                and event.run == self.capture.run_id
+            ):
+                kind = "dealt" if isinstance(event, SharesDealt) else "disclosed"
+                where = f"round {event.round}, attempt {event.attempt}"
+                yield _Wanted(
+                    event.commitment, (event.locator,), SHARES_SIZE_CAP_BYTES,
+                    f"shares {kind} by site {event.site} in {where}",
+                    (event.round, event.attempt) in final,
+                )  # fmt: skip
 
     def _announced(self) -> Iterator[_Wanted]:
         for event in self.capture.seen:

@@ -20,7 +20,7 @@ from fednet.ledger.proofs.collect import BlockReceipts, ProofSource, Unprovable
 from fednet.ledger.proofs.headers import Header, bloom_mask, find_break
 from fednet.ledger.proofs.receipts import logs_of, receipts_root
 from fednet.ledger.proofs.storage import (
-    DISCLOSURES_HASH_SLOT,
+    RECORDS_HASH_SLOT,
     prove_account,
     prove_slot,
     running_hash_in,
@@ -32,6 +32,8 @@ NEAR_GENESIS_BLOCKS = 4_096
 """A deployment this close to the first block is proven from the first block on."""
 _RUNNING_HASH = "running hash"
 _DISCLOSURES_HASH = "running hash of disclosures"
+_MASKING_HASH = "running hash of masked rounds"
+_HASHES = (_RUNNING_HASH, _DISCLOSURES_HASH, _MASKING_HASH)
 _RUN_TOPIC = 1
 
 
@@ -248,8 +250,8 @@ def _check_storage(
             said.append((f"code of {name}", code, account.code_hash))
             for slot, (what, value) in slots.items():
                 actual = prove_slot(account.storage_root, slot, proof.slots[slot], subject)
-                is_hash = what in (_RUNNING_HASH, _DISCLOSURES_HASH)
-                said.append((what, value, running_hash_in(actual) if is_hash else actual))
+                found = running_hash_in(actual) if what in _HASHES else actual
+                said.append((what, value, found))
     except Unprovable:
         return [], []
     except VerificationError as exc:
@@ -278,8 +280,11 @@ def claimed_slots(
     slots = {running_hash_slot(claims.run): (_RUNNING_HASH, claims.running_hash)}
     for number, settled in claims.settlements.items():
         slots[settlement_slot(claims.run, number)] = (f"settlement of round {number}", settled)
-    disclosed = {DISCLOSURES_HASH_SLOT: (_DISCLOSURES_HASH, claims.disclosures)}
-    return {deployment.disclosures: disclosed, claims.module: slots}
+    return {
+        deployment.disclosures: {RECORDS_HASH_SLOT: (_DISCLOSURES_HASH, claims.disclosures)},
+        deployment.masking: {RECORDS_HASH_SLOT: (_MASKING_HASH, claims.masking)},
+        claims.module: slots,
+    }
 
 
 def _name(log: Log) -> str:

@@ -1,7 +1,7 @@
 """Where the contracts keep what an audit needs, and proofs that they do.
 
 The places follow from ``contracts/rounds/RoundsStore.sol``, from
-``contracts/disclosures/RecordLog.sol`` and from Solidity's layout
+``contracts/records/RecordLog.sol`` and from Solidity's layout
 of mappings (https://docs.soliditylang.org/en/latest/internals/layout_in_storage.html);
 a test compares them with what the contract's own views say.
 """
@@ -18,8 +18,8 @@ from fednet.domain.running_hash import KEPT_SIZE_BYTES
 from fednet.ledger.proofs import rlp_values
 from fednet.ledger.proofs.trie import proven_value
 
-DISCLOSURES_HASH_SLOT = 0
-"""Its first 26 bytes are the running hash of the ledger of disclosures."""
+RECORDS_HASH_SLOT = 0
+"""Its first 26 bytes are the running hash of a ledger of records."""
 _RECORDS_SLOT = 0
 _PROGRESS, _SETTLEMENTS = 1, 6
 _ACCOUNT_FIELDS = 4

@@ -42,6 +42,8 @@ from fednet.domain.ledger import (
     Site,
     Standing,
 )
+from fednet.domain.masking_events import MASKING_EVENTS
+from fednet.domain.masking_stages import MaskingLog
 from fednet.domain.plan import Plan
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.domain.running_hash import running_hash_of
@@ -55,7 +57,9 @@ CHAIN_ID = 1337
 REGISTRY, ACCESS, RUNS, CREDITS, MODULE, RESEARCHER = (
     Address("0x" + f"{number:02x}" * 20) for number in range(1, 7)
 )
-BATCHED, SAMPLED, DISCLOSURES = (Address("0x" + f"{number:02x}" * 20) for number in (7, 8, 9))
+BATCHED, SAMPLED, DISCLOSURES, MASKING, MASKED = (
+    Address("0x" + f"{number:02x}" * 20) for number in range(7, 12)
+)
 DEPLOYMENT = Deployment(
     CHAIN_ID,
     ZERO_DIGEST,
@@ -65,7 +69,8 @@ DEPLOYMENT = Deployment(
     RUNS,
     CREDITS,
     DISCLOSURES,
-    Modules(MODULE, BATCHED, SAMPLED),
+    MASKING,
+    Modules(MODULE, BATCHED, SAMPLED, MASKED),
     (),
 )
 BEGUN = 1_000_000
@@ -111,6 +116,7 @@ class Books:
         topics = (keccak(kind.__name__.encode()), keccak(raw))
         contract = MODULE if issubclass(kind, ev.RunEvent) else RUNS
         contract = DISCLOSURES if issubclass(kind, de.DISCLOSURES) else contract
+        contract = MASKING if issubclass(kind, MASKING_EVENTS) else contract
         log = ev.Log(self.block, 0, ZERO_DIGEST, contract, topics, raw)
         if issubclass(kind, ev.RunEvent):
             event: Any = kind(log, RUN, **fields)
@@ -238,6 +244,10 @@ class Books:
     def disclosures(self) -> DisclosureLog:
         logs = [event.log for event in self.recorded]
         return DisclosureLog(running_hash_of(logs), len(logs))
+
+    def masking_log(self) -> MaskingLog:
+        logs = [event.log for event in self.taken_in if isinstance(event, MASKING_EVENTS)]
+        return MaskingLog(running_hash_of(logs), len(logs))
 
     def budget(self, dataset: DatasetId) -> DatasetBudget:
         ceiling, spent = NO_LOSS, {}

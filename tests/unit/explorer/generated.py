@@ -23,9 +23,9 @@ from fednet.provenance import IndexedBlock
 
 ACCOUNT = Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
 BEGAN = 1_800_000_000
-CONTRACTS = [Address("0x" + f"{number:040x}") for number in range(1, 9)]
+CONTRACTS = [Address("0x" + f"{number:040x}") for number in range(1, 11)]
 DEPLOYMENT = Deployment(
-    31_337, Digest(bytes(32)), 1, *CONTRACTS[:5], Modules(*CONTRACTS[5:]), code_hashes=()
+    31_337, Digest(bytes(32)), 1, *CONTRACTS[:6], Modules(*CONTRACTS[6:]), code_hashes=()
 )
 
 

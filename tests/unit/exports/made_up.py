@@ -102,7 +102,7 @@ def make_dossier(
     head = Head(chain.block, Digest(digest("block")), BEGUN + 10 * chain.block)
     dossier = RunDossier(
         deployment=Deployment(31337, Digest(digest("genesis")), 1, REGISTRY, ACCESS, RUNS,
-                              CREDITS, ACCESS, Modules(MODULE, ACCESS, RUNS), ()),
+                              CREDITS, ACCESS, ACCESS, Modules(MODULE, ACCESS, RUNS, RUNS), ()),
         head=head,
         run=Run(RUN, MODULE, RESEARCHER, plan.commitment, Commitment.of(MODEL)),
         opened=opened,

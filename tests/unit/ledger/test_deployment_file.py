@@ -36,7 +36,13 @@ DEPLOYMENT = Deployment(
     runs=address(0xA3),
     credits=address(0xA4),
     disclosures=address(0xA9),
-    modules=Modules(plain=address(0xA5), batched=address(0xA6), sampled=address(0xA7)),
+    masking=address(0xAA),
+    modules=Modules(
+        plain=address(0xA5),
+        batched=address(0xA6),
+        sampled=address(0xA7),
+        masked=address(0xAB),
+    ),
     code_hashes=tuple((name, Digest(b"\2" * 32)) for name in sorted(CONTRACTS)),
 )
 
@@ -52,8 +58,8 @@ def test_deployment_survives_the_file(tmp_path: Path) -> None:
 
 def test_module_is_found_by_the_plans_word_and_by_its_address() -> None:
     modules = DEPLOYMENT.modules
-    assert [modules.at(name) for name in ("plain", "batched", "sampled")] == [
-        address(number) for number in (0xA5, 0xA6, 0xA7)
+    assert [modules.at(name) for name in ("plain", "batched", "sampled", "masked")] == [
+        address(number) for number in (0xA5, 0xA6, 0xA7, 0xAB)
     ]
     assert modules.name_of(address(0xA7)) == "sampled"
     assert modules.name_of(address(0xA8)) is None

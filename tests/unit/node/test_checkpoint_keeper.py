@@ -22,13 +22,13 @@ SITE = SiteId(1)
 AT = Address("0x" + "11" * 20)
 PATIENCE_SECONDS = 10.0
 NEVER_SECONDS = 3_600.0
-NO_MODULES = Modules(AT, AT, AT)
+NO_MODULES = Modules(AT, AT, AT, AT)
 
 
 class World:
     """Give headers and sign with a real key; the chain can be away, or hold its answer back."""
 
-    deployment = Deployment(1, Digest(b"\x07" * 32), 0, AT, AT, AT, AT, AT, NO_MODULES, ())
+    deployment = Deployment(1, Digest(b"\x07" * 32), 0, *(AT,) * 6, NO_MODULES, ())
 
     def __init__(self) -> None:
         self.is_away = False

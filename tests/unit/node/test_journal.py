@@ -18,12 +18,12 @@ from tests.unit.node.views import attempt_key, pledge_of, proposal_key
 
 RUN = RunId(3)
 NOBODY = Address("0x" + "00" * 20)
-NO_MODULES = Modules(NOBODY, NOBODY, NOBODY)
+NO_MODULES = Modules(NOBODY, NOBODY, NOBODY, NOBODY)
 
 
 def deployment(genesis: int = 1) -> Deployment:
     digest = Digest(bytes([genesis]) * 32)
-    return Deployment(31337, digest, 0, *(NOBODY,) * 5, NO_MODULES, ())
+    return Deployment(31337, digest, 0, *(NOBODY,) * 6, NO_MODULES, ())
 
 
 Open = Callable[..., Journal]
