@@ -25,10 +25,10 @@ from fednet.learning.baseline import built_in_task
 from fednet.learning.task import Dataset, Task
 from fednet.privacy.accounting import forecast
 
-MINUTES = 2, 8
+MINUTES = 2, 16
 TASK, SITES, ROUNDS = "digits", 10, 10
 EPSILONS = "3", "8"
-REPETITIONS = 2, 8
+REPETITIONS = 2, 16
 LOCAL = {"local_epochs": 2, "batch_size": 64, "learning_rate": "2"}
 LEAST_EXAMPLES = 125
 MOST_DIFFERENCE = {True: 0.02, False: 0.06}
