@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fednet.domain.plan import Plan
-from fednet.provenance.safes.outputs import mechanism
 
 HOW = (
     "Several institutions trained one model together. The data stayed where it is: each"
@@ -18,6 +17,16 @@ NO_PRIVACY = (
     "No privacy mechanism was planned. The plan asked neither for differential privacy nor for"
     " secure aggregation: the records stayed on site, but every member could read each single"
     " update, and an update may reveal something of the records that it was computed from."
+)
+PRIVACY_UNKNOWN = "The plan's bytes could not be had; what it promised of privacy is not known."
+RECORDS_HIDDEN = (
+    "The plan promised differential privacy for single records (DP-SGD): in each step of training,"
+    " an institution clipped every record's share to a length of {clip_norm} and hid their sum with"
+    " noise of {noise_multiplier} times that. What an institution handed in during the whole run"
+    " was to tell no more of any one record than an epsilon of {epsilon} at a delta of {delta}"
+    " allows; its node was to sit out what goes past that. Each institution added the noise"
+    " itself: that it did, and that it counted rightly, is its own word. The plan did not ask for"
+    " secure aggregation: every member could read each single update, noise included."
 )
 LET_OUT = (
     "Institutions recorded what their own airlocks decided on updates before these left, and how"
@@ -82,13 +91,15 @@ SIGNATURE = (
 
 
 def privacy_of(plan: Plan | None) -> str:
-    """Say which privacy a plan asks for."""
+    """Say what a plan promised of privacy; None where its bytes could not be had."""
     if plan is None:
-        return "The plan's bytes could not be had: which privacy it asks for is not known here."
-    if plan.privacy.mechanism == "none":
+        return PRIVACY_UNKNOWN
+    promise = plan.privacy
+    if promise.mechanism == "none":
         return NO_PRIVACY
-    return (
-        f"The plan asks for differential privacy at each institution: {mechanism(plan)}. It was the"
-        " institutions' part to add the noise; what they recorded as spent is listed with what was"
-        " let out."
+    return RECORDS_HIDDEN.format(
+        clip_norm=f"{promise.clip_norm:f}",
+        noise_multiplier=f"{promise.noise_multiplier:f}",
+        epsilon=f"{promise.epsilon:f}",
+        delta=f"{promise.delta:f}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
@@ -15,6 +16,7 @@ from fednet.audit import Finding, Severity
 from fednet.domain import disclosure_events as de
 from fednet.domain.disclosures import ReleaseStatus
 from fednet.domain.identity import Commitment, DatasetId, RoundNumber, RunId, SiteId
+from fednet.domain.sections import PrivacySection
 from fednet.errors import MalformedBlobError
 from fednet.exports import (
     Seal,
@@ -117,6 +119,24 @@ def test_report_says_what_holds() -> None:
     assert "unanchored" in page.text
     for name in NAMES:
         assert name in page.text
+
+
+def test_report_says_what_the_plan_promises_of_privacy() -> None:
+    dossier = make_dossier()
+    assert dossier.plan is not None
+    promise = PrivacySection(
+        mechanism="dp-sgd", clip_norm=Decimal(1), noise_multiplier=Decimal("1.10"),
+        epsilon=Decimal(3), delta=Decimal("0.00001"),
+    )  # fmt: skip
+    plan = dossier.plan.model_copy(update={"privacy": promise})
+    said = make_statement(replace(dossier, plan=plan), WRITTEN)
+    text = Page(write_html(said, None)).text
+    assert "an epsilon of 3 at a delta of 0.00001" in text
+    assert "noise of 1.1 times that" in text.replace("1.10", "1.1")
+    assert "No privacy mechanism was planned" not in text
+    unknown = Page(write_html(make_statement(replace(dossier, plan=None), WRITTEN), None)).text
+    assert "what it promised of privacy is not known" in unknown
+    assert "No privacy mechanism was planned" not in unknown
 
 
 def test_report_with_findings_is_loud_and_names_the_accused() -> None:
