@@ -38,7 +38,9 @@ contract Disclosures is RecordLog, IDisclosures {
         uint32 site = _requireSite(dataset);
         Use memory use = _requireUse(run, dataset, site);
         _requireDigest(request);
-        if (round == 0 || attempt == 0 || _keyOf(round, attempt) <= _keyOf(use.round, use.attempt)) {
+        (uint40 key, uint40 last) = (_keyOf(round, attempt), _keyOf(use.round, use.attempt));
+        bool again = key == last && use.status == ReleaseStatus.Returned;
+        if (round == 0 || attempt == 0 || (key <= last && !again)) {
             revert ReleaseOutOfOrder(run, dataset, use.round, use.attempt);
         }
         (use.round, use.attempt, use.status) = (round, attempt, ReleaseStatus.Requested);

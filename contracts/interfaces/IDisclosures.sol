@@ -12,7 +12,8 @@ interface IDisclosures is IDisclosuresRecords, IRecordLog {
     /// @param run Run, counted from 1.
     /// @param dataset Dataset, counted from 1.
     error DatasetNotInRun(uint64 run, uint64 dataset);
-    /// @notice Thrown when a release is asked for again, or for an attempt before the last asked for.
+    /// @notice Thrown when a release is asked for again that was not returned, or for an attempt before the
+    /// last asked for.
     /// @param run Run, counted from 1.
     /// @param dataset Dataset, counted from 1.
     /// @param round Round of the last request; zero if none.
@@ -77,7 +78,8 @@ interface IDisclosures is IDisclosuresRecords, IRecordLog {
     /// @param dataset Dataset, counted from 1.
     error ErasureEmpty(uint64 run, uint64 dataset);
 
-    /// @notice Ask one's own airlock for the release of an update; once for an attempt, in order.
+    /// @notice Ask one's own airlock for the release of an update; in the order of attempts, and once for each
+    /// unless it was returned.
     /// @param run Run, counted from 1; the first time, its site consents under a grant on the dataset.
     /// @param round Round, counted from 1.
     /// @param attempt Attempt at the round, counted from 1.
@@ -90,7 +92,7 @@ interface IDisclosures is IDisclosuresRecords, IRecordLog {
     /// @param round Round, counted from 1.
     /// @param attempt Attempt at the round, counted from 1.
     /// @param dataset Dataset of the caller's site.
-    /// @param decision Approved, rejected, or expired undecided.
+    /// @param decision Approved, rejected, expired undecided, or returned.
     /// @param reason SHA-256 of the decision and its reasons.
     function decideRelease(
         uint64 run, uint32 round, uint8 attempt, uint64 dataset, ReleaseStatus decision, bytes32 reason

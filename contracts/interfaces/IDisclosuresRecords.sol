@@ -18,7 +18,9 @@ interface IDisclosuresRecords {
         /// The update stays.
         Rejected,
         /// Nobody decided in time; the update stays.
-        Expired
+        Expired,
+        /// A person sent it back; another may be asked for in the same attempt.
+        Returned
     }
 
     /// @notice A dataset's privacy budget over all its runs, and how long what was made of it is kept.
@@ -84,7 +86,7 @@ interface IDisclosuresRecords {
     /// @param site Site, by its stable id.
     /// @param dataset Dataset, counted from 1.
     /// @param attempt Attempt at the round, counted from 1.
-    /// @param decision Approved, rejected or expired.
+    /// @param decision Approved, rejected, expired or returned.
     /// @param reason SHA-256 of the decision and its reasons.
     event ReleaseDecided(
         uint64 indexed run,

@@ -31,12 +31,10 @@ class Promises:
 
 
 def promised(plan: Plan) -> Promises:
-    """Return what a plan's sites are held to: nothing yet.
-
-    A plan can name an epsilon, but no node counts against it so far; a policy that asks for
-    a mechanism therefore refuses every plan.
-    """
-    return Promises()
+    """Return what a plan's sites are held to: an epsilon where their nodes count against it."""
+    if plan.privacy.mechanism == "none":
+        return Promises()
+    return Promises(epsilon=plan.privacy.epsilon, delta=plan.privacy.delta)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from fednet.domain.identity import SiteId
 _CODES = {
     ReleaseStatus.REJECTED: "submitted-although-rejected",
     ReleaseStatus.EXPIRED: "submitted-although-expired",
+    ReleaseStatus.RETURNED: "submitted-although-returned",
     ReleaseStatus.REQUESTED: "submitted-undecided",
 }
 _Attempt = tuple[SiteId, int, int]

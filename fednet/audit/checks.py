@@ -202,7 +202,7 @@ CHECKS: tuple[Check, ...] = (
         30,
         "Airlock",
         "No site submitted an update whose release its own airlock had on record as rejected,"
-        " expired or undecided.",
+        " returned, expired or undecided.",
     ),
 )
 

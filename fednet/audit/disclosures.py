@@ -125,8 +125,10 @@ class _Book:
 
     def _requested(self, event: de.ReleaseRequested) -> None:
         key, place = (event.run, event.dataset), (int(event.round), event.attempt)
-        last = self.requests.get(key, (0, 0, ReleaseStatus.NONE))[:2]
-        if place <= last:
+        *before, standing = self.requests.get(key, (0, 0, ReleaseStatus.NONE))
+        last = tuple(before)
+        again = place == last and standing is ReleaseStatus.RETURNED
+        if place <= last and not again:
             self._note(
                 event, "request-out-of-order", "this attempt or a later one had its request",
                 expected=f"after round {last[0]}, attempt {last[1]}",

@@ -1,4 +1,4 @@
-"""`fednet airlock`: list, show, approve, reject what waits to leave the site."""
+"""`fednet airlock`: list, show, approve, reject, return what waits to leave the site."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from fednet.cli import output, reviewing
 from fednet.cli.app import App, example, json_option, pass_app, read_text
+from fednet.node.answers import Ruling
 
 
 @click.group(
@@ -17,6 +18,7 @@ from fednet.cli.app import App, example, json_option, pass_app, read_text
         "fednet airlock show 7",
         "fednet airlock approve 7",
         'fednet airlock reject 8 --reason "an outlier, see the data log"',
+        'fednet airlock return 9 --reason "train again, the policy is mended"',
     )
 )
 def airlock() -> None:
@@ -67,7 +69,7 @@ def show(app: App, number: int, as_json: bool) -> None:
 @pass_app
 def approve(app: App, number: int, reason: str | None) -> None:
     """Let the update of REQUEST out; the node sends it if its round still takes it."""
-    answered = reviewing.answer(app, number, approves=True, reason=reason or "")
+    answered = reviewing.answer(app, number, Ruling.APPROVED, reason or "")
     click.echo(f"request {answered} is approved")
 
 
@@ -78,6 +80,26 @@ def approve(app: App, number: int, reason: str | None) -> None:
 @pass_app
 def reject(app: App, number: int, reason: str | None, reason_file: Path | None) -> None:
     """Keep the update of REQUEST in; it costs the site the round, and nothing else."""
+    _keep_in(app, number, Ruling.REJECTED, reason, reason_file)
+
+
+@airlock.command("return")
+@click.argument("number", metavar="REQUEST", type=int)
+@click.option("--reason", help="Stays at this site; others learn a salted commitment to it.")
+@click.option("--reason-file", type=click.Path(path_type=Path, dir_okay=False))
+@pass_app
+def send_back(app: App, number: int, reason: str | None, reason_file: Path | None) -> None:
+    """Send the update of REQUEST back; the node makes another if the round leaves the time.
+
+    If it does not, that costs the site the round, and nothing else. Without
+    noise the same data and the same plan give the same values again.
+    """
+    _keep_in(app, number, Ruling.RETURNED, reason, reason_file)
+
+
+def _keep_in(
+    app: App, number: int, ruling: Ruling, reason: str | None, reason_file: Path | None
+) -> None:
     text = read_text(reason, reason_file, "reason").decode("utf-8", "replace")
-    answered = reviewing.answer(app, number, approves=False, reason=text)
-    click.echo(f"request {answered} is rejected")
+    answered = reviewing.answer(app, number, ruling, text)
+    click.echo(f"request {answered} is {ruling}")

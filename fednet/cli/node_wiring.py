@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fednet.airlock import Airlock
-from fednet.cli import checkpoints, policies, queries, wiring
+from fednet.cli import budgeting, checkpoints, policies, queries, wiring
 from fednet.cli.app import App, Signer
 from fednet.cli.training import SiteTrainer
 from fednet.errors import SettingsError
 from fednet.node import (
     CheckpointKeeper,
+    DisclosedAirlock,
+    ExpenseBook,
     Gate,
     Journal,
     Node,
@@ -19,6 +21,7 @@ from fednet.node import (
     Report,
     SaltedData,
     SiteTools,
+    Treasurer,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ def node(
     policy = policies.airlock_policy(app)
     journal = Journal(app.home / "journal", looking.deployment, site)
     gate = Gate(app.home / policies.GATES, looking.deployment, site, policy)
+    expenses = ExpenseBook(app.home / budgeting.ACCOUNTS, looking.deployment, site)
     held_out = app.path(policy.content.held_out) if policy.content.held_out else None
     training = SiteTrainer(
         lambda source: wiring.trainer(app, source, data.path, held_out), stored.task.source
@@ -61,6 +65,8 @@ def node(
         journal=journal,
         gate=gate,
         probe=training,
+        airlock_ledger=DisclosedAirlock(looking, acting) if stored.airlock.policy else None,
+        treasurer=Treasurer(site, looking, acting, expenses),
         folder=app.home / "runs",
         settings=NodeSettings(scan_seconds=stored.node.poll_seconds),
         report=report,
@@ -70,6 +76,7 @@ def node(
 
     def close() -> None:
         training.close()
+        expenses.close()
         gate.close()
         journal.close()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fednet.airlock import first_refusal
-from fednet.cli import plans, policies, publishing, queries
+from fednet.cli import budgeting, plans, policies, publishing, queries
 from fednet.cli.app import App
 from fednet.cli.plans import PlanFile
 from fednet.domain.blobs import BlobStore
@@ -62,6 +62,7 @@ def examine(
         PlanError: The contract does not hold what the plan says, or the task
             here is another one.
         AirlockRefusedError: The site's own policy says no; names the line.
+        PrivacyError: The plan would spend more than is left of the dataset's privacy.
         FednetError: No live grant.
     """
     phase = reader.state(run).phase
@@ -76,7 +77,8 @@ def examine(
     plan = read_terms(reader, store, entry.opened).plan
     local = app.settings().task.source
     plans.require_task(plan, local)
-    examples = reader.dataset(reader.access(chosen).dataset).examples
+    dataset = reader.dataset(reader.access(chosen).dataset)
+    examples = dataset.examples
     if examples < plan.update.minimum_examples:
         raise SettingsError(
             "too few examples for this plan",
@@ -92,6 +94,7 @@ def examine(
     refusal = first_refusal(checks)
     if refusal is not None:
         raise refusal.error()
+    budgeting.require_whole_run(app, reader, site, run, plan, dataset.dataset, examples)
     bound = min(examples, plan.update.maximum_examples)
     return Offer(run, plan, chosen, bound, entry.run.researcher)
 
@@ -100,6 +103,11 @@ def summary(offer: Offer) -> str:
     """Say in a few lines what consenting means."""
     plan, timing = offer.plan, offer.plan.timing
     bytes_when = "after submissions closed" if plan.reveals_late else "at once"
+    promise = plan.privacy
+    privacy = () if promise.mechanism == "none" else (
+        f"  privacy   {promise.mechanism}, epsilon {promise.epsilon} at delta {promise.delta:f} "
+        "promised for the whole run",
+    )  # fmt: skip
     return "\n".join(
         (
             f"run {offer.run}, plan {plan.name!r}, researcher {offer.researcher}",
@@ -110,6 +118,7 @@ def summary(offer: Offer) -> str:
             f"starts with {plan.cohort.target_sites}",
             f"  leaves    one update per round, {plan.model.size_bytes} bytes, norm at most "
             f"{plan.update.maximum_norm}, readable by every member {bytes_when}",
+            *privacy,
             f"  weight    at most {offer.maximum_examples} examples",
             f"  time      {timing.collect_seconds} s to train and submit in each round",
             f"  credits   {plan.credits.per_round} shared out per round",

@@ -13,7 +13,7 @@ from fednet.cli.app import App
 from fednet.domain.airlock import AirlockStep
 from fednet.domain.identity import Commitment, SiteId
 from fednet.errors import PhaseError, SettingsError
-from fednet.node.answers import Answer, answer_for, give_answer
+from fednet.node.answers import Answer, Ruling, answer_for, give_answer
 from fednet.node.passages import read_report
 from fednet.node.requests import Book, Request, read_book
 
@@ -81,11 +81,11 @@ def look(app: App, number: int) -> View:
     return View(_entry(folder, book, request), checks, answer_for(folder, book, request))
 
 
-def answer(app: App, number: int, *, approves: bool, reason: str) -> int:
+def answer(app: App, number: int, ruling: Ruling, reason: str) -> int:
     """Answer a request, or the one that waits with its values now; return which.
 
     Raises:
-        SettingsError: No such request, or no reason for a rejection.
+        SettingsError: No such request, or no reason why it stays.
         PhaseError: It waits for nobody.
     """
     folder = policies.gate_folder(app)
@@ -106,9 +106,9 @@ def answer(app: App, number: int, *, approves: bool, reason: str) -> int:
             hint=f"`fednet airlock show {number}` shows what became of it",
         )
     # What is approved unread could be anything; the report has to be whole at least.
-    if approves:
+    if ruling is Ruling.APPROVED:
         read_report(folder, request)
-    give_answer(folder, request, approves=approves, reason=reason, at=int(time.time()))
+    give_answer(folder, request, ruling, reason, int(time.time()))
     return request.number
 
 
@@ -126,12 +126,11 @@ def fields(view: View) -> Mapping[str, object]:
         "answer until": output.when(entry.deadline),
     }
     if given is not None:
-        verdict = "approved" if given.approves else "rejected"
-        found["answer"] = f"{verdict} {output.when(given.at)}"
+        found["answer"] = f"{given.ruling} {output.when(given.at)}"
         found["reason"] = given.reason or "none given"
     if entry.state == WAITING:
         found["next"] = (
-            f"fednet airlock approve {entry.number}, or reject {entry.number} --reason TEXT"
+            f"fednet airlock approve {entry.number}, or reject or return it with --reason TEXT"
         )
     return found
 

@@ -24,6 +24,8 @@ class AirlockStep(StrEnum):
     """It stays, by the policy or by a person's decision; the round goes on without it."""
     EXPIRED = "expired"
     """Nobody decided in time, or the round went on; it stays."""
+    RETURNED = "returned"
+    """A person sent it back; it stays, and another may be asked for in the same attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class AirlockRecord:
     """Of the report, salt included."""
     reason: Digest = ZERO_DIGEST
     """Commitment of a person's answer, salt included; zero if none was given."""
+
+    @property
+    def grounds(self) -> Commitment:
+        """Commit to what was decided by: a person's answer, else the report with its checks."""
+        return self.report if self.reason.is_zero else Commitment(self.reason)
 
 
 class AirlockLedger(Protocol):

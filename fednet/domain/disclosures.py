@@ -26,6 +26,7 @@ class ReleaseStatus(IntEnum):
     APPROVED = 2
     REJECTED = 3
     EXPIRED = 4
+    RETURNED = 5
 
 
 @dataclass(frozen=True, slots=True)

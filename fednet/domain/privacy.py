@@ -72,6 +72,43 @@ class Expense:
     attempt: int
     steps: NoisySteps
 
+    def to_plain(self) -> dict[str, object]:
+        """Return what canonical JSON takes."""
+        steps = self.steps
+        return {
+            "attempt": self.attempt,
+            "batch_size": steps.batch_size,
+            "dataset": self.dataset,
+            "examples": steps.examples,
+            "noise_multiplier": canonical.decimal_text(steps.noise_multiplier),
+            "round": self.round,
+            "run": self.run,
+            "steps": steps.steps,
+        }
+
+    @classmethod
+    def from_plain(cls, raw: object, subject: str) -> Self:
+        """Read what `to_plain` gave; further keys are for others.
+
+        Raises:
+            MalformedBlobError: It names no training.
+        """
+        if not isinstance(raw, dict):
+            raise MalformedBlobError("names no training", subject=subject)
+        steps = NoisySteps(
+            _count(raw, "examples", subject, 1),
+            _count(raw, "batch_size", subject, 1),
+            _real(raw, "noise_multiplier", subject),
+            _count(raw, "steps", subject),
+        )
+        return cls(
+            DatasetId(_count(raw, "dataset", subject)),
+            RunId(_count(raw, "run", subject)),
+            RoundNumber(_count(raw, "round", subject, 1)),
+            _count(raw, "attempt", subject, 1),
+            steps,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -86,23 +123,15 @@ class Spent:
 
     def to_bytes(self) -> bytes:
         """Return the canonical JSON."""
-        expense, steps = self.expense, self.expense.steps
         return canonical.encode(
             {
-                "attempt": expense.attempt,
-                "batch_size": steps.batch_size,
-                "dataset": expense.dataset,
+                **self.expense.to_plain(),
                 "dataset_delta": canonical.decimal_text(self.dataset.delta),
                 "dataset_epsilon": canonical.decimal_text(self.dataset.epsilon),
-                "examples": steps.examples,
                 "format": SPENT_FORMAT,
-                "noise_multiplier": canonical.decimal_text(steps.noise_multiplier),
-                "round": expense.round,
-                "run": expense.run,
                 "run_delta": canonical.decimal_text(self.run.delta),
                 "run_epsilon": canonical.decimal_text(self.run.epsilon),
                 "site": self.site,
-                "steps": steps.steps,
             }
         )
 
@@ -116,22 +145,9 @@ class Spent:
         raw = canonical.decode_object(data, subject)
         if raw.get("format") != SPENT_FORMAT:
             raise MalformedBlobError("is no spent budget", subject=subject, expected=SPENT_FORMAT)
-        steps = NoisySteps(
-            _count(raw, "examples", subject, 1),
-            _count(raw, "batch_size", subject, 1),
-            _real(raw, "noise_multiplier", subject),
-            _count(raw, "steps", subject),
-        )
-        expense = Expense(
-            DatasetId(_count(raw, "dataset", subject)),
-            RunId(_count(raw, "run", subject)),
-            RoundNumber(_count(raw, "round", subject, 1)),
-            _count(raw, "attempt", subject, 1),
-            steps,
-        )
         found = cls(
             SiteId(_count(raw, "site", subject)),
-            expense,
+            Expense.from_plain(raw, subject),
             Budget(_real(raw, "run_epsilon", subject), _real(raw, "run_delta", subject)),
             Budget(_real(raw, "dataset_epsilon", subject), _real(raw, "dataset_delta", subject)),
         )

@@ -129,8 +129,8 @@ def disclosure_table(dossier: RunDossier) -> Table:
         rest = asked - sum(counts[1:])
         ceiling = "; ".join(str(each) for each in ceilings.values())
         rows.append((str(site), *map(str, counts), str(rest), str(here), ceiling or "none set"))
-    columns = ("site", "asked", "approved", "rejected", "expired or undecided", "spent in this run",
-               "ceiling over all runs")  # fmt: skip
+    columns = ("site", "asked", "approved", "rejected", "returned, expired or undecided",
+               "spent in this run", "ceiling over all runs")  # fmt: skip
     caption = "What airlocks let out, and privacy that was spent, as the institutions recorded it"
     return Table(caption=caption, columns=columns, rows=tuple(rows))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from fednet.node.checkpoints import CheckpointBook, CheckpointKeeper
 from fednet.node.data import SaltedData, create_salt
+from fednet.node.disclosing import DisclosedAirlock
+from fednet.node.expenses import ExpenseBook
 from fednet.node.gate import Gate
 from fednet.node.journal import Journal
 from fednet.node.keepsakes import Keepsakes, Kept
@@ -17,11 +19,14 @@ from fednet.node.progress import Progress, Report, StatusFile
 from fednet.node.running import run_until_signal
 from fednet.node.settings import NodeSettings
 from fednet.node.site import SiteTools
+from fednet.node.treasury import Treasurer
 
 __all__ = [
     "CheckpointBook",
     "CheckpointKeeper",
     "DataPort",
+    "DisclosedAirlock",
+    "ExpenseBook",
     "Gate",
     "Journal",
     "Keepsakes",
@@ -35,6 +40,7 @@ __all__ = [
     "StatusFile",
     "TrainerPort",
     "TrainingResult",
+    "Treasurer",
     "create_salt",
     "run_until_signal",
 ]

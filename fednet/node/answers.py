@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -18,11 +19,20 @@ from fednet.errors import FednetError, MalformedBlobError, PhaseError, SettingsE
 from fednet.node.requests import ANSWERS, Book, Request
 from fednet.node.sealed_log import disk_error, sync_folder
 
-FORMAT = "fednet-answer/1"
+FORMAT = "fednet-answer/2"
 MOST_REASON_CHARACTERS = 10_000
 _MAX_SIZE_BYTES = 1 << 18
-_FIELDS = {"approves", "at", "format", "number", "reason", "report", "salt"}
+_FIELDS = {"at", "format", "number", "reason", "report", "ruling", "salt"}
 _WHAT = "answer to the airlock's request"
+
+
+class Ruling(StrEnum):
+    """What a person may say to a request."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    RETURNED = "returned"
+    """It stays; the node may make another while there is time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Answer:
 
     number: int
     report: Commitment
-    approves: bool
+    ruling: Ruling
     reason: str
     """May be empty for an approval."""
     at: int
@@ -42,12 +52,12 @@ class Answer:
         """Return the complete bytes of the answer's file."""
         return canonical.encode(
             {
-                "approves": self.approves,
                 "at": self.at,
                 "format": FORMAT,
                 "number": self.number,
                 "reason": self.reason,
                 "report": str(self.report),
+                "ruling": self.ruling.value,
                 "salt": str(self.salt),
             }
         )
@@ -65,12 +75,12 @@ class Answer:
             MalformedBlobError: It is none.
         """
         raw = canonical.decode_object(data, subject)
-        texts = ("format", "reason", "report", "salt")
+        texts = ("format", "reason", "report", "ruling", "salt")
         good = (
             raw.keys() == _FIELDS
             and all(isinstance(raw[name], str) for name in texts)
             and all(type(raw[name]) is int for name in ("number", "at"))
-            and isinstance(raw["approves"], bool)
+            and raw["ruling"] in set(Ruling)
             and raw["format"] == FORMAT
         )
         if not good:
@@ -78,7 +88,7 @@ class Answer:
         return cls(
             int(str(raw["number"])),
             Commitment(str(raw["report"])),
-            raw["approves"] is True,
+            Ruling(str(raw["ruling"])),
             str(raw["reason"]),
             int(str(raw["at"])),
             Digest(str(raw["salt"])),
@@ -110,28 +120,33 @@ def answer_for(folder: Path, book: Book, request: Request) -> Answer | None:
     """Read the answer that counts for a request: its own, else one to the same values.
 
     What a slow site trained may be put to the gate in several rounds, each in a file
-    of its own; a person need not look at the same values twice.
+    of its own; a person need not look at the same values twice. What was sent back is
+    asked about again, even if nothing has changed.
     """
-    found = (read_answer(folder, each) for each in (request, *book.like(request)))
-    return next((answer for answer in found if answer is not None), None)
+    own = read_answer(folder, request)
+    if own is not None:
+        return own
+    found = (read_answer(folder, each) for each in book.like(request))
+    return next((each for each in found if each and each.ruling is not Ruling.RETURNED), None)
 
 
-def give_answer(folder: Path, request: Request, *, approves: bool, reason: str, at: int) -> Answer:
+def give_answer(folder: Path, request: Request, ruling: Ruling, reason: str, at: int) -> Answer:
     """Write the answer to a request, durably; the first one stands.
 
     Raises:
         PhaseError: It was answered before.
-        SettingsError: A rejection without a reason, too long a one, or the disk refuses.
+        SettingsError: No reason where one is needed, too long a one, or the disk refuses.
     """
-    if len(reason) > MOST_REASON_CHARACTERS or (not approves and not reason.strip()):
+    is_bare = ruling is not Ruling.APPROVED and not reason.strip()
+    if len(reason) > MOST_REASON_CHARACTERS or is_bare:
         raise SettingsError(
-            "a rejection needs a reason" if not reason.strip() else "the reason is too long",
+            f"what is {ruling} needs a reason" if is_bare else "the reason is too long",
             subject=f"request {request.number}",
             expected=f"1 to {MOST_REASON_CHARACTERS} characters",
             actual=len(reason),
             hint="the reason stays at this site; give it with --reason TEXT",
         )
-    answer = Answer(request.number, request.report, approves, reason, at, Digest(os.urandom(32)))
+    answer = Answer(request.number, request.report, ruling, reason, at, Digest(os.urandom(32)))
     path = answer_path(folder, request.number)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)

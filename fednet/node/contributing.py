@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fednet.airlock import Passage, promised
+from fednet.domain.airlock import AirlockStep
 from fednet.domain.history import RunHistory
 from fednet.errors import (
     AggregationError,
@@ -11,6 +12,7 @@ from fednet.errors import (
     FednetError,
     MalformedBlobError,
     PlanError,
+    PrivacyError,
     TaskError,
     TrainingError,
 )
@@ -32,6 +34,7 @@ _COSTS_THE_ROUND = (
     DataError,
     MalformedBlobError,
     PlanError,
+    PrivacyError,
     TaskError,
     TrainingError,
 )
@@ -95,7 +98,12 @@ class Contributing:
         return True
 
     def _train(self, key: AttemptKey, history: RunHistory, now: int) -> None:
-        """Begin to train; go on at once if that is done already."""
+        """Begin to train, if it could be paid for; go on at once if that is done already.
+
+        Raises:
+            PrivacyError: The update would cost more privacy than is promised or allowed.
+        """
+        self._require_room(key, history)
         base = self._workshop.previous(history, key.round)
         work = prepare_training(self._tools, self._terms, self._workshop, key, history, base)
         self._desk.begin(TrainingOrder(key, base.state), work)
@@ -111,7 +119,7 @@ class Contributing:
             raise RuntimeError("nothing is trained")
         try:
             wrapped = wrap_update(
-                self._tools, self._terms, self._workshop, key, history, training.order.base, trained
+                self._tools, self._terms, self._workshop, key, history, training.order, trained
             )
         except _COSTS_THE_ROUND as exc:
             self._give_up(key, exc)
@@ -162,7 +170,7 @@ class Contributing:
         dataset = self._tools.registered(grant).dataset
         return Subject(
             self._terms.run, wrapped.key, dataset, wrapped.commitment, wrapped.weight,
-            wrapped.values,
+            wrapped.values, wrapped.expense,
         )  # fmt: skip
 
     def _until(self, key: AttemptKey, history: RunHistory, now: int) -> int:
@@ -174,7 +182,10 @@ class Contributing:
     def _settle(self, key: AttemptKey, now: int, in_time: bool) -> None:
         if self._tools.gate is None:
             raise RuntimeError("nothing waits at a gate")
-        self._tools.gate.settle(self._terms.run, key, now, in_time=in_time)
+        decision = self._tools.gate.settle(self._terms.run, key, now, in_time=in_time)
+        if decision.step is AirlockStep.RETURNED:
+            # What was sent back is trained anew, and no second time wrapped.
+            self._desk.clear()
 
     def _release(self, key: AttemptKey) -> None:
         """Commit to an update that was let out; without its bytes it could never be published."""
@@ -185,9 +196,35 @@ class Contributing:
         if not file_matches(path, request.update):
             self._sat_out[key] = "the update that the airlock let out is gone from this disk"
             return
-        self._commit(key, Wrapped(key, path, request.update, request.weight, Passage()))
+        wrapped = Wrapped(
+            key, path, request.update, request.weight, Passage(), expense=request.expense
+        )
+        self._commit(key, wrapped)
+
+    def _require_room(self, key: AttemptKey, history: RunHistory) -> None:
+        treasurer, plan = self._tools.treasurer, self._terms.plan
+        if treasurer is None or plan.privacy.mechanism == "none":
+            return
+        data = self._tools.registered(history.consents[self._tools.site].grant)
+        try:
+            treasurer.require_room(plan, self._terms.run, key, data.dataset, data.examples)
+        except PrivacyError as exc:
+            self._give_up(key, exc)
+            raise
+
+    def _pay(self, wrapped: Wrapped) -> None:
+        """Pay for what noise hides, on the disk and on the ledger, before anything leaves."""
+        treasurer, expense = self._tools.treasurer, wrapped.expense
+        if treasurer is None or expense is None:
+            return
+        try:
+            treasurer.pay(self._terms.plan, expense, wrapped.key.round)
+        except PrivacyError as exc:
+            self._give_up(wrapped.key, exc)
+            raise
 
     def _commit(self, key: AttemptKey, wrapped: Wrapped) -> None:
+        self._pay(wrapped)
         locator = self._tools.blobs.locate(wrapped.path)
         pledge = Pledge(wrapped.commitment, locator, wrapped.weight, wrapped.path.name)
         self._tools.journal.pledge(self._terms.run, key, pledge)
@@ -197,9 +234,14 @@ class Contributing:
         if failure is None:
             return
         if isinstance(failure, _COSTS_THE_ROUND):
-            self._sat_out[order.key] = str(failure)
+            self._sat_out[order.key] = _said(failure)
         raise failure
 
     def _give_up(self, key: AttemptKey, exc: FednetError) -> None:
         self._desk.clear()
-        self._sat_out[key] = str(exc)
+        self._sat_out[key] = _said(exc)
+
+
+def _said(exc: FednetError) -> str:
+    """Say why an attempt is sat out, and what may be done about it."""
+    return f"{exc}; {exc.hint}" if exc.hint else str(exc)

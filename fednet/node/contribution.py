@@ -24,13 +24,14 @@ from fednet.domain.clusters import part_for
 from fednet.domain.events import ConsentGiven
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest
+from fednet.domain.privacy import Expense
 from fednet.domain.tensors import Layout
 from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import DataError, ShapeMismatchError, TrainingError
 from fednet.node import residuals
 from fednet.node.desk import Trained, Work
 from fednet.node.keepsakes import Keepsakes, Kept
-from fednet.node.places import AttemptKey
+from fednet.node.places import AttemptKey, TrainingOrder
 from fednet.node.progress import Progress
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
@@ -51,6 +52,8 @@ class Wrapped:
     """What the bytes showed."""
     values: Commitment | None = None
     """Of what the file decodes to, wherever it belongs; None where no gate keeps it."""
+    expense: Expense | None = None
+    """What has to be paid for before it leaves; None where no noise hides anything."""
 
 
 def require_registered_data(tools: SiteTools, consent: ConsentGiven) -> None:
@@ -123,7 +126,7 @@ def wrap_update(
     workshop: Workshop,
     key: AttemptKey,
     history: RunHistory,
-    base: Commitment,
+    order: TrainingOrder,
     trained: Trained,
 ) -> Wrapped:
     """Make an attempt's update of what was trained, and put its bytes to the airlock.
@@ -137,14 +140,16 @@ def wrap_update(
         workshop: Where the file goes.
         key: The attempt.
         history: What happened in the run.
-        base: State that was trained from; of an earlier round if the update is late.
+        order: What was trained; from the state of an earlier round if the update is late.
         trained: What came of it.
 
     Raises:
         ShapeMismatchError: What was trained does not describe the model.
+        LedgerError: The ledger does not say which data it is.
         SettingsError: The disk refuses.
     """
     plan, shape, result = terms.plan, trained.shape, trained.result
+    expense = _expense(tools, terms, order, history, trained)
     keepsakes = Keepsakes(workshop.folder, tools.site)
     _, residual = residuals.split(keepsakes.latest(history, key.round).arrays)
     own_metrics = {name: canonical.decimal_text(at) for name, at in result.metrics.items()}
@@ -152,7 +157,7 @@ def wrap_update(
     manifest = Manifest(
         terms.place(key.round, key.attempt),
         tools.site,
-        base,
+        order.base,
         weight,
         Digest(os.urandom(32)),
         result.steps,
@@ -180,7 +185,18 @@ def wrap_update(
     values = None
     if tools.gate is not None and passage.refusal is None:
         values = _digest(open_update(path, "update", plan, shape))
-    return Wrapped(key, path, commitment, weight, passage, values)
+    return Wrapped(key, path, commitment, weight, passage, values, expense)
+
+
+def _expense(
+    tools: SiteTools, terms: RunTerms, order: TrainingOrder, history: RunHistory, trained: Trained
+) -> Expense | None:
+    """Name a training by the attempt that it was begun for, whatever it is wrapped for."""
+    noise = trained.result.noise
+    if noise is None:
+        return None
+    dataset = tools.registered(history.consents[tools.site].grant).dataset
+    return Expense(dataset, terms.run, order.key.round, order.key.attempt, noise)
 
 
 def _digest(file: UpdateFile) -> Commitment:

@@ -24,7 +24,7 @@ from fednet.airlock import (
 from fednet.domain.airlock import AirlockRecord, AirlockStep
 from fednet.domain.identity import ZERO_DIGEST, DatasetId, Digest, RunId, SiteId
 from fednet.domain.ledger import Deployment
-from fednet.node.answers import answer_for
+from fednet.node.answers import Ruling, answer_for
 from fednet.node.passages import Subject, write_report
 from fednet.node.places import AttemptKey
 from fednet.node.requests import (
@@ -112,6 +112,7 @@ class Gate:
                 epsilon=asking.promises.epsilon or _NOTHING.epsilon,
                 delta=asking.promises.delta or _NOTHING.delta,
                 values=subject.values,
+                expense=subject.expense,
             )
             self._log.append(request_fields(request), synced=True)
             return request
@@ -177,16 +178,16 @@ class Gate:
             waits and answer_for(self.folder, self._book, request) is None,
             decision.step if decision else None,
             decision.why if decision else "",
+            request.asked,
         )
 
     def _decide(self, request: Request, now: int, in_time: bool) -> Decision:
         if request.refusal:
             return self._note(request, AirlockStep.REJECTED, now, request.refusal)
         answer = answer_for(self.folder, self._book, request) if request.is_human else None
-        if answer is not None and not answer.approves:
-            return self._note(
-                request, AirlockStep.REJECTED, now, "a reviewer rejected it", answer.commitment
-            )
+        if answer is not None and answer.ruling is not Ruling.APPROVED:
+            step = AirlockStep(answer.ruling.value)
+            return self._note(request, step, now, f"a reviewer {step} it", answer.commitment)
         if not in_time:
             why = "the round went on before it was decided"
             return self._note(request, AirlockStep.EXPIRED, now, why)

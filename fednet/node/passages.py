@@ -13,6 +13,7 @@ from pathlib import Path
 from fednet.airlock import Check, Passage
 from fednet.domain import canonical
 from fednet.domain.identity import Commitment, DatasetId, RunId
+from fednet.domain.privacy import Expense
 from fednet.errors import MalformedBlobError, SettingsError
 from fednet.node.places import AttemptKey
 from fednet.node.requests import REPORTS, Request
@@ -35,6 +36,8 @@ class Subject:
     weight: int
     values: Commitment | None = None
     """Of what the update decodes to; the same values may be put to the gate in several rounds."""
+    expense: Expense | None = None
+    """What has to be paid for before it leaves."""
 
 
 def report_path(folder: Path, number: int) -> Path:

@@ -25,6 +25,7 @@ from fednet.domain.identity import (
     SiteId,
 )
 from fednet.domain.ledger import Deployment
+from fednet.domain.privacy import Expense
 from fednet.node.places import AttemptKey
 from fednet.node.sealed_log import Record, integer, integers, read_log
 
@@ -61,6 +62,8 @@ class Request:
     delta: Decimal = Decimal(0)
     values: Commitment | None = None
     """Of what the update decodes to; late work is put to the gate again with the same values."""
+    expense: Expense | None = None
+    """What is to be paid for before it leaves; None where no noise hides anything."""
 
     def record(self, step: AirlockStep, reason: Digest = ZERO_DIGEST) -> AirlockRecord:
         """Say what the ledger may learn of a step."""
@@ -201,6 +204,7 @@ def request_fields(request: Request) -> Record:
         "epsilon": canonical.decimal_text(request.epsilon),
         "delta": canonical.decimal_text(request.delta),
         "values": str(request.values) if request.values else "",
+        "expense": request.expense.to_plain() if request.expense else None,
     }
 
 
@@ -222,4 +226,9 @@ def _read_request(number: int, record: Record) -> Request:
         epsilon=Decimal(str(record["epsilon"])),
         delta=Decimal(str(record["delta"])),
         values=Commitment(str(record["values"])) if record["values"] else None,
+        expense=_read_expense(record.get("expense")),
     )
+
+
+def _read_expense(raw: object) -> Expense | None:
+    return Expense.from_plain(raw, "expense") if raw else None

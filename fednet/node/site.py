@@ -20,6 +20,7 @@ from fednet.node.journal import Journal
 from fednet.node.ports import DataPort, TrainerPort
 from fednet.node.progress import Report, ignore
 from fednet.node.settings import NodeSettings
+from fednet.node.treasury import Treasurer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class SiteTools:
     """Compares updates with the data; without it nothing that the policy asks is measured."""
     airlock_ledger: AirlockLedger | None = None
     """Learns what the airlock did; without it nobody is told."""
+    treasurer: Treasurer | None = None
+    """Pays for what noisy trainings betray; without it nobody counts."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""
     spawn: Spawn = aside

@@ -66,6 +66,8 @@ class Held:
     step: AirlockStep | None = None
     """What was decided; None if nothing is."""
     why: str = ""
+    asked: int = 0
+    """When it was put there, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)

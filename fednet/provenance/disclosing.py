@@ -25,9 +25,9 @@ RELEASES = Listing(
     f"""x.run, x.round, x.attempt, x.site, x.dataset,
     COALESCE(d.decision, {int(ReleaseStatus.REQUESTED)}), x.request, d.reason,
     {_TIME_OF.format("d")}""",
-    """release_requests x LEFT JOIN release_decisions d ON d.at = (SELECT MAX(l.at)
+    """release_requests x LEFT JOIN release_decisions d ON d.at = (SELECT MIN(l.at)
     FROM release_decisions l WHERE l.run = x.run AND l.dataset = x.dataset
-    AND l.round = x.round AND l.attempt = x.attempt)""",
+    AND l.round = x.round AND l.attempt = x.attempt AND l.at > x.at)""",
     _BY_ALL | {"attempt": "x.attempt = ?"},
 )
 SPENDINGS = Listing(

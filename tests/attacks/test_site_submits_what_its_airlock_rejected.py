@@ -16,11 +16,12 @@ from tests.chain_fixtures import ChainWorld
 from tests.disclosing import DisclosingRun
 
 LIE = Lie(
-    "A site submits what its own airlock rejected, let expire or had not decided",
+    "A site submits what its own airlock rejected, returned, let expire or had not decided",
     Liar.SITE,
     (
         Found("submitted-although-rejected", 30),
         Found("submitted-although-expired", 30),
+        Found("submitted-although-returned", 30),
         Found("submitted-undecided", 30),
     ),
     accused="the site",
@@ -44,7 +45,13 @@ def audit(made: DisclosingRun) -> AuditReport:
 
 
 @pytest.mark.parametrize(
-    "standing", [ReleaseStatus.REJECTED, ReleaseStatus.EXPIRED, ReleaseStatus.REQUESTED]
+    "standing",
+    [
+        ReleaseStatus.REJECTED,
+        ReleaseStatus.EXPIRED,
+        ReleaseStatus.RETURNED,
+        ReleaseStatus.REQUESTED,
+    ],
 )
 def test_update_that_was_held_back_convicts_its_site(
     anvil_world: ChainWorld, tmp_path: Path, standing: ReleaseStatus

@@ -10,7 +10,7 @@ import pytest
 from tests.contracts.chain import OPERATOR, digest, running_hash
 from tests.contracts.world import Party, World
 
-NONE, REQUESTED, APPROVED, REJECTED, EXPIRED = range(5)
+NONE, REQUESTED, APPROVED, REJECTED, EXPIRED, RETURNED = range(6)
 MICRO, PICO = 10**6, 10**12
 MOST = (1 << 48) - 1
 
@@ -94,7 +94,7 @@ def test_release_is_requested_and_decided_once(ward: Ward) -> None:
         assert ward.refused(act) == ("ReleaseNotPending", expected)
 
 
-@pytest.mark.parametrize("decision", [APPROVED, REJECTED, EXPIRED])
+@pytest.mark.parametrize("decision", [APPROVED, REJECTED, EXPIRED, RETURNED])
 def test_decision_needs_its_request(ward: Ward, decision: int) -> None:
     assert ward.refused(ward.decision(decision)) == (
         "ReleaseNotPending", (ward.run, ward.dataset, 0, 0, NONE),
@@ -125,6 +125,17 @@ def test_requests_come_in_the_order_of_attempts(ward: Ward) -> None:
     # One that nobody decided gives way to the next.
     ward.do(ward.request(3, 1))
     assert ward.use()[:3] == (3, 1, REQUESTED)
+
+
+def test_what_was_returned_is_asked_for_again(ward: Ward) -> None:
+    ward.do(ward.request(2, 1), ward.decision(RETURNED, 2, 1))
+    assert ward.refused(ward.request(1, 9))[0] == "ReleaseOutOfOrder"
+    ward.do(ward.request(2, 1))
+    assert ward.use()[:3] == (2, 1, REQUESTED)
+    assert ward.refused(ward.request(2, 1))[0] == "ReleaseOutOfOrder"
+    ward.do(ward.decision(APPROVED, 2, 1))
+    for act in (ward.request(2, 1), ward.decision(RETURNED, 2, 1)):
+        assert ward.refused(act)[0] in {"ReleaseOutOfOrder", "ReleaseNotPending"}
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0)])

@@ -14,11 +14,11 @@ from tests.contracts.chain import Anvil, Refused, digest, running_hash
 from tests.contracts.world import World
 
 SITES, RUNS, STEPS, SEED = 2, 2, 160, 5
-REQUESTED = 1
+REQUESTED, RETURNED = 1, 5
 MOST, CERTAINTY = (1 << 48) - 1, 10**12
 ROUNDS, ATTEMPTS = (1, 1, 2, 2, 3, 3, 4, 0), (1, 1, 1, 2, 2, 0, 255)
 AMOUNTS = (0, 1, 2, 2, 3, 3, 5, 8, 8, MOST)
-DECISIONS = (2, 3, 4, REQUESTED, 0)
+DECISIONS = (2, 3, 4, RETURNED, RETURNED, REQUESTED, 0)
 NOTHING = (0, 0, 0)
 
 
@@ -71,11 +71,13 @@ class Walk:
     def request(self, run: int, at: int) -> None:
         """Ask for a release."""
         number, attempt = self.random.choice(ROUNDS), self.random.choice(ATTEMPTS)
-        last = self.requests.get((run, at), NOTHING)[:2]
+        *before, status = self.requests.get((run, at), NOTHING)
+        again = status == RETURNED and (number, attempt) == tuple(before)
+        later = (number, attempt) > tuple(before)
         act = self.acts.requestRelease(
             self.runs[run], number, attempt, self.datasets[at], digest("request")
         )
-        if self._do(at, act, number > 0 and attempt > 0 and (number, attempt) > last):
+        if self._do(at, act, number > 0 and attempt > 0 and (later or again)):
             self.requests[run, at] = (number, attempt, REQUESTED)
 
     def decide(self, run: int, at: int) -> None:

@@ -5,7 +5,8 @@
 2. Who waits for a person's answer goes on with everything else; nobody waits
    longer than the round does.
 3. What was asked for an attempt that is over is decided, too: it stays.
-4. An update that stays costs its site the attempt and is no failure.
+4. An update that stays costs its site the attempt and is no failure; one that a
+   person returned is made again while there is as much time left as it took.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def tell(view: NodeView) -> Tell | None:
 def pass_gate(view: NodeView) -> Act | None:
     """Return the next step of an update for the attempt at hand; None if none was made."""
     key, end = view.attempt_key, view.state.deadline + 1
-    if (held := view.facts.requests.get(key)) is not None:
+    held = view.facts.requests.get(key)
+    if held is not None and not _is_made_again(view, held):
         return _follow(view, key, held)
     examination = view.facts.examination
     if examination is None or examination.key != key:
@@ -57,6 +59,15 @@ def _follow(view: NodeView, key: AttemptKey, held: Held) -> Act:
             held.deadline + 1,
         )
     return Settle(key, in_time=True)
+
+
+def _is_made_again(view: NodeView, held: Held) -> bool:
+    """Tell whether another update takes a returned one's place, or has the time to."""
+    if held.step is not AirlockStep.RETURNED:
+        return False
+    if view.facts.training is not None or view.facts.examination is not None:
+        return True
+    return view.now + max(0, held.asked - view.state.since) <= view.state.deadline
 
 
 def _takes_updates(view: NodeView, key: AttemptKey) -> bool:

@@ -27,9 +27,7 @@ from tests.unit.audit.books import RESEARCHER, RUN
 from tests.unit.audit.world import World
 
 SAID = Commitment(b"\7" * 32)
-APPROVED, REJECTED, EXPIRED = (
-    ReleaseStatus.APPROVED, ReleaseStatus.REJECTED, ReleaseStatus.EXPIRED,
-)  # fmt: skip
+_, _, APPROVED, REJECTED, EXPIRED, RETURNED = ReleaseStatus
 
 
 def held(report: AuditReport) -> list[tuple[str, int, int | None]]:
@@ -122,6 +120,7 @@ def test_edited_record_is_found(world: World) -> None:
         (None, "submitted-undecided"),
         (REJECTED, "submitted-although-rejected"),
         (EXPIRED, "submitted-although-expired"),
+        (RETURNED, "submitted-although-returned"),
     ],
 )
 def test_update_that_was_held_back_accuses_its_site(
@@ -132,6 +131,15 @@ def test_update_that_was_held_back_accuses_its_site(
         decide(world, standing)
     world.play()
     assert held(world.audit()) == [(code, 30, 2)]
+
+
+def test_what_was_returned_may_be_asked_for_again_and_then_leave(world: World) -> None:
+    request(world)
+    decide(world, RETURNED)
+    request(world)
+    decide(world, APPROVED)
+    world.play()
+    assert world.audit().findings == ()
 
 
 def test_decision_after_the_submission_does_not_undo_it(world: World) -> None:

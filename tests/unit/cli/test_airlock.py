@@ -109,6 +109,15 @@ def test_a_rejection_needs_a_reason_that_stays_in_the_home(home: Path, gate: Gat
     assert [path.parent.name for path in holding] == ["answers"]
 
 
+def test_an_update_is_sent_back_with_a_reason(home: Path, gate: Gate) -> None:
+    ask(gate)
+    assert run(home, "return", "1").exit_code == 2
+    assert run(home, "return", "1", "--reason", REASON).output == "request 1 is returned\n"
+    assert gate.settle(RUN, KEY, ASKED, in_time=True).step is AirlockStep.RETURNED
+    assert "returned: a reviewer returned it" in run(home, "show", "1").output
+    assert run(home, "approve", "1").exit_code == 7
+
+
 def test_a_reason_is_read_from_a_file(home: Path, gate: Gate, tmp_path: Path) -> None:
     ask(gate)
     (tmp_path / "why.txt").write_text(REASON)

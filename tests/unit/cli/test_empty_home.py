@@ -27,6 +27,7 @@ GIVEN = {
     "simulate": ("--plan", "wrong.txt"),
     "model own": ("--output", "new"),
     "airlock reject": ("--reason", "an outlier"),
+    "airlock return": ("--reason", "train again"),
 }
 """What a command needs beside its arguments, or instead of them."""
 INSTEAD = {"ledger crate", "ledger prov", "site invite"}

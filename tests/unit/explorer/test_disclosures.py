@@ -37,6 +37,10 @@ def disclosing() -> Ledger:
         at = RoundNumber(number)
         add(de.ReleaseRequested(ledger.log(), RUN, at, SITE, DATASET, 1, said))
         add(de.ReleaseDecided(ledger.log(), RUN, at, SITE, DATASET, 1, decision, said))
+    third = RoundNumber(3)
+    for decision in (ReleaseStatus.RETURNED, ReleaseStatus.EXPIRED):
+        add(de.ReleaseRequested(ledger.log(), RUN, third, SITE, DATASET, 1, said))
+        add(de.ReleaseDecided(ledger.log(), RUN, third, SITE, DATASET, 1, decision, said))
     add(de.BudgetSpent(ledger.log(), RUN, FIRST, SITE, DATASET, 1_250_000, 1))
     for reader, site in ((1, SITE), (2, SiteId(0))):
         add(de.ReaderAdmitted(ledger.log(), RUN, site, ACCOUNT, ReaderId(reader), digest("key"),
@@ -72,6 +76,8 @@ def test_dataset_without_a_record_promises_nothing(client: Visitor) -> None:
 def test_run_shows_releases_readers_and_erasures(client: Visitor) -> None:
     text = client.get("/runs/1").text
     assert text.index("rejected") < text.index("approved")
+    # Each request of an attempt has its own decision.
+    assert text.index(">expired<") < text.index(">returned<") < text.index("rejected")
     assert "Who may read this run" in text
     assert "the operator" in text
     assert str(LETTER) in text

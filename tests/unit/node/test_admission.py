@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,16 @@ import pytest
 
 from fednet.airlock import Airlock, policy_of
 from fednet.domain.events import AccessRequested, Log
-from fednet.domain.identity import Address, Commitment, DatasetId, Digest, GrantId, Locator
+from fednet.domain.identity import (
+    Address,
+    Commitment,
+    DatasetId,
+    Digest,
+    GrantId,
+    Locator,
+    RunId,
+)
+from fednet.domain.sections import PrivacySection
 from fednet.errors import LedgerUnavailableError
 from fednet.node.admission import find_obstacle
 from tests.unit.node.views import PLAN
@@ -48,12 +58,14 @@ class Reader:
         ]
 
 
-def obstacle(policy: dict[str, Any], reader: Any, digest: str = PLAN.task.digest) -> str:
+def obstacle(
+    policy: dict[str, Any], reader: Any, digest: str = PLAN.task.digest, terms: Any = TERMS
+) -> str:
     trainer = SimpleNamespace(digest=lambda plan: digest)
     tools: Any = SimpleNamespace(
         airlock=Airlock(policy_of(policy, "policy")), reader=reader, trainer=trainer, gate=None
     )
-    return find_obstacle(tools, TERMS, OPENED, GrantId(6))
+    return find_obstacle(tools, terms, OPENED, GrantId(6))
 
 
 def test_a_policy_that_does_not_speak_of_plans_asks_nothing_of_the_ledger() -> None:
@@ -79,6 +91,30 @@ def test_the_line_that_refuses_and_the_remedy_are_told(policy: dict[str, Any], l
     said = obstacle(policy, Reader())
     assert f"refuses this run by {line}" in said
     assert "fednet run withdraw" in said
+
+
+@pytest.mark.parametrize(
+    ("wanted", "met"),
+    [
+        ("epsilon <= 3", True),
+        ("epsilon <= 2.999999", False),
+        ("delta <= 0.00001", True),
+        ("delta <= 0.000009", False),
+        ("secure-aggregation", False),
+        ("secure-aggregation or epsilon <= 3", True),
+    ],
+)
+def test_what_a_plan_with_noise_promises_is_its_epsilon_and_delta(wanted: str, met: bool) -> None:
+    promise = PrivacySection(
+        mechanism="dp-sgd", clip_norm=Decimal(1), noise_multiplier=Decimal(1),
+        epsilon=Decimal(3), delta=Decimal("0.00001"),
+    )  # fmt: skip
+    terms = SimpleNamespace(run=RunId(1), plan=PLAN.model_copy(update={"privacy": promise}))
+    said = obstacle({"plans": {"mechanisms": [wanted]}}, Reader(), terms=terms)
+    assert (said == "") is met
+    if not met:
+        assert f"expected {wanted}; got epsilon 3, delta 0.00001" in said
+        assert "ask the researcher for a plan that promises it" in said
 
 
 def test_other_code_is_an_obstacle_whatever_the_policy_allows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,19 @@ def test_a_request_that_waits_is_left_until_its_deadline() -> None:
 
 def test_a_request_that_waits_for_nobody_is_settled_at_once() -> None:
     assert decide(see(requests={FIRST: held()})) == acts.Settle(FIRST, in_time=True)
+
+
+def test_an_update_that_was_returned_is_made_again_while_there_is_time() -> None:
+    requests = {FIRST: held(AirlockStep.RETURNED)}
+    assert decide(see(requests=requests)) == acts.Train(FIRST)
+    view = see(requests=requests)
+    last = view.state.deadline - view.state.since  # it took no time at all
+    assert decide(see(after=last, requests=requests)) == acts.Train(FIRST)
+    slow = {FIRST: replace(requests[FIRST], asked=view.state.since + last)}
+    assert decide(see(requests=slow)) == acts.Train(FIRST)
+    assert "the airlock keeps update 7 in" in waits(see(after=1, requests=slow))
+    judged = see(after=1, requests=slow, examination=Examination(FIRST, is_over=True))
+    assert decide(judged) == acts.Judge(FIRST)
 
 
 @pytest.mark.parametrize("step", [AirlockStep.REJECTED, AirlockStep.EXPIRED])

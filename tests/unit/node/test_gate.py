@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import stat
@@ -16,7 +17,7 @@ from fednet.airlock import Spending
 from fednet.domain.airlock import AirlockRecord, AirlockStep
 from fednet.domain.identity import ZERO_DIGEST, DatasetId, RunId
 from fednet.errors import DigestMismatchError, PhaseError, SettingsError
-from fednet.node.answers import answer_path, give_answer, read_answer
+from fednet.node.answers import Ruling, answer_path, give_answer, read_answer
 from fednet.node.gate import Gate
 from fednet.node.passages import read_report, report_path
 from fednet.node.places import AttemptKey
@@ -35,6 +36,8 @@ from tests.unit.node.gates import (
 )
 from tests.unit.node.views import attempt_key
 
+APPROVE, REJECT, RETURN = Ruling
+
 
 def settle(
     gate: Gate,
@@ -47,14 +50,14 @@ def settle(
     return gate.settle(run, key, now, in_time=in_time).step
 
 
-def answer(gate: Gate, approves: bool, reason: str = "an outlier") -> None:
-    give_answer(gate.folder, gate.request(RUN, KEY), approves=approves, reason=reason, at=9)
+def answer(gate: Gate, ruling: Ruling, reason: str = "an outlier") -> None:
+    give_answer(gate.folder, gate.request(RUN, KEY), ruling, reason, 9)
 
 
 def test_without_a_person_the_checks_decide(tmp_path: Path) -> None:
     with gate_in(tmp_path) as gate:
         ask(gate)
-        assert gate.held(RUN) == {KEY: Held(1, UNTIL, waits=False)}
+        assert gate.held(RUN) == {KEY: Held(1, UNTIL, waits=False, asked=ASKED)}
         assert settle(gate) is AirlockStep.APPROVED
         ask(gate, key=attempt_key(2), passage=REFUSED, data=b"other")
         assert settle(gate, key=attempt_key(2)) is AirlockStep.REJECTED
@@ -64,23 +67,28 @@ def test_without_a_person_the_checks_decide(tmp_path: Path) -> None:
 def test_no_person_lets_out_what_a_check_refused(tmp_path: Path) -> None:
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate, passage=REFUSED)
-        answer(gate, approves=True)
+        answer(gate, APPROVE)
         assert not gate.held(RUN)[KEY].waits
         assert settle(gate) is AirlockStep.REJECTED
 
 
 @pytest.mark.parametrize(
-    ("approves", "step"), [(True, AirlockStep.APPROVED), (False, AirlockStep.REJECTED)]
+    ("ruling", "step"),
+    [
+        (Ruling.APPROVED, AirlockStep.APPROVED),
+        (Ruling.REJECTED, AirlockStep.REJECTED),
+        (Ruling.RETURNED, AirlockStep.RETURNED),
+    ],
 )
 def test_a_person_decides_and_only_a_commitment_to_the_reason_is_for_others(
-    tmp_path: Path, approves: bool, step: AirlockStep
+    tmp_path: Path, ruling: Ruling, step: AirlockStep
 ) -> None:
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate)
-        assert gate.held(RUN)[KEY] == Held(1, ASKED + 50, waits=True)
+        assert gate.held(RUN)[KEY] == Held(1, ASKED + 50, waits=True, asked=ASKED)
         with pytest.raises(RuntimeError, match="waits for an answer"):
             settle(gate)
-        answer(gate, approves, "patient 17 is an outlier")
+        answer(gate, ruling, "patient 17 is an outlier")
         assert not gate.held(RUN)[KEY].waits
         assert settle(gate) is step
         record = gate.untold(RUN)[-1]
@@ -91,19 +99,19 @@ def test_a_person_decides_and_only_a_commitment_to_the_reason_is_for_others(
         assert b"patient" not in (gate.folder / BOOK).read_bytes()
 
 
-def test_the_first_answer_stands_and_a_rejection_needs_a_reason(tmp_path: Path) -> None:
+def test_the_first_answer_stands_and_what_stays_needs_a_reason(tmp_path: Path) -> None:
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate)
-        for reason in ("", "  ", "x" * 10_001):
+        for ruling, reason in itertools.product((REJECT, RETURN), ("", "  ", "x" * 10_001)):
             with pytest.raises(SettingsError):
-                answer(gate, approves=False, reason=reason)
-        answer(gate, approves=False)
+                answer(gate, ruling, reason)
+        answer(gate, REJECT)
         with pytest.raises(PhaseError):
-            answer(gate, approves=True)
+            answer(gate, APPROVE)
         assert settle(gate) is AirlockStep.REJECTED
 
 
-@pytest.mark.parametrize("change", [b"", b"{}", b'{"approves":true}', b"\xff" * 300_000])
+@pytest.mark.parametrize("change", [b"", b"{}", b'{"ruling":"approved"}', b"\xff" * 300_000])
 def test_a_file_that_is_no_answer_counts_for_none(tmp_path: Path, change: bytes) -> None:
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate)
@@ -117,7 +125,7 @@ def test_an_answer_to_another_report_counts_for_none(tmp_path: Path) -> None:
     with gate_in(tmp_path / "one", HUMAN) as gate, gate_in(tmp_path / "other", HUMAN) as other:
         ask(gate)
         ask(other, data=b"another update")
-        answer(other, approves=True)
+        answer(other, APPROVE)
         path = answer_path(gate.folder, 1)
         path.parent.mkdir()
         path.write_bytes(answer_path(other.folder, 1).read_bytes())
@@ -145,7 +153,7 @@ def test_what_nobody_answers_is_held_or_released_and_never_after_its_round(
 def test_an_answer_after_the_deadline_counts_while_the_round_waits(tmp_path: Path) -> None:
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate)
-        answer(gate, approves=True)
+        answer(gate, APPROVE)
         assert settle(gate, ASKED + 99) is AirlockStep.APPROVED
 
 
@@ -159,7 +167,7 @@ def test_what_was_decided_is_not_decided_again(tmp_path: Path) -> None:
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate)
         assert settle(gate, ASKED + 51) is AirlockStep.EXPIRED
-        answer(gate, approves=True)
+        answer(gate, APPROVE)
         assert settle(gate, ASKED + 52) is AirlockStep.EXPIRED
 
 
@@ -174,7 +182,7 @@ def test_the_same_values_are_answered_once_whatever_round_they_are_put_in(tmp_pa
     later, other = attempt_key(2), attempt_key(3)
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate, values=b"late work")
-        answer(gate, approves=True)
+        answer(gate, APPROVE)
         assert settle(gate, in_time=False) is AirlockStep.EXPIRED
         ask(gate, key=later, data=b"wrapped again", values=b"late work")
         ask(gate, key=other, data=b"something else", values=b"other work")
@@ -186,10 +194,30 @@ def test_the_same_values_are_answered_once_whatever_round_they_are_put_in(tmp_pa
         assert again.held(RUN)[other].waits
 
 
+def test_what_was_sent_back_is_asked_about_again_even_if_nothing_changed(tmp_path: Path) -> None:
+    with gate_in(tmp_path, HUMAN) as gate:
+        ask(gate, values=b"work")
+        answer(gate, RETURN)
+        assert settle(gate) is AirlockStep.RETURNED
+        assert ask(gate, data=b"wrapped again", values=b"work") == 2
+        assert gate.held(RUN)[KEY].waits
+        ask(gate, key=attempt_key(2), data=b"and again", values=b"work")
+        assert gate.held(RUN)[attempt_key(2)].waits
+        answer(gate, APPROVE)
+        assert settle(gate) is AirlockStep.APPROVED
+        assert [(each.step, each.report) for each in gate.untold(RUN)[:4]] == [
+            (AirlockStep.REQUESTED, read_book(gate.folder).requests[1].report),
+            (AirlockStep.RETURNED, read_book(gate.folder).requests[1].report),
+            (AirlockStep.REQUESTED, gate.request(RUN, KEY).report),
+            (AirlockStep.REQUESTED, gate.request(RUN, attempt_key(2)).report),
+        ]
+        assert gate.spent(DatasetId(4)) == Spending(1)
+
+
 def test_values_that_nobody_hashed_are_like_no_others(tmp_path: Path) -> None:
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate)
-        answer(gate, approves=True)
+        answer(gate, APPROVE)
         ask(gate, key=attempt_key(2), data=b"another")
         assert gate.held(RUN)[attempt_key(2)].waits
 
@@ -219,7 +247,7 @@ def test_a_runs_epsilon_counts_once_however_many_rounds_it_has(tmp_path: Path) -
 def test_a_budget_stands_over_a_persons_approval(tmp_path: Path) -> None:
     with gate_in(tmp_path, HUMAN | {"budgets": {"every": {"updates": 0}}}) as gate:
         ask(gate)
-        answer(gate, approves=True)
+        answer(gate, APPROVE)
         assert settle(gate) is AirlockStep.REJECTED
 
 
@@ -262,7 +290,7 @@ def test_a_report_is_salted_and_an_altered_one_is_refused(tmp_path: Path) -> Non
 def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
     with gate_in(tmp_path, HUMAN) as gate:
         ask(gate)
-        answer(gate, approves=True)
+        answer(gate, APPROVE)
         for path in [gate.folder, *gate.folder.rglob("*")]:
             wanted = 0o700 if path.is_dir() else 0o600
             assert stat.S_IMODE(path.stat().st_mode) == wanted, path

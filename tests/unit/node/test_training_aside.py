@@ -82,6 +82,7 @@ class Site:
             site=SITE, journal=self.journal, blobs=world.store, airlock=Airlock(),
             trainer=self.trainer, data=SimpleNamespace(commitment=lambda: DATA), report=ignore,
             training=Lock(), registered=self._registered, gate=None, probe=None,
+            treasurer=None,
         )  # fmt: skip
         self.performer = Performer(tools, terms, self.workshop, fetcher, self.desk)
         self.close = lambda: (fetcher.close(), self.journal.close(), self.desk.clear())
