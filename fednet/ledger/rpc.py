@@ -160,8 +160,10 @@ class JsonRpc(JSONBaseProvider):
             connection = http.client.HTTPConnection(
                 self._host, self._port, timeout=self._timeout_seconds
             )
+        # Older than the socket, as what is garbage together is finalised by age.
+        held = _Held(connection)
         connection.connect()
-        self._kept.held = _Held(connection)
+        self._kept.held = held
         self.connections += 1
         return connection
 
