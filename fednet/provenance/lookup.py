@@ -56,6 +56,10 @@ _COLUMNS = (
     ("locator of a letter", "readers", "letter_locator", "reader, run"),
     ("list of erased blobs", "erasures", "erased", "run, site, dataset"),
     ("grounds of an erasure", "erasures", "grounds", "run, site, dataset"),
+    ("key for masks", "mask_keys", "mask_key", "run, round, attempt, site"),
+    ("key for shares", "mask_keys", "channel_key", "run, round, attempt, site"),
+    ("shares of a site's masks", "mask_shares", "commitment", "run, round, attempt, site"),
+    ("locator of shares", "mask_shares", "locator", "run, round, attempt, site"),
 )
 _THINGS = {
     "run": ("runs", "run", "run"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
+from fednet.domain import masking_events as me
 from fednet.domain.batch_events import AttestationsBatched, CommitteeDrawn, UpdatesBatched
 from fednet.domain.batches import BatchedUpdate, CarriedAttestation
 from fednet.domain.identity import Digest
@@ -44,6 +45,7 @@ KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.RoundProposed, ev.RoundAttested, ev.RoundObjected, ev.ProposalEnded, ev.RoundFinalized,
     ev.RunConcluding, ev.RunCompleted, ev.RunAborted, ev.CreditsClaimed, ev.CreditsTransferred,
     UpdatesBatched, CommitteeDrawn, AttestationsBatched, ev.SampleDrawn, *de.DISCLOSURES,
+    *me.MASKING_EVENTS,
 )  # fmt: skip
 """Every class of events; its number is its place. A plain RunEvent is of an unknown module."""
 KIND_NAMES = tuple(kind.__name__ for kind in KINDS)
@@ -138,6 +140,13 @@ _TARGETS: dict[type[ev.LedgerEvent], tuple[_Target, ...]] = {
     ),
     de.ReaderDismissed: (_Target("reader_ends", "reader run site"),),
     de.BlobsErased: (_Target("erasures", "run site dataset blobs erased:list grounds"),),
+    me.KeysAdvertised: (_Target("mask_keys", f"{_PLACE} site mask_key channel_key"),),
+    me.SharesDealt: (
+        _Target("mask_shares", f"{_PLACE} site commitment locator disclosed", (0,)),
+    ),
+    me.SharesDisclosed: (
+        _Target("mask_shares", f"{_PLACE} site commitment locator disclosed", (1,)),
+    ),
 }  # fmt: skip
 
 

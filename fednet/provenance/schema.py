@@ -176,6 +176,15 @@ CREATE INDEX erasures_run ON erasures (run, at);
 CREATE INDEX erasures_dataset ON erasures (dataset, at);
 CREATE INDEX erasures_erased ON erasures (erased);
 CREATE INDEX erasures_grounds ON erasures (grounds);
+
+CREATE TABLE mask_keys (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
+    site INTEGER, mask_key BLOB, channel_key BLOB);
+CREATE INDEX mask_keys_mask ON mask_keys (mask_key);
+CREATE INDEX mask_keys_channel ON mask_keys (channel_key);
+CREATE TABLE mask_shares (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
+    site INTEGER, commitment BLOB, locator BLOB, disclosed INTEGER);
+CREATE INDEX mask_shares_commitment ON mask_shares (commitment);
+CREATE INDEX mask_shares_locator ON mask_shares (locator);
 """
 
 VERSION = hashlib.sha256(SCHEMA.encode()).hexdigest()
