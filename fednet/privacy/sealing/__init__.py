@@ -13,9 +13,16 @@ Which members there are and where bytes lie is for the caller to know; see
 """
 
 from fednet.privacy.sealing.erasure import Erasure
-from fednet.privacy.sealing.files import Written, find_key, seal, sealed_size_bytes, unseal
+from fednet.privacy.sealing.files import (
+    Written,
+    find_key,
+    is_key_of,
+    seal,
+    sealed_size_bytes,
+    unseal,
+)
 from fednet.privacy.sealing.grants import GrantPlace, read_grant, write_grant
-from fednet.privacy.sealing.keyring import Keyring
+from fednet.privacy.sealing.keyring import Keychain, Keyring
 from fednet.privacy.sealing.keys import ContentKey
 from fednet.privacy.sealing.letters import Member, Recipients
 from fednet.privacy.sealing.opened import KeySource, MemberKeys, OpenedBlobs, SealedBlob
@@ -31,6 +38,7 @@ __all__ = [
     "GrantPlace",
     "KeySource",
     "KeyStore",
+    "Keychain",
     "Keyring",
     "Member",
     "MemberKeys",
@@ -39,6 +47,7 @@ __all__ = [
     "SealedBlob",
     "Written",
     "find_key",
+    "is_key_of",
     "read_grant",
     "seal",
     "sealed_size_bytes",

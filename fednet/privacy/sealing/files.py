@@ -135,6 +135,33 @@ def unseal(
     return Written(commitment, size_bytes)
 
 
+def is_key_of(source: BlobFile, key: ContentKey, place: BlobPlace, recipients: Recipients) -> bool:
+    """Tell of a blob that does not open with a key whether the key is right, and the blob wrong.
+
+    It is if the letter is the one that the key gives, or else the content authenticates; then
+    nobody can have a better key. For members, who read the key in the letter, it always is.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    content = hashlib.sha256()
+    with _reading(source) as file:
+        letter = chunks.read_fully(file, recipients.letter_size_bytes)
+        salt = chunks.read_fully(file, SALT_SIZE_BYTES)
+        try:
+            verify_letter(letter, key, place, recipients)
+        except UnsealingError:
+            pass
+        else:
+            return True
+        try:
+            for piece in chunks.open_chunks(key.stream_key(salt, place), file, str(place)):
+                content.update(piece)
+        except UnsealingError:
+            return False
+    return hmac.compare_digest(salt, key.salt(Commitment(content.digest()), place))
+
+
 def _hash(source: BlobFile) -> Commitment:
     state = hashlib.sha256()
     with _reading(source) as file:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fednet.domain import canonical
-from fednet.domain.identity import DIGEST_SIZE_BYTES, Address, Commitment, RunId
+from fednet.domain.identity import DIGEST_SIZE_BYTES, Address, Commitment, RunId, SiteId
 from fednet.errors import SettingsError, UnsealingError
 from fednet.privacy.sealing import hpke
 from fednet.privacy.sealing.keys import KEY_SIZE_BYTES, ContentKey
@@ -37,15 +37,15 @@ class GrantPlace:
     contract: Address
     """The rounds module that leads the run."""
     run: RunId
-    grant: int
-    """Number of the recorded grant."""
+    site: SiteId
+    """Who grants them, as the record says; 0 for an operator."""
 
     def __str__(self) -> str:
-        return f"keys of run {self.run} under grant {self.grant}"
+        return f"keys of run {self.run} granted by site {self.site}"
 
     def bind(self) -> bytes:
         """Write it as canonical text, to seal with."""
-        return canonical.encode([GRANT_FORMAT, self.chain_id, self.contract, self.run, self.grant])
+        return canonical.encode([GRANT_FORMAT, self.chain_id, self.contract, self.run, self.site])
 
 
 def write_grant(

@@ -1,14 +1,14 @@
-"""The keys of a reader who was granted them: what opens, what does not, and what never will."""
+"""The keys of a reader: what opens, what does not, and what never will."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from fednet.domain.identity import Commitment
-from fednet.errors import SealedError
+from fednet.errors import ErasedError, SealedError
 from fednet.privacy.sealing.erasure import Erasure
 from fednet.privacy.sealing.keys import ContentKey
-from fednet.privacy.sealing.opened import SealedBlob
+from fednet.privacy.sealing.opened import KeySource, SealedBlob
 
 
 class Keyring:
@@ -44,3 +44,32 @@ class Keyring:
                 hint="members read it; an auditor asks the consortium for a grant of keys",
             )
         return key
+
+
+class Keychain:
+    """Ask several sources in turn.
+
+    Args:
+        sources: The first that has a key gives it.
+    """
+
+    def __init__(self, *sources: KeySource) -> None:
+        self._sources = sources
+
+    def key_of(self, blob: SealedBlob) -> ContentKey:
+        """Return the key to a blob.
+
+        Raises:
+            ErasedError: A source destroyed it; no other is asked.
+            SealedError: No source has it; what the last one said.
+            UnsealingError: The blob's letter is not what the protocol asks for.
+        """
+        *others, last = self._sources
+        for source in others:
+            try:
+                return source.key_of(blob)
+            except ErasedError:
+                raise
+            except SealedError:
+                continue
+        return last.key_of(blob)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fednet.domain.identity import Address, Commitment, RunId
+from fednet.domain.identity import Address, Commitment, RunId, SiteId
 from fednet.errors import ErasedError, SealedError, SettingsError, UnsealingError
 from fednet.privacy.sealing import (
     ContentKey,
@@ -27,7 +27,7 @@ from fednet.privacy.sealing import (
 from fednet.privacy.sealing import grants as grants_module
 from tests.unit.privacy.sealing.members import KEY, MEMBERS, PLACE, member
 
-GRANT = GrantPlace(1337, Address("0x" + "Ab" * 20), RunId(4), 9)
+GRANT = GrantPlace(1337, Address("0x" + "Ab" * 20), RunId(4), SiteId(9))
 AUDITOR = member(100)
 KEYS = {Commitment.of(bytes([n])): ContentKey(bytes([n]) * 32) for n in range(5)}
 DATA = write_grant(KEYS, GRANT, AUDITOR.public_key)
@@ -62,7 +62,7 @@ def test_grant_of_another_size_is_refused(size: int) -> None:
         replace(GRANT, chain_id=1),
         replace(GRANT, contract=Address("0x" + "Cd" * 20)),
         replace(GRANT, run=RunId(5)),
-        replace(GRANT, grant=10),
+        replace(GRANT, site=SiteId(10)),
     ],
     ids=str,
 )
