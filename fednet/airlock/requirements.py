@@ -31,10 +31,11 @@ class Promises:
 
 
 def promised(plan: Plan) -> Promises:
-    """Return what a plan's sites are held to: an epsilon where their nodes count against it."""
+    """Return what a plan's sites are held to: what their nodes count, and what they seal."""
+    mechanisms = frozenset({"sealed-blobs"} if plan.privacy.sealed else ())
     if plan.privacy.mechanism == "none":
-        return Promises()
-    return Promises(epsilon=plan.privacy.epsilon, delta=plan.privacy.delta)
+        return Promises(mechanisms)
+    return Promises(mechanisms, plan.privacy.epsilon, plan.privacy.delta)
 
 
 @dataclass(frozen=True, slots=True)

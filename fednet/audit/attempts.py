@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fednet.audit.batches import fetch_sheet
-from fednet.audit.checks import INCLUSION, RECORD
+from fednet.audit.checks import BLOBS, INCLUSION, RECORD
 from fednet.audit.cohorts import Cohort
 from fednet.audit.evidence import Blob, Evidence, report_blob
 from fednet.audit.findings import Findings, Severity
-from fednet.audit.inputs import PreviousRound, RoundInputs
+from fednet.audit.inputs import OpenedUpdates, PreviousRound, RoundInputs
 from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import (
     Judged,
@@ -24,8 +25,9 @@ from fednet.audit.proposals import (
 )
 from fednet.audit.recomputation import Combined, Locate, combine, settle
 from fednet.audit.sheets import RowVerdict, SignerOf
-from fednet.codec import Reason, update_size_limit_bytes
+from fednet.codec import Reason, update_blob_limit_bytes
 from fednet.domain.batches import BatchedUpdate
+from fednet.domain.blobs import BlobFile
 from fednet.domain.events import RoundProposed, UpdateSubmitted
 from fednet.domain.history import AttemptHistory, ProposalHistory
 from fednet.domain.identity import Address, Commitment, SiteId
@@ -33,7 +35,10 @@ from fednet.domain.ledger import Inclusion, unpack_inclusion
 from fednet.domain.plan import Plan
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.domain.update import Place
-from fednet.errors import AggregationError, MalformedBlobError
+from fednet.errors import AggregationError, MalformedBlobError, SealedError
+
+if TYPE_CHECKING:
+    from fednet.audit.sealed import AttemptSeals, RunSeals
 
 _MOST_ALTERNATIVES = 16
 """Recomputations spent on objections to one proposal."""
@@ -51,6 +56,8 @@ class Tools:
     findings: Findings
     threads: int
     credits_contract: Address
+    seals: RunSeals | None = None
+    """Opens blobs and seals states, in a run that seals."""
 
 
 @dataclass(slots=True)
@@ -67,11 +74,15 @@ class AttemptAudit:
     """How late an update is that was trained from an older state."""
     rows: Mapping[SiteId, RowVerdict] = field(default_factory=dict)
     """Verdicts on rows of batches whose sheets are served."""
+    seals: AttemptSeals | None = None
+    is_sealed: bool = False
+    """Whether the last proposal could not be judged because no key to something is here."""
     _combined: dict[frozenset[SiteId], Combined] = field(default_factory=dict)
 
     def judge(self, said: ProposalHistory, is_final: bool) -> Judged | None:
         """Check one proposal and every vote on it; None if evidence is missing."""
         proposed = said.proposed
+        self.is_sealed = False
         unavailable = self._unavailable(proposed)
         if unavailable is None or not self._require_blobs(proposed, unavailable, is_final):
             return None
@@ -79,6 +90,10 @@ class AttemptAudit:
             combined = self._combine(unavailable)
         except AggregationError as exc:
             self._accuse(proposed, "proposal-impossible", str(exc))
+            return None
+        except SealedError as exc:
+            self._report_sealed(proposed, exc)
+            self.is_sealed = True
             return None
         recomputed = settle(combined, proposed.proposal, proposed.site)
         inclusion = recomputed.inclusion(self.cohort.positions)
@@ -92,17 +107,22 @@ class AttemptAudit:
         keepers = {site: self._keeper(site) for site in unavailable}
         report_unavailable(judged, self._at_hand(unavailable), keepers)
         if said.objections:
-            check_objections(judged, self._alternatives(judged, unavailable))
+            try:
+                check_objections(judged, self._alternatives(judged, unavailable))
+            except SealedError as exc:
+                self._report_sealed(proposed, exc)
         return judged
 
     def look_at(self, own_work: OwnWork, *, is_final: bool) -> None:
         """Look whether the updates are work of their sites' own; each once, as first judged."""
+        if self.previous.is_sealed:
+            return
         verdicts = next((each.verdicts for each in self._combined.values()), {})
         base = self.previous.state_path
         for site, submission in self.history.submissions.items():
             if self._is_refused(site):
                 continue
-            if (path := self._blob(site).path) is not None:
+            if (path := self._content(site)) is not None:
                 own_work.look(submission, path, base, verdicts.get(site), counted=is_final)
 
     def _unavailable(self, proposed: RoundProposed) -> frozenset[SiteId] | None:
@@ -160,19 +180,18 @@ class AttemptAudit:
                 if isinstance(verdict, Reason) and site not in unavailable
             }
             absent = unavailable | refused.keys()
-            paths = {
-                site: None if site in absent else self._blob(site).path for site in submissions
-            }
+            opened = self._open({site: site in absent for site in submissions})
             inputs = RoundInputs(
                 plan=self.plan,
                 place=self.place,
                 previous=self.previous,
                 submissions=tuple(submissions.values()),
-                paths=paths,
+                paths=opened.paths,
                 credits_contract=self.tools.credits_contract,
                 cohort=self.history.started.cohort,
                 late=self.late,
-                refused=refused,
+                refused={**refused, **opened.refused},
+                seal=opened.seal,
             )
             self._combined[unavailable] = combine(
                 inputs, self.tools.locate, self.tools.work_dir, self.tools.threads
@@ -190,6 +209,44 @@ class AttemptAudit:
             except AggregationError:
                 continue
             yield settle(combined, proposed.proposal, proposed.site).commitment
+
+    def _open(self, is_absent: Mapping[SiteId, bool]) -> OpenedUpdates:
+        """Find the contents of updates, with a key where they are sealed.
+
+        Raises:
+            SealedError: No key is here to one that is not absent, or to the state before.
+        """
+        files = {site: None if out else self._blob(site).path for site, out in is_absent.items()}
+        if self.seals is None:
+            return OpenedUpdates(files, {}, None)
+        opened = self.seals.open_updates(self.history.submissions.values(), files)
+        if self.previous.is_sealed:
+            raise SealedError(
+                "the state that it starts from is sealed, and no key to it is here",
+                commitment=self.previous.state,
+                subject=f"round {self.place.round}",
+            )
+        return opened
+
+    def _content(self, site: SiteId) -> BlobFile | None:
+        """Return what a site handed in, as far as it can be had and read."""
+        try:
+            return self._open({site: False}).paths[site]
+        except SealedError:
+            return None
+
+    def _report_sealed(self, proposed: RoundProposed, exc: SealedError) -> None:
+        self.tools.findings.add(
+            BLOBS,
+            "sealed",
+            f"proposal {proposed.proposal} of round {proposed.round}, attempt {proposed.attempt}",
+            "sealed, not replayed",
+            severity=Severity.SEALED,
+            round_number=proposed.round,
+            duty="whoever wants it replayed, to audit with a key that a member granted",
+            expected="a key to every blob",
+            actual=str(exc),
+        )
 
     def _blob(self, site: SiteId) -> Blob:
         return fetch_update(self.tools, self.plan, self.history.submissions[site])
@@ -220,7 +277,7 @@ def fetch_update(tools: Tools, plan: Plan, submission: UpdateSubmitted) -> Blob:
         if sheet.path is None:
             return sheet
     return tools.evidence.get(
-        submission.commitment, submission.locator, update_size_limit_bytes(plan)
+        submission.commitment, submission.locator, update_blob_limit_bytes(plan)
     )
 
 

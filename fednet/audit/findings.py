@@ -19,6 +19,8 @@ class Severity(StrEnum):
     """The evidence does not hold, or somebody said what is not so."""
     MISSING = "missing"
     """Evidence that somebody must serve cannot be had, so that a claim cannot be checked."""
+    SEALED = "sealed"
+    """Evidence is here and cannot be read: no key to it is here, so nothing is said of it."""
     NOTICE = "notice"
     """Worth knowing; the run holds all the same."""
 

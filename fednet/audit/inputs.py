@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
 
 from fednet.codec import Reason
 from fednet.domain.blobs import BlobFile
@@ -15,6 +16,33 @@ from fednet.domain.plan import Plan
 from fednet.domain.record import RoundRecord
 from fednet.domain.update import Place
 
+if TYPE_CHECKING:
+    from fednet.privacy.sealing import Written
+
+
+class SealState(Protocol):
+    """Seal what follows from an attempt's updates, for the attempt's members."""
+
+    def __call__(self, content: Path, target: Path, included: Sequence[SiteId]) -> Written:
+        """Seal a state under the keys of the included updates; it is the same at every member.
+
+        Raises:
+            SettingsError: The disk refuses.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedUpdates:
+    """The updates of an attempt, as far as they were to be opened."""
+
+    paths: Mapping[SiteId, BlobFile | None]
+    """Where the content of each is; None where there are no bytes, or none that open."""
+    refused: Mapping[SiteId, Reason]
+    """Those that do not open as the protocol asks."""
+    seal: SealState | None
+    """Seals the state that follows from them; None where the run does not seal."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreviousRound:
@@ -24,13 +52,15 @@ class PreviousRound:
     """Commitment of the previous round's record; in round 1, of the plan."""
     state: Commitment
     state_path: BlobFile
-    """Verified local copy of the state."""
+    """Local copy of the state: verified and, where the run seals, opened."""
     earned: Mapping[SiteId, int]
     """Cumulative credits before this round; empty in round 1."""
     evaluation: Evaluation | None = None
     """How good the states before this one were; None in round 1."""
     assigned: Mapping[SiteId, int] = field(default_factory=dict)
     """Cluster by site, once groups by similarity are formed."""
+    is_sealed: bool = False
+    """Whether the state cannot be read, because no key to it is here."""
 
     @classmethod
     def of_record(
@@ -55,7 +85,7 @@ class RoundInputs:
     submissions: Sequence[UpdateSubmitted]
     """The attempt's submissions, in any order."""
     paths: Mapping[SiteId, BlobFile | None]
-    """Verified local copy of each submission's bytes; None or absent if unavailable."""
+    """Local copy of each submission's bytes, verified and opened; None or absent if unavailable."""
     credits_contract: Address
     """Address of the deployment's Credits contract, to which credit leaves are bound."""
     cohort: int
@@ -63,7 +93,10 @@ class RoundInputs:
     late: Mapping[Commitment, int] = field(default_factory=dict)
     """How late an update is that was trained from an older state; see `late_bases`."""
     refused: Mapping[SiteId, Reason] = field(default_factory=dict)
-    """Rows of batches that count for nothing whatever their bytes are; see ``audit.sheets``."""
+    """Submissions that count for nothing whatever their bytes are: rows of batches by what
+    ``audit.sheets`` says, and what does not open; see ``audit.sealed``."""
+    seal: SealState | None = None
+    """Seals the next state, where the plan says so."""
 
     @property
     def bases(self) -> Mapping[Commitment, int]:

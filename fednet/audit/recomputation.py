@@ -30,6 +30,7 @@ from fednet.aggregation import (
 )
 from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.audit.inputs import RoundInputs
+from fednet.audit.storing import put_down
 from fednet.codec import Expected, Reason, TensorFile, Verdict, judge_update, open_update
 from fednet.credits import CreditLedger, accumulate, credit_rule_of
 from fednet.domain.batches import BatchedUpdate
@@ -69,8 +70,9 @@ class Combined:
     assigned: Mapping[SiteId, int]
     """Cluster by site from the next round on, where groups by similarity are formed."""
     state: Commitment
+    """As the next four fields: of the state as it is stored; see ``audit.storing``."""
     state_path: Path
-    """Named by its commitment, in the output folder."""
+    base_path: Path
     state_size_bytes: int
     state_locator: Locator
     digest: Digest
@@ -90,6 +92,7 @@ class Recomputed:
     settlement: Settlement
     """What the chain settles if this becomes final."""
     state_path: Path
+    base_path: Path
     digest: Digest
     """What a witness hashes. Never publish it."""
     verdicts: Mapping[SiteId, Verdict]
@@ -221,17 +224,19 @@ def combine(
             server=plan.server,
             cohort=inputs.cohort,
         )
-        path = target.replace(out_dir / f"{written.commitment}.safetensors")
-        digest = end_digest(hashing.result(), path)
+        digest = end_digest(hashing.result(), target)
+        sites = [entry.site for entry in included]
+        stored = put_down(target, written.commitment, out_dir, inputs.seal, sites)
     return Combined(
         inputs=inputs,
         verdicts=verdicts,
         outcome=outcome,
         assigned=assigned,
-        state=written.commitment,
-        state_path=path,
-        state_size_bytes=written.size_bytes,
-        state_locator=locate(path),
+        state=stored.commitment,
+        state_path=stored.path,
+        base_path=stored.base_path,
+        state_size_bytes=stored.size_bytes,
+        state_locator=locate(stored.path),
         digest=digest,
     )
 
@@ -275,6 +280,7 @@ def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
         record_bytes=record.to_bytes(),
         settlement=record.settlement,
         state_path=combined.state_path,
+        base_path=combined.base_path,
         digest=combined.digest,
         verdicts=combined.verdicts,
         place=place,

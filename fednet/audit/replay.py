@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.audit.accusing import withhold_accusations
 from fednet.audit.airlock import check_airlock
 from fednet.audit.anchoring import Anchoring, check_checkpoints, check_operator
-from fednet.audit.attempts import Tools, fetch_update
+from fednet.audit.attempts import Tools
 from fednet.audit.batches import check_batches
 from fednet.audit.checks import FINALITY
 from fednet.audit.claims import check_claims
@@ -52,6 +53,10 @@ from fednet.domain.ports import LedgerReader
 from fednet.domain.proofs import LogProof
 from fednet.errors import MalformedBlobError
 
+if TYPE_CHECKING:
+    from fednet.audit.sealed import RunSeals
+    from fednet.privacy.sealing import KeySource
+
 DEFAULT_FETCH_SECONDS = 30.0
 _MOST_ANNOUNCED = 8
 """Announced checkpoints that are fetched of each site: the latest."""
@@ -73,6 +78,7 @@ def audit_run(
     trusted: Collection[Address] = (),
     memory: AuditMemory | None = None,
     pins: Mapping[int, Digest] | None = None,
+    keys: KeySource | None = None,
 ) -> AuditReport:
     """Ask every question of ``fednet.audit.checks`` about a run.
 
@@ -88,6 +94,7 @@ def audit_run(
         trusted: Accounts whose checkpoints count though no site has them.
         memory: Rounds that this machine verified before; None looks at every round.
         pins: Hashes of blocks, by number, that the caller knows from elsewhere.
+        keys: Open the blobs of a run that seals; without them its rounds are not replayed.
 
     Raises:
         LedgerError: The ledger cannot be read, or knows no such run.
@@ -112,15 +119,21 @@ def audit_run(
         proving = beside.submit(check_proof, reader, snapshot, proofs)
         ground = check_plan(snapshot, evidence, findings)
         if history is not None and ground is not None:
+            work_dir = Path(name) / "states"
+            work_dir.mkdir()
             tools = Tools(
                 evidence=evidence,
                 locate=store.locate,
                 signer_of=reader.signer_of,
-                work_dir=Path(name),
+                work_dir=work_dir,
                 findings=findings,
                 threads=threads,
                 credits_contract=snapshot.deployment.credits,
             )
+            if ground.plan.privacy.sealed:
+                tools = replace(tools, seals=_seals(snapshot, keys, Path(name) / "opened"))
+                # What somebody verified with a key is not verified without one.
+                memory = memory if keys is not None else None
             rounds, recalled = _audit_rounds(snapshot, history, ground, tools, progress, memory)
         proof = proving.result()
         pinned = check_pins(reader, snapshot, proof, pins or {}, proofs)
@@ -131,6 +144,14 @@ def audit_run(
     findings.entries.extend(proofs.entries)
     withhold_accusations(findings)
     return _report(snapshot, rounds, recalled, findings, anchoring, proof)
+
+
+def _seals(snapshot: Snapshot, keys: KeySource | None, folder: Path) -> RunSeals:
+    # Imported when a run seals: most do not, and cryptography takes its time.
+    from fednet.audit.sealed import RunSeals
+    from fednet.privacy.sealing import Keyring
+
+    return RunSeals(lambda: snapshot.events, keys or Keyring({}), folder)
 
 
 def _report(
@@ -268,9 +289,7 @@ def _audit_rounds(
         cohorts=cohorts,
         settlements=snapshot.settlements,
         rows=rows,
-        own_work=OwnWork(
-            plan, findings, seed, lambda submission: fetch_update(tools, plan, submission).path
-        ),
+        own_work=OwnWork(plan, findings, seed, lambda submission: audit.content_of(submission)),
     )
     previous = None
     if ground.initial_model is not None:

@@ -12,6 +12,7 @@ from fednet.audit.findings import Finding, Severity
 from fednet.domain.identity import Address, Commitment, RoundNumber, RunId, SiteId
 from fednet.domain.ledger import Head, Phase
 from fednet.domain.proofs import LogProof
+from fednet.errors import SealedError
 
 REPORT_FORMAT = "fednet-audit/3"
 ERASURE_CODES = frozenset({"blob-erased", "round-erased"})
@@ -29,7 +30,7 @@ class RoundVerdict(StrEnum):
     OPEN = "open"
     """Not final."""
     SEALED = "sealed"
-    """Not readable with the keys given; kept for plans that seal their blobs."""
+    """Not readable with the keys given: not replayed, and nothing is said of it."""
     ERASED = "erased"
     """Updates of it were erased on recorded grounds, so that it cannot be recomputed any more."""
 
@@ -151,8 +152,21 @@ class AuditReport:
         return bool(told) and told <= ERASURE_CODES
 
     @property
+    def is_sealed(self) -> bool:
+        """Tell whether nothing is worse than that some is sealed to this auditor, or erased."""
+        told = [each for each in self.findings if each.severity is not Severity.NOTICE]
+        sealed = [each for each in told if each.severity is Severity.SEALED]
+        rest = {each.code for each in told if each.severity is not Severity.SEALED}
+        return bool(sealed) and rest <= ERASURE_CODES
+
+    @property
     def exit_code(self) -> int:
-        """Return 0 if verified, else 1; errors that kept the audit from looking have others."""
+        """Return 0 if verified, that of a sealed blob if that is all, else 1.
+
+        Errors that kept the audit from looking have others.
+        """
+        if self.is_sealed:
+            return SealedError.exit_code
         return 0 if self.verified else 1
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from fednet.audit.attempts import AttemptAudit, Tools, fetch_record, holder
+from fednet.audit.attempts import AttemptAudit, Tools, fetch_record, fetch_update, holder
 from fednet.audit.checks import BLOBS, SETTLEMENT
 from fednet.audit.cohorts import Cohort, Key
 from fednet.audit.conclusions import check_votes_to_end
@@ -17,16 +18,21 @@ from fednet.audit.proposals import Judged
 from fednet.audit.recomputation import settlement_of
 from fednet.audit.report import RoundResult, RoundVerdict, SiteResult
 from fednet.audit.sheets import RowVerdict
-from fednet.codec import update_size_limit_bytes
+from fednet.codec import update_blob_limit_bytes
 from fednet.credits import settlement_hash
 from fednet.domain.batches import BatchedUpdate
-from fednet.domain.events import RoundProposed
-from fednet.domain.history import RoundHistory, RunHistory
+from fednet.domain.blobs import BlobFile
+from fednet.domain.events import RoundProposed, UpdateSubmitted
+from fednet.domain.history import AttemptHistory, RoundHistory, RunHistory
 from fednet.domain.identity import Address, Commitment, Digest, Locator, RoundNumber, SiteId
 from fednet.domain.plan import Plan
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, VERDICT_NAMES, RoundRecord
 from fednet.domain.staleness import late_bases
 from fednet.domain.update import Place
+from fednet.errors import SealedError, UnsealingError
+
+if TYPE_CHECKING:
+    from fednet.audit.sealed import AttemptSeals
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class _Final:
     record: RoundRecord | None
     erased: bool = False
     """Whether nothing but what was erased is missing."""
+    is_sealed: bool = False
+    """Whether it could not be judged because no key to something is here."""
 
 
 @dataclass(slots=True)
@@ -67,7 +75,7 @@ class RoundsAudit:
 
     def prefetch(self, entry: RoundHistory) -> None:
         """Begin to fetch what auditing a round will need."""
-        evidence, limit = self.tools.evidence, update_size_limit_bytes(self.plan)
+        evidence, limit = self.tools.evidence, update_blob_limit_bytes(self.plan)
         for attempt in entry.attempts.values():
             for submission in attempt.submissions.values() if attempt.proposals else ():
                 if not (isinstance(submission, BatchedUpdate) and submission.locator.is_zero):
@@ -96,7 +104,7 @@ class RoundsAudit:
         elif following is not None:
             self.earned[number] = following.earned
             check_votes_to_end(number, entry, following.ends, self.tools.findings)
-        self._clear(following)
+        self._clear(number, following)
         return _final_result(number, entry, final, previous), following
 
     def _audit_attempts(
@@ -105,11 +113,14 @@ class RoundsAudit:
         final: _Final | None = None
         late = late_bases(self.plan.staleness, self.history, self.initial, number)
         for attempt_number, history in entry.attempts.items():
-            place = Place(self.chain_id, self.contract, self.history.run, number, attempt_number)
+            place = self._place(number, attempt_number)
             cohort = self.cohorts[(number, attempt_number)]
             rows = self.rows.get((number, attempt_number), {})
+            seals = self._seals(place, history)
             attempt = (
-                AttemptAudit(self.tools, self.plan, place, history, cohort, previous, late, rows)
+                AttemptAudit(
+                    self.tools, self.plan, place, history, cohort, previous, late, rows, seals
+                )
                 if previous
                 else None
             )
@@ -117,14 +128,18 @@ class RoundsAudit:
                 is_final = entry.final_proposal is proposal
                 judged = attempt.judge(proposal, is_final) if attempt else None
                 if is_final:
-                    final = self._final(proposal.proposed, judged)
+                    is_sealed = attempt is not None and attempt.is_sealed
+                    final = self._final(proposal.proposed, judged, is_sealed)
             if attempt is not None and history.proposals:
                 attempt.look_at(self.own_work, is_final=entry.final_attempt is history)
         return final
 
-    def _final(self, proposed: RoundProposed, judged: Judged | None) -> _Final:
+    def _final(self, proposed: RoundProposed, judged: Judged | None, is_sealed: bool) -> _Final:
         if judged is not None:
             return _Final(proposed, judged, judged.record)
+        if is_sealed:
+            record = fetch_record(self.tools, proposed, is_final=True)
+            return _Final(proposed, None, record, is_sealed=True)
         erased = self._is_erased(proposed.round)
         self.tools.findings.add(
             BLOBS,
@@ -148,6 +163,26 @@ class RoundsAudit:
         }
         return told == {"blob-erased"}
 
+    def _seals(self, place: Place, attempt: AttemptHistory) -> AttemptSeals | None:
+        seals = self.tools.seals
+        return seals.of(place, attempt, self.history.events) if seals else None
+
+    def content_of(self, submission: UpdateSubmitted) -> BlobFile | None:
+        """Return what was handed in, verified and opened; None if it cannot be had or read."""
+        file = fetch_update(self.tools, self.plan, submission).path
+        attempt = self.history.rounds[submission.round].attempts[submission.attempt]
+        seals = self._seals(self._place(submission.round, submission.attempt), attempt)
+        if file is None or seals is None:
+            return file
+        try:
+            opened = seals.open_updates(attempt.submissions.values(), {submission.site: file})
+        except SealedError:
+            return None
+        return opened.paths[submission.site]
+
+    def _place(self, number: RoundNumber, attempt: int) -> Place:
+        return Place(self.chain_id, self.contract, self.history.run, number, attempt)
+
     def _following(self, number: RoundNumber, final: _Final) -> PreviousRound | None:
         """Take what the ledger made final as the start of the next round."""
         proposed, judged, record = final.proposed, final.judged, final.record
@@ -155,16 +190,41 @@ class RoundsAudit:
             record = judged.recomputed.record
         if record is None:
             return None
-        cap, locator = self.plan.model.size_bytes, Locator(record.state_locator)
-        blob = self.tools.evidence.get(proposed.state, locator, cap)
+        cap = self.plan.stored_size_bytes(self.plan.model.size_bytes)
+        blob = self.tools.evidence.get(proposed.state, Locator(record.state_locator), cap)
         subject = f"state of round {number}"
         report_blob(self.tools.findings, blob, subject, holder(proposed.site), number)
-        path = blob.path
+        path, is_sealed = blob.path, False
         if judged is not None and judged.recomputed.settlement.state == proposed.state:
-            path = judged.recomputed.state_path
+            path = judged.recomputed.base_path
+        elif path is not None:
+            path, is_sealed = self._open_state(proposed, path)
         if path is None:
             return None
-        return PreviousRound.of_record(proposed.record, proposed.state, path, record)
+        following = PreviousRound.of_record(proposed.record, proposed.state, path, record)
+        return replace(following, is_sealed=is_sealed)
+
+    def _open_state(self, proposed: RoundProposed, file: BlobFile) -> tuple[BlobFile | None, bool]:
+        """Open a final state where it is sealed; return its file, and whether it still is."""
+        attempt = self.history.rounds[proposed.round].attempts[proposed.attempt]
+        seals = self._seals(self._place(proposed.round, proposed.attempt), attempt)
+        if seals is None:
+            return file, False
+        try:
+            return seals.open_state(proposed.state, file), False
+        except SealedError:
+            return file, True
+        except UnsealingError as exc:
+            self.tools.findings.add(
+                BLOBS,
+                "state-not-sealed",
+                f"state of round {proposed.round}",
+                str(exc),
+                round_number=proposed.round,
+                duty=holder(proposed.site),
+                actual=proposed.state,
+            )
+            return None, False
 
     def recall_following(self, number: RoundNumber, entry: RoundHistory) -> PreviousRound | None:
         """Fetch what the round after a verified one starts from, recomputing nothing."""
@@ -186,11 +246,13 @@ class RoundsAudit:
             round_number=proposed.round,
         )
 
-    def _clear(self, following: PreviousRound | None) -> None:
+    def _clear(self, number: RoundNumber, following: PreviousRound | None) -> None:
         """Remove recomputed states that no later round needs."""
         for path in self.tools.work_dir.iterdir():
             if following is None or path != following.state_path:
                 path.unlink()
+        if self.tools.seals is not None:
+            self.tools.seals.forget(number)
 
 
 def _open_result(number: RoundNumber, entry: RoundHistory) -> RoundResult:
@@ -213,6 +275,8 @@ def _final_result(
     verdict = RoundVerdict.ERASED if final.erased else RoundVerdict.UNVERIFIABLE
     if judged is not None:
         verdict = RoundVerdict.VERIFIED if judged.right else RoundVerdict.WRONG
+    elif final.is_sealed:
+        verdict = RoundVerdict.SEALED
     verdicts = judged.recomputed.verdicts if judged else {}
     earned = judged.recomputed.record.earned if judged else {}
     before = previous.earned if previous else {}

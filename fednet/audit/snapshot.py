@@ -42,6 +42,7 @@ _KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.AccessRevoked,
     ev.CreditsClaimed,
     ev.CreditsTransferred,
+    ev.SiteKeyRotated,
 )
 _REGISTER: tuple[type[ev.LedgerEvent], ...] = (
     ev.SiteApplied,

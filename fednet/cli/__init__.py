@@ -43,6 +43,7 @@ _COMMANDS = (
     "rewards",
     "run",
     "safes",
+    "sealed",
     "simulate",
     "site",
     "store",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fednet.cli import auditing, bundles, output, queries, wiring
-from fednet.cli.app import App, example, json_option, pass_app
+from fednet.cli.app import App, Signer, account_options, example, json_option, pass_app
 from fednet.domain.identity import Digest
 
 
@@ -16,6 +16,7 @@ from fednet.domain.identity import Digest
         "",
         "fednet audit 1",
         "fednet audit 1 --checkpoint theirs.jsonl",
+        "fednet audit 1 --with-key --account auditor",
         "fednet audit --all --json",
         "fednet audit --bundle run-1.fednet --pin 2041:0x5f0c...",
     )
@@ -45,6 +46,13 @@ from fednet.domain.identity import Digest
     help="A block's number and hash, known from elsewhere, that must be in the chain; may be"
     " repeated.",
 )
+@click.option(
+    "--with-key",
+    is_flag=True,
+    help="Open sealed blobs with this home's encryption key: a member's, or one that was granted"
+    " to it.",
+)
+@account_options
 @json_option
 @pass_app
 def audit(
@@ -55,18 +63,23 @@ def audit(
     afresh: bool,
     bundle: Path | None,
     pins: tuple[tuple[int, Digest], ...],
+    with_key: bool,
+    account: str | None,
+    password_file: Path | None,
     as_json: bool,
 ) -> None:
     """Recompute every aggregate and every credit of RUN, from chain and blobs.
 
-    Needs no key and no permission. Ends with 0 if everything holds, with 1 if
-    something does not, with another status if it could not look. A grown run is
+    Needs no permission, and no key but for what is sealed. Ends with 0 if
+    everything holds, with 1 if something does not, with 9 if it is sealed and
+    not replayed, with another status if it could not look. A grown run is
     looked at where it is new; the ledger itself always anew. What a bundle
     proves, and what only a pin or a checkpoint adds, docs/protocol.md tells.
     """
     if [number is not None, every, bundle is not None].count(True) != 1:
         raise click.UsageError("give a RUN, --all, or --bundle FILE")
-    options = auditing.Options.gather(app, checkpoint_files, afresh, dict(pins))
+    signer = Signer(account, password_file) if with_key else None
+    options = auditing.Options.gather(app, checkpoint_files, afresh, dict(pins), signer)
     if bundle is not None:
         auditing.finish(bundles.audit(app, bundle, options), as_json)
     reader = wiring.reader(app)

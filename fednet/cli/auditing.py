@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import click
 
@@ -13,7 +13,7 @@ from fednet.audit import AuditReport, Finding, audit_run
 from fednet.audit.memory import AuditMemory
 from fednet.audit.schema import ALL_FORMAT
 from fednet.cli import checkpoints, output, wiring
-from fednet.cli.app import App
+from fednet.cli.app import App, Signer
 from fednet.domain.blobs import BlobStore
 from fednet.domain.checkpoint import SignedCheckpoint
 from fednet.domain.identity import Address, Digest, RunId
@@ -21,7 +21,11 @@ from fednet.domain.ports import LedgerReader
 from fednet.domain.record import outcome_text
 from fednet.errors import FednetError
 
+if TYPE_CHECKING:
+    from fednet.privacy.sealing import KeySource
+
 _AUDITS = "audits"
+_SEALED = "sealed, not replayed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,23 @@ class Options:
     afresh: bool = False
     pins: Mapping[int, Digest] = field(default_factory=dict)
     """Hashes of blocks by number, from elsewhere."""
+    signer: Signer | None = None
+    """Whose encryption key opens sealed blobs; None leaves them sealed."""
+
+    def keys(
+        self, app: App, reader: LedgerReader, store: BlobStore, run: RunId
+    ) -> KeySource | None:
+        """Find what opens the run's sealed blobs; None where nothing is to.
+
+        Raises:
+            SettingsError: The password does not open the key.
+            FednetError: The ledger or the store does not answer.
+        """
+        if self.signer is None:
+            return None
+        from fednet.cli import unsealing
+
+        return unsealing.key_source(app, self.signer, reader, store, run)
 
     @classmethod
     def gather(
@@ -42,6 +63,7 @@ class Options:
         files: tuple[Path, ...],
         afresh: bool,
         pins: Mapping[int, Digest] | None = None,
+        signer: Signer | None = None,
     ) -> Self:
         """Collect the checkpoints that this home keeps and those of files.
 
@@ -49,7 +71,7 @@ class Options:
             FednetError: A file cannot be read or holds something else.
         """
         own = tuple(entry.address for entry in wiring.keystores(app))
-        return cls(tuple(checkpoints.gather(app, files)), own, afresh, pins or {})
+        return cls(tuple(checkpoints.gather(app, files)), own, afresh, pins or {}, signer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +128,7 @@ def audit_with(
         trusted=options.trusted,
         memory=AuditMemory(memory_dir(app), options.afresh),
         pins=options.pins,
+        keys=options.keys(app, reader, store, run),
     )
 
 
@@ -137,6 +160,7 @@ def show_all(summary: Summary) -> None:
         counts = ", ".join(f"{rounds.count(name)} {name}" for name in sorted(set(rounds)))
         accused = ", ".join(str(site) for site in report.accused)
         verdict = "holds" if report.verified else "erased" if report.erased else "DOES NOT HOLD"
+        verdict = _SEALED if report.is_sealed else verdict
         anchored = "yes" if report.anchored else "no"
         rows.append((report.run, verdict, counts, accused, anchored, len(report.findings)))
     columns = ("run", "verdict", "rounds", "accused", "anchored", "findings")
@@ -174,6 +198,11 @@ def show(report: AuditReport) -> None:
         click.echo(
             f"run {report.run}: what was not erased holds at block {report.head.number}{anchor};"
             " what rests on erased updates is not verified"
+        )
+    elif report.is_sealed:
+        click.echo(
+            f"run {report.run}: {_SEALED}; what can be read holds at block"
+            f" {report.head.number}{anchor}"
         )
     else:
         click.echo(f"run {report.run}: DOES NOT HOLD; accused: {accused or 'nobody'}{anchor}")

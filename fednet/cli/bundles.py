@@ -65,6 +65,7 @@ def audit(app: App, path: Path, options: Options) -> AuditReport:
             checkpoints=options.checkpoints,
             trusted=options.trusted,
             pins=options.pins,
+            keys=options.keys(app, reader, store, reader.run_id),
         )
 
 

@@ -73,8 +73,9 @@ def _note_run(
     reader: LedgerReader, store: BlobStore, wanted: _Wanted, opened: ev.RunOpened
 ) -> None:
     path = store.fetch(opened.plan, [opened.plan_locator], MAX_PLAN_SIZE_BYTES, _TIMEOUT_SECONDS)
-    size = Plan.from_bytes(path.read_bytes()).model.size_bytes
-    wanted.caps[opened.initial_model, opened.initial_model_locator] = size
+    plan = Plan.from_bytes(path.read_bytes())
+    size = plan.stored_size_bytes(plan.model.size_bytes)
+    wanted.caps[opened.initial_model, opened.initial_model_locator] = plan.model.size_bytes
     history = queries.history_of(reader, RunId(opened.run))
     for entry in history.rounds.values():
         for attempt in entry.attempts.values():

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from fednet.airlock import Airlock
-from fednet.cli import budgeting, checkpoints, policies, queries, wiring
+from fednet.cli import (
+    applying,
+    budgeting,
+    checkpoints,
+    policies,
+    queries,
+    unsealing,
+    wiring,
+)
 from fednet.cli.app import App, Signer
 from fednet.cli.training import SiteTrainer
 from fednet.errors import SettingsError
@@ -20,6 +29,7 @@ from fednet.node import (
     NodeSettings,
     Report,
     SaltedData,
+    SiteKeys,
     SiteTools,
     Treasurer,
 )
@@ -72,6 +82,10 @@ def node(
         report=report,
         checkpoints=CheckpointKeeper(checkpoints.book(app), looking, acting, site),
         bus=blobs.bus,
+        keys=SiteKeys(
+            unsealing.content_keys(app, site),
+            cache(applying.encryption_keys(app, signer).holding),
+        ),
     )
 
     def close() -> None:

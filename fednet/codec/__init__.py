@@ -10,7 +10,12 @@ from fednet.codec.files import TensorFile, write_tensors
 from fednet.codec.initial import check_initial_state
 from fednet.codec.intake import Expected, Reason, Verdict, judge_update
 from fednet.codec.state import check_state, write_state
-from fednet.codec.update import open_update, update_size_limit_bytes, write_update
+from fednet.codec.update import (
+    open_update,
+    update_blob_limit_bytes,
+    update_size_limit_bytes,
+    write_update,
+)
 
 __all__ = [
     "CODECS",
@@ -24,6 +29,7 @@ __all__ = [
     "codec_of",
     "judge_update",
     "open_update",
+    "update_blob_limit_bytes",
     "update_size_limit_bytes",
     "write_state",
     "write_tensors",

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     """A value is NaN or infinite."""
     NORM_EXCEEDED = "norm-exceeded"
     """The Euclidean norm is above the plan's bound."""
+    NOT_SEALED = "not-sealed"
+    """Does not open for the members of its attempt as a sealed update has to."""
     UNSIGNED = "unsigned"
     """Handed in by another site, without a signature of the account that the site had then."""
     NOT_A_MEMBER = "not-a-member"

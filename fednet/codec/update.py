@@ -51,5 +51,10 @@ def open_update(path: BlobFile, subject: str, plan: Plan, shape: StateShape) -> 
 
 
 def update_size_limit_bytes(plan: Plan) -> int:
-    """Bound the complete bytes of an update under a plan, before any is fetched."""
+    """Bound the complete bytes of an update under a plan."""
     return codec_of(plan.update.codec).size_limit_bytes(plan.model.size_bytes, plan.update)
+
+
+def update_blob_limit_bytes(plan: Plan) -> int:
+    """Bound the blob that an update lies in, sealed or not, before any is fetched."""
+    return plan.stored_size_bytes(update_size_limit_bytes(plan))

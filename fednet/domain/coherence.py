@@ -26,6 +26,7 @@ MAX_CREDITS = 1 << 48
 MOST_COMPARED_SITES = 2_000
 LEAST_BATCHED_ATTEMPTS = 3
 LEAST_NOISE = Decimal("0.1")
+MOST_SEALED_SITES = 1_000
 _LINEAR_RULES = ("fedavg",)
 _RADIUS_RULES = ("norm-bounding", "centred-clipping")
 _TRUSTING_RULES = ("fedavg", "fednova", "norm-bounding")
@@ -81,6 +82,7 @@ def contradiction(plan: Sections) -> str:
         _clusters,
         _evaluation,
         _privacy,
+        _sealing,
     )
     return next((reason for check in checks if (reason := check(plan))), "")
 
@@ -316,5 +318,23 @@ def _privacy(plan: Sections) -> str:
         return (
             "privacy: ifca chooses a cluster by the loss on the records, and the choice is public; "
             'use method = "similarity", which looks at updates only'
+        )
+    return ""
+
+
+def _sealing(plan: Sections) -> str:
+    """Say what would tell everybody what sealed blobs keep among members, or cost too much."""
+    if not plan.privacy.sealed:
+        return ""
+    if plan.cohort.maximum_sites > MOST_SEALED_SITES:
+        return (
+            "privacy: each sealed update has a wrapped key for every member, and every member "
+            "checks all of them; with sealed, cohort.maximum_sites must be at most "
+            f"{MOST_SEALED_SITES}"
+        )
+    if plan.evaluation.metric:
+        return (
+            "privacy: round records stay readable for everybody, and would tell each site's "
+            'evaluation.metric, which sealed is to keep among members; leave it out (metric = "")'
         )
     return ""

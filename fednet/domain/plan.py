@@ -16,6 +16,7 @@ from fednet.domain import canonical
 from fednet.domain.coherence import contradiction
 from fednet.domain.identity import Commitment
 from fednet.domain.ledger import Parameters
+from fednet.domain.sealed_sizes import sealed_size_bytes
 from fednet.domain.sections import (
     AggregationSection,
     ClustersSection,
@@ -81,6 +82,16 @@ class Plan(Section):
     def batch_seconds(self) -> int:
         """Return how long a batch waits for updates, from the attempt's start."""
         return self.module.batch_seconds or self.timing.collect_seconds // 2
+
+    def stored_size_bytes(self, content_size_bytes: int) -> int:
+        """Bound the blob that an update or a state becomes: longer than itself where it is sealed.
+
+        Args:
+            content_size_bytes: At most so much is to be stored.
+        """
+        if not self.privacy.sealed:
+            return content_size_bytes
+        return sealed_size_bytes(content_size_bytes, self.cohort.maximum_sites)
 
     @property
     def commitment(self) -> Commitment:

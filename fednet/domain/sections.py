@@ -308,6 +308,8 @@ class PrivacySection(Section):
     """What a site spends at most on any one record, in the whole run."""
     delta: Real = Field(Decimal(0), ge=0, lt=1, decimal_places=12)
     """Chance, roughly, with which epsilon may fail to bound it; below 1 in the dataset's size."""
+    sealed: bool = False
+    """Updates and states lie in the stores encrypted, for the members of each round's cohort."""
 
 
 class CreditsSection(Section):

@@ -64,6 +64,8 @@ def of_round(replay: Replay | None, number: int) -> Verdict:
         return Verdict("bad", "wrong", "Recomputing gives another record than the final one.")
     if result.verdict is RoundVerdict.ERASED:
         return Verdict("doubt", "erased", "Updates of it were erased on recorded grounds.")
+    if result.verdict is RoundVerdict.SEALED:
+        return Verdict("doubt", "sealed, not replayed", "This window has no key to its blobs.")
     if result.verdict is RoundVerdict.UNVERIFIABLE:
         return Verdict("doubt", "unverifiable", "Evidence is missing or altered.")
     if found:
@@ -121,4 +123,6 @@ def _of_report(report: AuditReport, last_block: int) -> Verdict:
         return Verdict("bad", "does not hold", seen)
     if report.erased:
         return Verdict("doubt", "erased in part", seen)
+    if report.is_sealed:
+        return Verdict("doubt", "sealed, not replayed", seen)
     return Verdict("doubt", "cannot be verified", seen)

@@ -14,7 +14,7 @@ from fednet.domain.identity import Commitment
 from fednet.domain.plan import Plan
 from fednet.domain.shape import StateShape
 from fednet.domain.tensors import Layout, decode_tensors, encode_tensors
-from fednet.errors import DigestMismatchError, SettingsError
+from fednet.errors import DigestMismatchError, SealedError, SettingsError
 from fednet.exports.writing import copy_verified, write_files
 
 MODEL_FORMAT = "fednet-model/1"
@@ -51,7 +51,9 @@ def model_bytes(
         SettingsError: The cluster is missing, or there is none such.
         ShapeMismatchError: The state is not of this plan.
         MalformedBlobError: The bytes are no state.
+        SealedError: The run seals its states.
     """
+    _require_open(plan, commitment, subject)
     if Commitment.of(state) != commitment:
         raise DigestMismatchError(
             "bytes do not match their commitment",
@@ -85,13 +87,26 @@ def take_model(
         DigestMismatchError: The bytes are not the committed ones.
         SettingsError: No such cluster, or the disk does not take it.
         ShapeMismatchError: The state is not of this plan.
+        SealedError: The run seals its states.
     """
+    if plan is not None:
+        _require_open(plan, commitment, str(source.name))
     if plan is None or (_is_plain(plan) and cluster is None):
         copy_verified(source, target, commitment)
         return Taken(commitment, commitment)
     data = model_bytes(source.read_bytes(), commitment, plan, cluster, str(source.name))
     write_files({target: data}, force=True)
     return Taken(Commitment.of(data), commitment, cluster)
+
+
+def _require_open(plan: Plan, commitment: Commitment, subject: str) -> None:
+    if plan.privacy.sealed:
+        raise SealedError(
+            "the model is sealed",
+            commitment=commitment,
+            subject=subject,
+            hint="`fednet sealed state RUN -o FILE` opens it where a key to it is",
+        )
 
 
 def _is_plain(plan: Plan) -> bool:

@@ -13,6 +13,7 @@ from fednet.exports.texts import when
 _TONES = {
     "holds": "holds",
     "holds in part": "open",
+    "sealed": "open",
     "does not hold": "fails",
     "not audited": "open",
 }

@@ -198,6 +198,7 @@ def _verdict(dossier: RunDossier) -> str:
     said = "Everything that can be checked holds." if report.verified else "**DOES NOT HOLD.**"
     if report.erased:
         said = "**Erased in part:** what rests on erased updates is not verified; the rest holds."
+    said = "**SEALED, NOT REPLAYED.**" if report.is_sealed else said
     accused = ", ".join(f"site {site} ({_text(dossier.name(site))})" for site in report.accused)
     anchor = wording.ANCHORED if report.anchored else wording.UNANCHORED
     named = f" Accused: {accused}." if accused else ""

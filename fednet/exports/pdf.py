@@ -22,9 +22,10 @@ from fednet.exports.texts import clean, when
 
 _FONT = "dejavu"
 _FONT_FILES = {"": "DejaVuSansCondensed.ttf", "B": "DejaVuSansCondensed-Bold.ttf"}
+_OPEN = (110, 74, 0)
 _COLOURS = {
-    "holds": (17, 90, 48), "holds in part": (110, 74, 0), "does not hold": (160, 16, 16),
-    "not audited": (110, 74, 0),
+    "holds": (17, 90, 48), "holds in part": _OPEN, "sealed": _OPEN,
+    "does not hold": (160, 16, 16), "not audited": _OPEN,
 }  # fmt: skip
 _NOTE = (
     "Some letters of the names are not in this file's font: they are written without their accents"

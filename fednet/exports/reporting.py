@@ -27,7 +27,7 @@ from fednet.exports.texts import clean, name, when
 MAX_FINDINGS = 1_000
 """A report lists so many; the rest is counted."""
 
-Verdict = Literal["holds", "holds in part", "does not hold", "not audited"]
+Verdict = Literal["holds", "holds in part", "sealed", "does not hold", "not audited"]
 
 
 def make_statement(dossier: RunDossier, written_at: int) -> Statement:
@@ -38,6 +38,7 @@ def make_statement(dossier: RunDossier, written_at: int) -> Statement:
         verdict = "holds" if report.verified else "does not hold"
         if report.erased:
             verdict = "holds in part"
+        verdict = "sealed" if report.is_sealed else verdict
     accused = tuple(_site(dossier, site) for site in report.accused) if report else ()
     return Statement(
         fednet=fednet.__version__,
@@ -78,6 +79,8 @@ def _headline(verdict: Verdict, accused: tuple[str, ...]) -> str:
         )
     if verdict == "not audited":
         return "NOT AUDITED. Nothing in this report was verified."
+    if verdict == "sealed":
+        return "SEALED, NOT REPLAYED. What can be read without a key holds."
     named = ", ".join(accused)
     return "DOES NOT HOLD. " + (
         f"Accused by the evidence: {named}." if named else "The evidence convicts nobody by name."
@@ -87,15 +90,16 @@ def _headline(verdict: Verdict, accused: tuple[str, ...]) -> str:
 def _findings(dossier: RunDossier) -> Section:
     report = dossier.report
     assert report is not None
-    order = {Severity.VIOLATION: 0, Severity.MISSING: 1, Severity.NOTICE: 2}
-    found = sorted(report.findings, key=lambda each: order[each.severity])
+    order = list(Severity)  # the worst first
+    found = sorted(report.findings, key=lambda each: order.index(each.severity))
     rest = len(found) - MAX_FINDINGS
     more = (f"{rest} further findings are left out here; the audit lists them.",) * (rest > 0)
     return Section(
         title="What was found",
         paragraphs=(
             "A violation is a fact that does not hold, or a statement that is not so. Missing"
-            " means that evidence could not be had. A notice accuses nobody and fails nothing."
+            " means that evidence could not be had, sealed that the auditor had no key to it and"
+            " says nothing of it. A notice accuses nobody and fails nothing."
             " An institution is accused only where its own signed act convicts it.",
             *more,
         ),

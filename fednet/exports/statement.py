@@ -54,7 +54,7 @@ class Statement(_Part):
     run: int
     block: int
     block_hash: str = Field(pattern=_HEX64)
-    verdict: Literal["holds", "holds in part", "does not hold", "not audited"]
+    verdict: Literal["holds", "holds in part", "sealed", "does not hold", "not audited"]
     title: str
     headline: str
     accused: tuple[str, ...]

@@ -20,6 +20,7 @@ from fednet.node.running import run_until_signal
 from fednet.node.settings import NodeSettings
 from fednet.node.site import SiteTools
 from fednet.node.treasury import Treasurer
+from fednet.node.vault import SiteKeys
 
 __all__ = [
     "CheckpointBook",
@@ -36,6 +37,7 @@ __all__ = [
     "Progress",
     "Report",
     "SaltedData",
+    "SiteKeys",
     "SiteTools",
     "StatusFile",
     "TrainerPort",

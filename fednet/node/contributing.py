@@ -13,8 +13,10 @@ from fednet.errors import (
     MalformedBlobError,
     PlanError,
     PrivacyError,
+    SealedError,
     TaskError,
     TrainingError,
+    UnsealingError,
 )
 from fednet.node import acts
 from fednet.node.contribution import Wrapped, prepare_training, wrap_update
@@ -35,8 +37,10 @@ _COSTS_THE_ROUND = (
     MalformedBlobError,
     PlanError,
     PrivacyError,
+    SealedError,
     TaskError,
     TrainingError,
+    UnsealingError,
 )
 """What makes a site sit an attempt out instead of trying again."""
 _SUBMITTING_SECONDS = 10
@@ -102,9 +106,14 @@ class Contributing:
 
         Raises:
             PrivacyError: The update would cost more privacy than is promised or allowed.
+            SealedError: The state to start from was sealed before this site was a member.
         """
         self._require_room(key, history)
-        base = self._workshop.previous(history, key.round)
+        try:
+            base = self._workshop.previous(history, key.round)
+        except SealedError as exc:
+            self._give_up(key, exc)
+            raise
         work = prepare_training(self._tools, self._terms, self._workshop, key, history, base)
         self._desk.begin(TrainingOrder(key, base.state), work)
         training = self._desk.training
@@ -153,6 +162,8 @@ class Contributing:
                 promised(self._terms.plan),
             )  # fmt: skip
             gate.ask(asking, now, self._until(key, history, now))
+        if wrapped.content != wrapped.path:
+            wrapped.content.unlink(missing_ok=True)
         if refusal is not None:
             wrapped.path.unlink(missing_ok=True)
             if gate is not None:
@@ -197,7 +208,7 @@ class Contributing:
             self._sat_out[key] = "the update that the airlock let out is gone from this disk"
             return
         wrapped = Wrapped(
-            key, path, request.update, request.weight, Passage(), expense=request.expense
+            key, path, path, request.update, request.weight, Passage(), expense=request.expense
         )
         self._commit(key, wrapped)
 

@@ -46,7 +46,11 @@ class Wrapped:
 
     key: AttemptKey
     path: Path
+    """The blob that may leave: sealed, in a run that seals."""
+    content: Path
+    """What the airlock looks at; the same file unless it is sealed."""
     commitment: Commitment
+    """Of the blob."""
     weight: int
     passage: Passage
     """What the bytes showed."""
@@ -146,6 +150,7 @@ def wrap_update(
     Raises:
         ShapeMismatchError: What was trained does not describe the model.
         LedgerError: The ledger does not say which data it is.
+        UnsealingError: The run seals, and this site was no member when the attempt began.
         SettingsError: The disk refuses.
     """
     plan, shape, result = terms.plan, trained.shape, trained.result
@@ -165,27 +170,31 @@ def wrap_update(
         result.evaluated,
     )
     path = workshop.folder / workshop.update_name(key, tools.site)
+    content = workshop.draft_path(key, tools.site)
     wanted = with_residual(result.arrays, residual)
-    commitment: Commitment = write_update(path, wanted, manifest, plan.update)
+    commitment: Commitment = write_update(content, wanted, manifest, plan.update)
     try:
         passage = tools.airlock.examine(
-            lambda: open_update(path, "update", plan, shape),
-            path.stat().st_size,
+            lambda: open_update(content, "update", plan, shape),
+            content.stat().st_size,
             shape,
             plan,
             manifest,
         )
+        if workshop.vault is not None:
+            commitment = workshop.vault.seal_update(history, key, content, path).commitment
         if passage.refusal is None:
-            kept = {**result.kept, **residuals.lost(wanted, path, plan, shape)}
+            kept = {**result.kept, **residuals.lost(wanted, content, plan, shape)}
             keepsakes.keep(key, commitment, Kept(kept, own_metrics), history)
     except BaseException:
-        path.unlink()
+        content.unlink()
+        path.unlink(missing_ok=True)
         raise
     _tell(tools, terms, key, own_metrics)
     values = None
     if tools.gate is not None and passage.refusal is None:
-        values = _digest(open_update(path, "update", plan, shape))
-    return Wrapped(key, path, commitment, weight, passage, values, expense)
+        values = _digest(open_update(content, "update", plan, shape))
+    return Wrapped(key, path, content, commitment, weight, passage, values, expense)
 
 
 def _expense(

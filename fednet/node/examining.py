@@ -79,7 +79,7 @@ class Bench:
 
     def _examine(self, wrapped: Wrapped, trained: Trained, halt: Event) -> Passage:
         tools, plan, result = self._tools, self._terms.plan, trained.result
-        with open_update(wrapped.path, "update", plan, trained.shape) as file:
+        with open_update(wrapped.content, "update", plan, trained.shape) as file:
             update = _values(file)
             part = trained.shape.part_of(file.layout)
             count = file.element_count

@@ -26,6 +26,7 @@ from fednet.node.progress import Progress
 from fednet.node.reading import RunReading
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms, read_terms
+from fednet.node.vault import open_vault
 from fednet.node.view import NodeFacts, NodeView
 from fednet.node.workshop import Workshop
 
@@ -197,8 +198,9 @@ class RunFollower:
         else:
             terms = read_terms(tools.reader, tools.blobs, self._opened)
             folder = tools.folder / f"run-{self._opened.run}"
+            vault = open_vault(tools.keys, tools.site, terms, tools.reader, folder)
             workshop = Workshop(
-                terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads
+                terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads, vault
             )
             carrying = begin_carrying(tools.reader, terms, self._reading, self._fetcher, tools.bus)
         performer = Performer(tools, terms, workshop, self._fetcher, self._desk, carrying)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fednet.audit import Recomputed, RowVerdict
 from fednet.codec import Reason
-from fednet.codec.update import update_size_limit_bytes
+from fednet.codec.update import update_blob_limit_bytes
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.ledger import Inclusion, Proposal
@@ -165,7 +165,7 @@ class Performer:
         attempt = find_attempt(history, key)
         if attempt is None:
             return
-        limit, rows = update_size_limit_bytes(self._terms.plan), self._rows(key)
+        limit, rows = update_blob_limit_bytes(self._terms.plan), self._rows(key)
         for site in sites:
             self._fetcher.want(blob_of(attempt.submissions[site], rows, limit))
 
@@ -286,7 +286,7 @@ class Performer:
             blobs.publish(state)
         if file_matches(record, proposed.record):
             self._announce(proposed.record, proposed.record_locator, blobs.publish(record))
-        rows, limit = self._rows(key.attempt_key), update_size_limit_bytes(self._terms.plan)
+        rows, limit = self._rows(key.attempt_key), update_blob_limit_bytes(self._terms.plan)
         for submission in attempt.submissions.values():
             for wanted in blobs_of(submission, rows, limit):
                 if self._fetcher.is_at(wanted):

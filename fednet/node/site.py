@@ -21,6 +21,7 @@ from fednet.node.ports import DataPort, TrainerPort
 from fednet.node.progress import Report, ignore
 from fednet.node.settings import NodeSettings
 from fednet.node.treasury import Treasurer
+from fednet.node.vault import SiteKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class SiteTools:
     """Learns what the airlock did; without it nobody is told."""
     treasurer: Treasurer | None = None
     """Pays for what noisy trainings betray; without it nobody counts."""
+    keys: SiteKeys | None = None
+    """Seals and opens; without it this site has no part in runs that seal their blobs."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""
     spawn: Spawn = aside

@@ -14,8 +14,10 @@ from pathlib import Path
 from threading import Lock
 
 from fednet.audit import Combined, PreviousRound, Recomputed, RoundInputs, combine, settle
+from fednet.audit.inputs import OpenedUpdates
+from fednet.audit.storing import OPENED_SUFFIX, STATE_SUFFIX
 from fednet.codec import Reason, check_state
-from fednet.codec.update import update_size_limit_bytes
+from fednet.codec.update import update_blob_limit_bytes
 from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RoundProposed
 from fednet.domain.history import AttemptHistory, RunHistory
@@ -26,6 +28,7 @@ from fednet.errors import BlobMissingError, SettingsError, VerificationError
 from fednet.node.fetching import Fetcher
 from fednet.node.places import AttemptKey, ProposalKey, final_key, find_attempt, find_proposal
 from fednet.node.terms import RunTerms
+from fednet.node.vault import Vault
 from fednet.node.view import Pledge
 
 _FETCH_TIMEOUT_SECONDS = 60.0
@@ -35,7 +38,9 @@ _SETTLED_NANOSECONDS = 50_000_000
 _MOST_HASHED = 4_096
 _hashed: dict[Path, tuple[tuple[int, int, int, int], bytes]] = {}
 """What files hashed to, by path, as long as nobody touches them."""
-_UPDATE_NAME = re.compile(r"update-(\d+)-\d+-\d+\.safetensors")
+_DRAFT_SUFFIX = ".draft"
+_TIDIED = {STATE_SUFFIX, OPENED_SUFFIX, _DRAFT_SUFFIX}
+_UPDATE_NAME = re.compile(r"update-(\d+)-\d+-\d+\.(safetensors|draft)")
 _UPDATES = "update-*.safetensors"
 
 
@@ -43,7 +48,13 @@ class Workshop:
     """Recompute the rounds of one run; touches no ledger."""
 
     def __init__(
-        self, terms: RunTerms, blobs: BlobStore, fetcher: Fetcher, folder: Path, threads: int
+        self,
+        terms: RunTerms,
+        blobs: BlobStore,
+        fetcher: Fetcher,
+        folder: Path,
+        threads: int,
+        vault: Vault | None = None,
     ) -> None:
         self._terms = terms
         self._blobs = blobs
@@ -56,6 +67,8 @@ class Workshop:
         self._shapes: dict[Commitment, StateShape] = {}
         self._combining = Lock()
         self._tidied: tuple[RoundNumber, frozenset[Commitment]] | None = None
+        self.vault = vault
+        """Seals and opens, in a run that seals its blobs."""
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -66,8 +79,8 @@ class Workshop:
 
     @property
     def update_size_limit_bytes(self) -> int:
-        """Largest file that an update of this run may be."""
-        return update_size_limit_bytes(self._terms.plan)
+        """Largest blob that an update of this run may lie in."""
+        return update_blob_limit_bytes(self._terms.plan)
 
     @property
     def likely_update_size_bytes(self) -> int:
@@ -147,6 +160,11 @@ class Workshop:
         """Name the file of a site's own update within the folder."""
         return f"update-{key.round}-{key.attempt}-{site}.safetensors"
 
+    def draft_path(self, key: AttemptKey, site: SiteId) -> Path:
+        """Name the file of an update's content: the update's own, unless it is to be sealed."""
+        path = self.folder / self.update_name(key, site)
+        return path.with_suffix(_DRAFT_SUFFIX) if self.vault else path
+
     def record_path(self, commitment: Commitment) -> Path:
         """Name the file of a record."""
         return self.folder / f"{commitment}.json"
@@ -164,7 +182,7 @@ class Workshop:
         self.keep_record(recomputed)
         record = recomputed.record
         self._agreed[key] = PreviousRound.of_record(
-            recomputed.commitment, Commitment(record.state), recomputed.state_path, record
+            recomputed.commitment, Commitment(record.state), recomputed.base_path, record
         )
 
     def tidy(self, current: RoundNumber, keep: frozenset[Commitment]) -> None:
@@ -182,14 +200,18 @@ class Workshop:
         self._agreed = {at: item for at, item in self._agreed.items() if at.round >= oldest}
         self._combined = {at: item for at, item in self._combined.items() if at[0].round >= oldest}
         self._settled = {at: item for at, item in self._settled.items() if at[0].round >= oldest}
-        names = {f"{commitment}.safetensors" for commitment in keep}
-        names |= {item.state_path.name for item in self._previous.values()}
-        names |= {item.state_path.name for item in self._agreed.values()}
-        names |= {item.state_path.name for item in self._combined.values()}
-        for path in self.folder.glob("*.safetensors"):
+        states = {str(commitment) for commitment in keep}
+        states |= {str(item.state) for item in self._previous.values()}
+        states |= {str(item.state) for item in self._agreed.values()}
+        states |= {str(item.state) for item in self._combined.values()}
+        for path in self.folder.iterdir():
+            if path.suffix not in _TIDIED:
+                continue
             update = _UPDATE_NAME.fullmatch(path.name)
-            if int(update[1]) < oldest if update else path.name not in names:
+            if int(update[1]) < oldest if update else path.stem not in states:
                 path.unlink(missing_ok=True)
+        if self.vault is not None:
+            self.vault.tidy(RoundNumber(oldest))
 
     def _initial(self) -> PreviousRound:
         ref, plan = self._terms.initial, self._terms.plan
@@ -223,9 +245,11 @@ class Workshop:
             state = self._blobs.fetch(
                 proposed.state,
                 [Locator(record.state_locator)],
-                self._terms.plan.model.size_bytes,
+                self._terms.plan.stored_size_bytes(self._terms.plan.model.size_bytes),
                 _FETCH_TIMEOUT_SECONDS,
             )
+        if self.vault is not None:
+            state = self.vault.of(history, key.attempt_key).open_state(proposed.state, state)
         return PreviousRound.of_record(proposed.record, proposed.state, state, record)
 
     def _record(self, proposed: RoundProposed) -> Path:
@@ -254,16 +278,22 @@ class Workshop:
         known = self._combined.get((key, unavailable))
         if known is not None and len(known.verdicts) == len(attempt.submissions):
             return known
+        files = self._paths(attempt, unavailable | refused.keys(), pledge)
+        opened = OpenedUpdates(files, {}, None)
+        if self.vault is not None:
+            seals = self.vault.of(history, key)
+            opened = seals.open_updates(attempt.submissions.values(), files)
         inputs = RoundInputs(
             self._terms.plan,
             self._terms.place(key.round, key.attempt),
             self.previous(history, key.round),
             tuple(attempt.submissions.values()),
-            self._paths(attempt, unavailable | refused.keys(), pledge),
+            opened.paths,
             self._terms.credits,
             attempt.started.cohort,
             self._terms.late_bases(history, key.round),
-            refused,
+            {**refused, **opened.refused},
+            opened.seal,
         )
         combined = combine(inputs, self._blobs.locate, self.folder, self._threads)
         self._combined[key, unavailable] = combined

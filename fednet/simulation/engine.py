@@ -17,7 +17,8 @@ from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, RoundNumber, RunId
 from fednet.domain.ledger import Phase
 from fednet.domain.messages import LocalBus
-from fednet.errors import AggregationError, FednetError, LedgerError
+from fednet.domain.plan import Plan
+from fednet.errors import AggregationError, FednetError, LedgerError, PlanError
 from fednet.node import Journal
 from fednet.node.acts import Done, Fetch, Wait
 from fednet.node.carrying import begin_carrying
@@ -110,6 +111,7 @@ class _Stage:
         self._reading = SweepReading(reader, opened)
         self._fetcher = Fetcher(store, reader.announced, self._news.set, _FETCH_THREADS)
         terms = read_terms(reader, store, opened)
+        _require_unsealed(terms.plan)
         self._workshop = Workshop(terms, store, self._fetcher, folder, threads=1)
         self._carrying = begin_carrying(reader, terms, self._reading, self._fetcher, LocalBus())
         shared = SharedWork(self._reading, self._fetcher, terms, self._workshop, self._carrying)
@@ -226,3 +228,18 @@ class _Stage:
             metrics = judge(path)
             result.metrics.append(metrics)
             watch(RoundNumber(number), metrics)
+
+
+def _require_unsealed(plan: Plan) -> None:
+    """Refuse to rehearse what has no point where all sites share one process.
+
+    Raises:
+        PlanError: The plan seals its blobs.
+    """
+    if plan.privacy.sealed:
+        raise PlanError(
+            "the sites of a rehearsal share one process, and seal nothing",
+            subject=f"plan {plan.name}",
+            actual="privacy.sealed = true",
+            hint="rehearse it with `--set privacy.sealed=false`; the models are the same bits",
+        )

@@ -37,9 +37,11 @@ from fednet.ledger.deployment import write_deployment
 from fednet.ledger.reader import Web3Reader
 from fednet.ledger.writer import Web3Writer
 from fednet.node import SaltedData, create_salt
+from fednet.privacy.sealing import EncryptionKeys
 
 ETHER = 10**18
 DAY = 86_400
+PASSWORD = b"password"
 NODE_ROLES = Role.SITE | Role.AGGREGATOR
 TASK_DIGEST = Commitment.of(b"no task at all")
 ANVIL_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
@@ -120,6 +122,10 @@ class Consortium:
         """Act as a site."""
         return Web3Writer(self.reader, self.account(site))
 
+    def encryption_keys(self, site: SiteId) -> EncryptionKeys:
+        """Return the X25519 pairs of a site."""
+        return EncryptionKeys(self.home(site) / "keystores", PASSWORD)
+
     def home(self, site: SiteId) -> Path:
         """Return the folder of a site."""
         path = self.folder / f"site-{site}"
@@ -151,7 +157,7 @@ class Consortium:
             account=Address(account.address),
             name=f"hospital {number}",
             metadata=Commitment.of(b"metadata"),
-            encryption_key=hashlib.sha256(b"key %d" % number).digest(),
+            encryption_key=self.encryption_keys(site).public_key(),
             store_address=address,
             deadline=int(time.time()) + DAY,
         )

@@ -42,13 +42,17 @@ from fednet.node import (
     NodeSettings,
     Progress,
     SaltedData,
+    SiteKeys,
     SiteTools,
     StatusFile,
     TrainingResult,
     run_until_signal,
 )
+from fednet.privacy.sealing import EncryptionKeys, KeyStore
+from tests.e2e.consortium import PASSWORD
 
 EXAMPLES = 100
+CONTENT_KEYS = "content-keys"
 CHECKPOINTS = "checkpoints.jsonl"
 
 
@@ -181,6 +185,10 @@ def build(config: dict[str, Any], store: EmbeddedStore, crashes: Crashes) -> Sit
         report=report,
         checkpoints=CheckpointKeeper(CheckpointBook(home / CHECKPOINTS), reader, writer, site),
         bus=store.bus,
+        keys=SiteKeys(
+            KeyStore(home / CONTENT_KEYS, site),
+            EncryptionKeys(home / "keystores", PASSWORD).holding,
+        ),
     )
 
 

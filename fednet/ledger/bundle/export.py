@@ -309,7 +309,8 @@ def _model_size(plan_file: BlobFile | None) -> int:
     if plan_file is None:
         return 0
     try:
-        return Plan.from_bytes(plan_file.read_bytes(), "plan").model.size_bytes
+        plan = Plan.from_bytes(plan_file.read_bytes(), "plan")
+        return plan.stored_size_bytes(plan.model.size_bytes)
     except PlanError:
         return 0
 

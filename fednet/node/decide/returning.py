@@ -7,7 +7,7 @@ each replayed round has to give the very record that is final.
 
 from __future__ import annotations
 
-from fednet.codec.update import update_size_limit_bytes
+from fednet.codec.update import update_blob_limit_bytes
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.node.acts import Act, Fetch, Replay, Wait
 from fednet.node.decide.standing import excused, missing_of
@@ -83,6 +83,6 @@ def _is_asked(view: NodeView, key: ProposalKey, sites: frozenset[SiteId]) -> boo
     if attempt is None or key.attempt_key not in view.facts.asked:
         return False
     rows = view.facts.carriage.rows.get(key.attempt_key, {})
-    limit = update_size_limit_bytes(view.plan)
+    limit = update_blob_limit_bytes(view.plan)
     blobs = (blob_of(attempt.submissions[site], rows, limit) for site in sites)
     return all(blob in view.facts.fetching for blob in blobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fednet.audit import RowVerdict, locator_of
-from fednet.codec.update import update_size_limit_bytes
+from fednet.codec.update import update_blob_limit_bytes
 from fednet.domain.batches import BatchedUpdate, sheet_size_bytes
 from fednet.domain.blobs import Wanted
 from fednet.domain.events import UpdateSubmitted
@@ -40,7 +40,7 @@ def reveal(view: NodeView, attempt: AttemptHistory) -> Act | None:
 
 def fetch(view: NodeView, key: AttemptKey, attempt: AttemptHistory) -> Act | None:
     """Begin to fetch what is not here and not under way; None if nothing is left to begin."""
-    rows, limit = view.facts.carriage.rows.get(key, {}), update_size_limit_bytes(view.plan)
+    rows, limit = view.facts.carriage.rows.get(key, {}), update_blob_limit_bytes(view.plan)
     looked: dict[object, bool] = {}
     idle = []
     for site in sorted(missing_of(view, attempt)):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fednet.audit import AuditReport, PreviousRound, Recomputed, RoundInputs, audit_run, recompute
+from fednet.audit.inputs import SealState
 from fednet.audit.memory import AuditMemory
 from fednet.blobs.memory import MemoryStore, MemorySwarm
 from fednet.codec import Reason, write_state, write_update
@@ -34,6 +35,7 @@ from fednet.domain.record import RoundRecord
 from fednet.domain.sections import CohortSection, ModelSection, TaskSection
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, Place
+from fednet.privacy.sealing import KeySource
 from tests.unit.audit.books import (
     CHAIN_ID,
     CREDITS,
@@ -98,8 +100,6 @@ class World(Books):
         self._open(rounds)
         self.begin(1)
 
-    # What the run does
-
     def begin(self, number: int, attempt: int = 1) -> None:
         self.place = Place(CHAIN_ID, MODULE, RUN, RoundNumber(number), attempt)
         count = len(self.sites)
@@ -134,17 +134,22 @@ class World(Books):
         else:
             path.write_bytes(data)
         self.updates[(self.place.round, self.place.attempt, SiteId(site))] = path
+        blob = self.stored(SiteId(site), path)
         submitted: ev.UpdateSubmitted = self.emit(
             ev.UpdateSubmitted,
             round=self.place.round,
             site=SiteId(site),
             attempt=self.place.attempt,
             stage=0,
-            commitment=Commitment.of(path.read_bytes()),
+            commitment=Commitment.of(blob.read_bytes()),
             weight=weight,
-            locator=self.store.publish(path),
+            locator=self.store.publish(blob),
         )
         return submitted
+
+    def stored(self, site: SiteId, path: Path) -> Path:
+        """Give the file in which an update is handed in."""
+        return path
 
     def _reveal_end(self) -> int:
         return self.now + self.plan.timing.reveal_seconds
@@ -184,6 +189,7 @@ class World(Books):
             len(submissions),
             self.late(),
             self.refused(),
+            self.seal(),
         )
         return recompute(inputs, number, SiteId(by), self.store.locate, self.folder)
 
@@ -191,8 +197,12 @@ class World(Books):
         """Say whose rows of batches count for nothing."""
         return {}
 
+    def seal(self) -> SealState | None:
+        """Give what seals the next state."""
+        return None
+
     def late(self) -> dict[Commitment, int]:
-        """Say how late an update of this round is by the state that it was trained from."""
+        """Say how late an update is by the state that it was trained from."""
         older = self.bases[-2 : -2 - self.plan.staleness.rounds : -1]
         return {state: late for late, state in reversed(list(enumerate(older, 1)))}
 
@@ -283,7 +293,7 @@ class World(Books):
             proposal=said.proposal,
         )
         self.previous_record, self.base, self.earned = said.record, said.state, made.record.earned
-        self.base_path, self.last = made.state_path, made.record
+        self.base_path, self.last = made.base_path, made.record
         self.bases.append(self.base)
         if said.round == self.plan.rounds:
             self.emit(ev.RunCompleted, rounds=said.round)
@@ -334,13 +344,14 @@ class World(Books):
         *,
         trusted: Collection[Address] = (),
         memory: AuditMemory | None = None,
+        keys: KeySource | None = None,
     ) -> AuditReport:
         """Audit with these checkpoints; by default with one that site 1 made just now."""
         reader: Any = self
         shown = [self.checkpoint(1)] if checkpoints is None else checkpoints
         return audit_run(
             reader, self.store, RUN, work_dir=self.folder, fetch_seconds=1,
-            checkpoints=shown, trusted=trusted, memory=memory,
+            checkpoints=shown, trusted=trusted, memory=memory, keys=keys,
         )  # fmt: skip
 
     def _open(self, rounds: int) -> None:

@@ -35,7 +35,7 @@ NEEDS_NO_DEPLOYMENT = {
     "chain start", "chain status", "chain stop", "checkpoint import", "checkpoint list",
     "checkpoint publish", "checkpoint show", "deploy", "doctor", "keys import", "keys list",
     "keys new", "node join", "plan check", "plan new", "plan show", "privacy plan",
-    "report verify", "run open",
+    "report verify", "run open", "sealed key",
     "simulate", "store run", "store start", "store status", "store stop",
 }  # fmt: skip
 WORKS = {"checkpoint list", "keys list", "store stop"}

@@ -40,7 +40,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "d11f603be04b96c38717030df1c683812f90049f693bd35285843af4583e183f"
+        == "c7dedb35951c4f7cf7861543c5715cf987fb6e4697b8cdc0c6fd4d990f9290a2"
     )
 
 
@@ -103,6 +103,11 @@ def test_plan_spelling_does_not_change_its_commitment() -> None:
         (PRIVATE.replace("delta = 0.00001", "delta = 0.01"), "1 / update.minimum_examples"),
         (PRIVATE + '[evaluation]\nmetric = "accuracy"\n', "without noise"),
         (PRIVATE + '[clusters]\nmethod = "ifca"\ncount = 2\n', "ifca"),
+        (MINIMAL + '[privacy]\nsealed = true\n[evaluation]\nmetric = "accuracy"\n', "readable"),
+        (
+            MINIMAL + "[privacy]\nsealed = true\n[cohort]\nmaximum_sites = 1001\n",
+            "cohort.maximum_sites must be at most 1000",
+        ),
         (MINIMAL + "[credits]\nper_round = 100_000_000_000_000\n", "credits"),
         (MINIMAL.replace("= 3", "= 1000") + "[credits]\nper_round = 281_474_976_711\n", "credits"),
         ("rounds = ", "TOML"),
@@ -165,6 +170,14 @@ def test_plan_says_how_many_sites_its_module_draws(section: str, drawn: int | No
 )
 def test_plan_composes_differential_privacy_with_what_looks_at_updates_only(section: str) -> None:
     assert Plan.from_toml(PRIVATE + section).privacy.epsilon == 3
+
+
+def test_plan_bounds_blobs_by_what_is_stored_of_them() -> None:
+    cohort = "[cohort]\nmaximum_sites = 10\n"
+    assert Plan.from_toml(MINIMAL + cohort).stored_size_bytes(70_000) == 70_000
+    sealed = Plan.from_toml(MINIMAL + cohort + "[privacy]\nsealed = true\n")
+    # A letter for ten, a salt, two chunks with a tag each.
+    assert sealed.stored_size_bytes(70_000) == 32 + 48 * 10 + 32 + 70_000 + 2 * 16
 
 
 def test_plan_refuses_bytes_that_leave_defaults_out() -> None:

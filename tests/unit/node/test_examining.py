@@ -66,7 +66,7 @@ class Place:
         manifest = Manifest(self.world.place, SiteId(3), self.world.base, 10, Digest(bytes(32)))
         path = self.world.folder / "update-out"
         write_update(path, self.arrays, manifest, self.world.plan.update)
-        wrapped = Wrapped(key, path, Commitment.of(path.read_bytes()), 10, Passage())
+        wrapped = Wrapped(key, path, path, Commitment.of(path.read_bytes()), 10, Passage())
         self.bench.begin(wrapped, self.trained)
 
     def wait(self) -> None:
