@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fednet.audit import AuditReport, Finding, RoundResult, Severity, audit_run
 from fednet.audit.memory import AuditMemory
@@ -24,16 +25,21 @@ from fednet.domain.identity import Address, RoundNumber, RunId, SiteId
 from fednet.domain.ports import LedgerReader
 from fednet.errors import FednetError
 
+if TYPE_CHECKING:
+    from fednet.privacy.sealing import KeySource
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a home keeps for its audits; none of it is secret."""
+    """What a home keeps for its audits; what is secret of it shows on no page."""
 
     checkpoints: Sequence[SignedCheckpoint] = ()
     trusted: Collection[Address] = ()
     """Accounts whose checkpoints count though no site has them."""
     rounds_dir: Path | None = None
     """Folder of the rounds that were verified before; None recalls and keeps nothing."""
+    keys: Callable[[RunId], KeySource | None] = lambda run: None
+    """Finds what opens a run's sealed blobs; None leaves them sealed."""
 
 
 class Stage(StrEnum):
@@ -164,6 +170,7 @@ class Verifier:
                 checkpoints=kept.checkpoints,
                 trusted=kept.trusted,
                 memory=AuditMemory(kept.rounds_dir, afresh) if kept.rounds_dir else None,
+                keys=kept.keys(run),
             )
         except FednetError as exc:
             problem, hint = str(exc), exc.hint or "try again when chain and store answer"
