@@ -96,6 +96,7 @@ def check(file: PlanFile) -> list[str]:
         f"model: {len(shape.model.tensors)} tensors, {shape.model.element_count} parameters",
         *_beside_the_model(shape),
         *_promised(plan),
+        *_sealed(plan),
     ]
 
 
@@ -128,6 +129,17 @@ def _promised(plan: Plan) -> list[str]:
     return [
         f"privacy: epsilon {spent} of {promise.epsilon} at delta {promise.delta}, "
         f"{plan.update.minimum_examples} examples"
+    ]
+
+
+def _sealed(plan: Plan) -> list[str]:
+    """Say who can read updates and states, and what that costs at most."""
+    if not plan.privacy.sealed:
+        return []
+    size = plan.model.size_bytes
+    return [
+        "sealed: updates and states are for the members of each round, and at most "
+        f"{plan.stored_size_bytes(size) - size} bytes longer"
     ]
 
 

@@ -14,8 +14,8 @@ ALWAYS = (
     " digest; a site refuses any other.",
     "Each site grants access to each dataset for a purpose, until a day, and can revoke it; consent"
     " to this run is a further act. Both are signed and stand on the ledger.",
-    "Every aggregate can be recomputed by every member and by an auditor, who needs no permission:"
-    " `fednet audit` names who deviated.",
+    "Every aggregate can be recomputed by every member and by an auditor, who needs no permission,"
+    " and a granted key where blobs are sealed: `fednet audit` names who deviated.",
     "The ledger holds commitments only. A dataset's is salted, so that nobody can guess records by"
     " it; descriptions, purposes, terms and grounds are named by their SHA-256.",
     "A site that withdraws ends its consent and acts in no later round; a patient's withdrawal"
@@ -48,6 +48,13 @@ def measures(plan: Plan) -> Iterator[str]:
             f" {privacy.epsilon} at delta {privacy.delta} for any one record over the whole run."
             " A node refuses the training that would break it."
         )
+    yield (
+        "Sealed: updates and states lie in the stores encrypted for the members of each round; who"
+        " is revoked is out from the next one on. Others read with keys that a member granted, on"
+        " the record. Weights, verdicts and credits stay readable."
+        if privacy.sealed
+        else "Sealed: not asked for; whoever gets hold of a stored update or model can read it."
+    )
     yield (
         f"Least data: {update.minimum_examples} examples behind an update,"
         f" {plan.cohort.minimum_updates} updates in a round, {plan.cohort.minimum_sites} sites in"

@@ -129,3 +129,11 @@ def test_check_refuses_a_plan_that_breaks_its_promise(app: App, tmp_path: Path) 
     with pytest.raises(PlanError, match="breaks its own promise") as caught:
         plans.check(file)
     assert "500 examples" in caught.value.subject
+
+
+def test_check_says_what_sealing_adds_to_a_blob(app: App, tmp_path: Path) -> None:
+    file = made(app, tmp_path, "privacy.sealed=true", "cohort.maximum_sites=10")
+    size, chunks = file.plan.model.size_bytes, -(-file.plan.model.size_bytes // (1 << 16))
+    added = 32 + 48 * 10 + 32 + 16 * chunks
+    assert size > 0
+    assert plans.check(file)[-1].endswith(f"at most {added} bytes longer")

@@ -140,3 +140,11 @@ def test_command_names_what_is_missing(tmp_path: Path, source: str) -> None:
     result = CliRunner().invoke(main, ["--home", str(tmp_path), "plan", "dpia", source])
     assert result.exit_code != 0
     assert "hint:" in result.stderr
+
+
+def test_who_can_read_stored_updates_is_said_either_way() -> None:
+    open_to_all = section(text(plan()), 4)
+    assert "whoever gets hold of a stored update or model can read it" in open_to_all
+    sealed = section(text(plan(privacy={"sealed": True})), 4)
+    assert "encrypted for the members of each round" in sealed
+    assert "whoever gets hold" not in sealed
