@@ -194,9 +194,10 @@ CHECKS: tuple[Check, ...] = (
     Check(
         29,
         "Privacy budgets",
-        "What a run spent of a dataset never fell; what all runs spent of it was under the ceiling"
-        " in force at each moment, which rose on recorded grounds alone; the ledger holds what the"
-        " records add up to. That the spending was computed rightly is not proved.",
+        "What a run spent of a dataset never fell, nor passed what its plan promises; what all runs"
+        " spent of it was under the ceiling in force at each moment, which rose on recorded grounds"
+        " alone; the ledger holds what the records add up to. That the spending was computed"
+        " rightly is not proved.",
     ),
     Check(
         30,

@@ -35,6 +35,7 @@ from fednet.audit.inputs import PreviousRound
 from fednet.audit.membership import check_membership
 from fednet.audit.memory import AuditMemory, KeptRound, bind, now
 from fednet.audit.own_work import OwnWork
+from fednet.audit.promises import check_promises
 from fednet.audit.proving import check_pins, check_proof
 from fednet.audit.report import AuditReport, Recalled, RoundResult, RoundVerdict
 from fednet.audit.rounds import RoundsAudit
@@ -118,6 +119,8 @@ def audit_run(
         # Blocks are proven while blobs are on their way.
         proving = beside.submit(check_proof, reader, snapshot, proofs)
         ground = check_plan(snapshot, evidence, findings)
+        if ground is not None:
+            check_promises(snapshot, ground.plan, findings)
         if history is not None and ground is not None:
             work_dir = Path(name) / "states"
             work_dir.mkdir()

@@ -18,17 +18,20 @@ from fednet.aggregation import RULES
 from fednet.audit import RoundVerdict
 from fednet.codec import CODECS
 from fednet.credits import CREDIT_RULES
-from fednet.domain.identity import Commitment, SiteId
+from fednet.domain import disclosure_events as de
+from fednet.domain.identity import Commitment, Digest, SiteId
 from fednet.domain.plan import Plan
 from fednet.domain.record import RoundRecord
 from fednet.domain.sections import ModelSection, Section, TaskSection
 from fednet.domain.tensors import FloatArray
+from tests.unit.audit.books import RUN
 from tests.unit.audit.modules import Batching, Sampling
 from tests.unit.audit.schooling import SITES, School
 
 HONEST_ROUNDS = 2
 ROUNDS = HONEST_ROUNDS + 1
 PROPOSER = SiteId(2)
+GROUNDS = Digest(b"\1" * 32)
 TRAINING = {"local_epochs": 1, "batch_size": 16, "learning_rate": "0.1"}
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -49,6 +52,18 @@ class Straggling(School):
     def contribute(self, site: SiteId) -> None:
         late = site == self.sites[-1] and self.place.round > 1
         self.train(site, late=int(late))
+
+
+class Private(School):
+    """Every site records what it spends of its dataset before it hands in."""
+
+    def contribute(self, site: SiteId) -> None:
+        spent = {"epsilon_micro": self.place.round, "delta_pico": 1}
+        if self.place.round == 1:
+            most = {"epsilon_micro": 10**9, "delta_pico": 10**9}
+            self.emit(de.CeilingSet, dataset=site, site=site, grounds=GROUNDS, **most)
+        self.emit(de.BudgetSpent, run=RUN, round=self.place.round, site=site, dataset=site, **spent)
+        super().contribute(site)
 
 
 class Sampled(Sampling, School):
@@ -124,7 +139,7 @@ RUNS: dict[str, tuple[Sections, type[School]]] = {
             "training": {"batch_size": 4},
             "update": {"minimum_examples": 4},
         },
-        School,
+        Private,
     ),
     "metric to raise": (
         {"evaluation": {"metric": "accuracy", "target": 1, "lowest": 0, "highest": 1}},
