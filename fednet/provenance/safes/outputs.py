@@ -16,6 +16,7 @@ _SAID = {
     ReleaseStatus.APPROVED: "approved",
     ReleaseStatus.REJECTED: "rejected",
     ReleaseStatus.EXPIRED: "expired undecided",
+    ReleaseStatus.RETURNED: "returned",
     ReleaseStatus.REQUESTED: "undecided",
 }
 

@@ -75,7 +75,10 @@ def told() -> Ledger:
         add(de.ReleaseRequested(ledger.log(), RUN, at, SECOND, DATASET, 1, said))
         add(de.ReleaseDecided(ledger.log(), RUN, at, SECOND, DATASET, 1, decision, said))
         add(de.BudgetSpent(ledger.log(), RUN, at, SECOND, DATASET, number * 500_000, number))
-    add(de.ReleaseRequested(ledger.log(), RUN, RoundNumber(3), SECOND, DATASET, 1, said))
+    third, returned = RoundNumber(3), ReleaseStatus.RETURNED
+    add(de.ReleaseRequested(ledger.log(), RUN, third, SECOND, DATASET, 1, said))
+    add(de.ReleaseDecided(ledger.log(), RUN, third, SECOND, DATASET, 1, returned, said))
+    add(de.ReleaseRequested(ledger.log(), RUN, third, SECOND, DATASET, 1, said))
     add(de.BlobsErased(ledger.log(), RUN, SECOND, DATASET, 2, said, Commitment(digest("why"))))
     return ledger
 
@@ -174,7 +177,7 @@ def test_outputs_are_told_with_decisions_and_spending(index: LedgerIndex, found:
     assert "epsilon 3 at delta 0.00001" in about(found.outputs, "mechanism").says
     airlock = about(found.outputs, "airlock of site 2")
     assert airlock.says == (
-        "3 updates of dataset 2 were to leave: 1 undecided, 1 approved, 1 rejected"
+        "4 updates of dataset 2 were to leave: 1 undecided, 1 approved, 1 rejected, 1 returned"
     )
     assert kinds(index, airlock) == ["ReleaseDecided", "ReleaseDecided", "ReleaseRequested"]
     silent = about(found.outputs, "airlocks without a record")
