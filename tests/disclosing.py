@@ -30,6 +30,12 @@ class DisclosingRun(HandmadeRun):
         """Say what a site's airlock decides; an honest one lets its update out."""
         return ReleaseStatus.APPROVED
 
+    def spending(self, number: int, place: Place) -> PrivacyLoss:
+        """Say what a site records as spent in the run so far."""
+        return PrivacyLoss(
+            PER_ROUND.epsilon_micro * place.round, PER_ROUND.delta_pico * place.round
+        )
+
     def admit_reader(self, number: int) -> Commitment:
         """Let an auditor read; give the commitment of the letter."""
         hospital, path = self.hospitals[number], self.folder / "unnamed"
@@ -48,8 +54,6 @@ class DisclosingRun(HandmadeRun):
             hospital.writer.decide_release(
                 self.run, place.round, place.attempt, hospital.dataset, decision, reason
             )
-        spent = PrivacyLoss(
-            PER_ROUND.epsilon_micro * place.round, PER_ROUND.delta_pico * place.round
-        )
+        spent = self.spending(number, place)
         hospital.writer.spend_budget(self.run, place.round, hospital.dataset, spent)
         super()._submit(number, hospital, place)

@@ -5,8 +5,9 @@ For tests and benchmarks of what comes after a run. Honest throughout.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +39,9 @@ class HandmadeRun:
         elements: Size of the model.
     """
 
+    sections: ClassVar[Mapping[str, Any]] = {}
+    """Sections of the plan that differ."""
+
     def __init__(
         self, world: acts.World, folder: Path, sites: int, rounds: int, elements: int
     ) -> None:
@@ -59,7 +63,7 @@ class HandmadeRun:
                        "max_proposals": 2, "max_attempts": 2},
             "update": {}, "credits": {"per_round": 1_000},
         }  # fmt: skip
-        self.plan = Plan.validated(plan, "plan")
+        self.plan = Plan.validated(plan | dict(self.sections), "plan")
         plan_path = folder / "unnamed"
         plan_path.write_bytes(self.plan.to_bytes())
         _, plan_located = self._keep(self.plan.commitment, plan_path)
