@@ -8,6 +8,7 @@ rpc.py       the one client, ipfshttpclient, behind one adapter
 pieces.py    the piece list that a locator names
 cid.py       CIDv0 computed without a node
 multibase.py topics and messages as the RPC writes them
+uploads.py   what is handed to the RPC
 cache.py     verified copies on this disk
 bundled.py   BundledStore, read-only, over the blobs inside one archive
 memory.py    a double for unit tests

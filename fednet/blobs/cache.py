@@ -51,6 +51,17 @@ class BlobCache:
         """Name the file that a blob has once it is here."""
         return self._folder / commitment.hex()
 
+    def drop(self, commitment: Commitment) -> bool:
+        """Remove the copy, if it is here; tell whether it was."""
+        path = self.path(commitment)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            raise disk_error(exc, path) from exc
+        return True
+
     @contextlib.contextmanager
     def put(self, commitment: Commitment) -> Iterator[HashingWriter]:
         """Write a blob that appears, whole and durable, only if it hashes right.

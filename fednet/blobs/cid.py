@@ -8,7 +8,7 @@ links and sizes. CIDv1, raw leaves, directories and trickle trees are not built.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from fednet.domain.identity import DIGEST_SIZE_BYTES, Locator
@@ -79,11 +79,26 @@ def locate_file(file: BinaryIO) -> Locator:
 
 def locate_chunks(chunks: Iterable[bytes | memoryview]) -> Locator:
     """Compute the digest inside the CIDv0 of a file given in whole chunks."""
+    *_, top = _levels(chunks)
+    return Locator(top[0].digest)
+
+
+def blocks_of(data: bytes | memoryview) -> list[Locator]:
+    """List the digests of all blocks that a file consists of, its own last; equal ones once."""
+    view = memoryview(data)
+    chunks = (view[i : i + CHUNK_SIZE_BYTES] for i in range(0, len(view), CHUNK_SIZE_BYTES))
+    nodes = (Locator(node.digest) for level in _levels(chunks) for node in level)
+    return list(dict.fromkeys(nodes))
+
+
+def _levels(chunks: Iterable[bytes | memoryview]) -> Iterator[list[_Node]]:
+    """Build a file's tree from its leaves up; the last level is the one node at its top."""
     level = [_leaf(chunk) for chunk in chunks] or [_leaf(b"")]
+    yield level
     while len(level) > 1:
         groups = range(0, len(level), LINKS_PER_NODE)
         level = [_parent(level[i : i + LINKS_PER_NODE]) for i in groups]
-    return Locator(level[0].digest)
+        yield level
 
 
 def _leaf(chunk: bytes | memoryview) -> _Node:

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from fednet.blobs.bus import KuboBus
 from fednet.blobs.cache import BlobCache, HashingWriter, disk_error
-from fednet.blobs.cid import CHUNK_SIZE_BYTES, cid_of, locate_bytes
+from fednet.blobs.cid import CHUNK_SIZE_BYTES, blocks_of, cid_of, locate_bytes
 from fednet.blobs.embedded.supervisor import (
     DEFAULT_LISTEN,
     DEFAULT_MEMORY_CAP_BYTES,
@@ -33,6 +33,7 @@ from fednet.blobs.pieces import (
     scan,
 )
 from fednet.blobs.rpc import Endpoint, NamedFile, RpcClient
+from fednet.blobs.uploads import Bytes, FilePart
 from fednet.domain.identity import Commitment, Locator
 from fednet.errors import (
     BlobMissingError,
@@ -45,10 +46,13 @@ from fednet.errors import (
 
 _CALL_TIMEOUT_SECONDS = 15.0
 _DIAL_TIMEOUT_SECONDS = 5.0
+_OWN_TIMEOUT_SECONDS = 2.0
+"""For what is here, or nowhere that matters."""
 _PIN_TIMEOUT_SECONDS = 120.0
 _UPLOAD_BYTES_PER_SECOND = 1_000_000
 """The slowest disk worth waiting for."""
 _MOST_AT_ONCE = 200
+_MOST_REMOVED = 64
 _NO_LIMIT = 2**62
 _PAUSES_SECONDS = (0.05, 0.2, 0.6, 1.2)
 """A killed node gives up its port before it can be seen to have ended."""
@@ -122,9 +126,9 @@ class KuboStore:
                         file = stack.enter_context(path.open("rb", buffering=0))
                     except OSError as exc:
                         raise disk_error(exc, path) from exc
-                    files += [_Slice(file, piece.size_bytes) for piece in listed.pieces]
+                    files += [FilePart(file, piece.size_bytes) for piece in listed.pieces]
                     if not listed.stands_alone:
-                        files.append(_Bytes(listed.encode()))
+                        files.append(Bytes(listed.encode()))
                 try:
                     return self._rpc.add(
                         files, _CALL_TIMEOUT_SECONDS + size / _UPLOAD_BYTES_PER_SECOND
@@ -195,6 +199,18 @@ class KuboStore:
             return
         for cid in cids:
             _persistently(partial(self._rpc.pin_rm, cid, _CALL_TIMEOUT_SECONDS))
+
+    def erase(self, commitment: Commitment, locators: Sequence[Locator]) -> bool:
+        """Remove every block of the blob from the node, and its copy from the cache."""
+        had = self._cache.drop(commitment)
+        for locator in locators:
+            try:
+                cids = self._objects(locator, time.monotonic() + _OWN_TIMEOUT_SECONDS)
+            except BlobMissingError:
+                continue
+            for cid in cids:
+                had = self._erase_object(cid) or had
+        return had
 
     def peers(self) -> list[str]:
         """Return the addresses of the peers connected now."""
@@ -274,6 +290,20 @@ class KuboStore:
             )
         return bytes(head)
 
+    def _erase_object(self, cid: str) -> bool:
+        """Unpin an object and remove its blocks; tell whether it was to be had."""
+        data, deadline = bytearray(), time.monotonic() + _OWN_TIMEOUT_SECONDS
+        try:
+            self._rpc.cat(cid, PIECE_SIZE_BYTES, _left(deadline), data.extend)
+        except BlobMissingError:
+            return False
+        _persistently(partial(self._rpc.pin_rm, cid, _CALL_TIMEOUT_SECONDS))
+        cids = [cid_of(block) for block in blocks_of(memoryview(data))]
+        for at in range(0, len(cids), _MOST_REMOVED):
+            part = cids[at : at + _MOST_REMOVED]
+            _persistently(partial(self._rpc.block_rm, part, _CALL_TIMEOUT_SECONDS))
+        return True
+
     def _objects(self, locator: Locator, deadline: float) -> list[str]:
         """List the CIDs that a blob consists of, from what its locator names."""
 
@@ -344,34 +374,6 @@ class EmbeddedStore(KuboStore):
         """Close the connections and stop the node."""
         super().close()
         self.node.close()
-
-
-class _Bytes:
-    """Bytes to upload, under a name of their own."""
-
-    name = "pieces.json"
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def read(self, size: int, /) -> bytes:
-        block, self._data = self._data[:size], self._data[size:]
-        return block
-
-
-class _Slice:
-    """The next so many bytes of an open file, to upload."""
-
-    name = "piece"
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file = file
-        self._left = size
-
-    def read(self, size: int, /) -> bytes:
-        block = self._file.read(min(size, self._left))
-        self._left -= len(block)
-        return block
 
 
 def _persistently(call: Callable[[], _T]) -> _T:

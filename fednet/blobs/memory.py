@@ -107,6 +107,19 @@ class MemoryStore:
     def unpin(self, locator: Locator) -> None:
         """Do nothing: an unpinned object goes when the disk is needed, and here is none."""
 
+    def erase(self, commitment: Commitment, locators: Sequence[Locator]) -> bool:
+        """Remove the objects of the blob, and its copy from the cache."""
+        had = self._cache.drop(commitment)
+        with self._swarm.lock:
+            for locator in locators:
+                first = self._objects.pop(locator, None)
+                had = had or first is not None
+                if first is not None and looks_like_list(first):
+                    listed = parse(first, _NO_LIMIT, f"piece list {locator}")
+                    for piece in listed.pieces:
+                        self._objects.pop(piece.locator, None)
+        return had
+
     def peers(self) -> list[str]:
         """Return the addresses of the peers connected now."""
         with self._swarm.lock:

@@ -128,6 +128,22 @@ class RpcClient:
             if _NOT_PINNED not in str(exc.actual):
                 raise
 
+    def block_rm(self, cids: Sequence[str], timeout_seconds: float) -> None:
+        """Remove blocks from the daemon's own disk; those that are not there are no error.
+
+        Raises:
+            StoreError: One is kept all the same, as part of something else that is pinned.
+        """
+        answers = self._call("block/rm", timeout_seconds, {"force": "true"}, cids)
+        kept = [answer for answer in answers if answer.get("Error")]
+        if kept:
+            raise StoreError(
+                "the store keeps a block",
+                subject=f"object {kept[0].get('Hash')}",
+                actual=str(kept[0]["Error"])[:300],
+                hint="something else that is pinned consists of it, too; unpin that first",
+            )
+
     def identity(self, timeout_seconds: float) -> list[str]:
         """Return the daemon's own addresses."""
         addresses = _one(self._call("id", timeout_seconds)).get("Addresses")

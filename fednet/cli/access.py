@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from fednet.cli import listings, output, publishing, queries, wiring
+from fednet.cli import listings, notes, output, publishing, queries, wiring
 from fednet.cli.app import App, Signer, account_options, example, json_option, pass_app, read_text
-from fednet.domain.identity import ZERO_DIGEST, Commitment, DatasetId, GrantId
+from fednet.domain.identity import ZERO_DIGEST, DatasetId, Digest, GrantId
 
 _SECONDS_PER_DAY = 86_400
 _MAX_TEXT_BYTES = 1 << 16
@@ -110,7 +110,7 @@ def grant(
 
 @access.command()
 @click.argument("number", metavar="GRANT", type=int)
-@click.option("--reason", help="Only its SHA-256 goes on the chain.")
+@click.option("--reason", help="Stays here; only a salted SHA-256 goes on the chain.")
 @account_options
 @pass_app
 def deny(
@@ -118,7 +118,9 @@ def deny(
 ) -> None:
     """Deny request GRANT."""
     writer = wiring.writer(app, Signer(account, password_file))
-    digest = Commitment.of(reason.encode("utf-8")) if reason else ZERO_DIGEST
+    digest: Digest = ZERO_DIGEST
+    if reason:
+        digest = notes.keep(app.home / "access", f"denial-{number}", reason.encode("utf-8"))
     writer.deny_access(GrantId(number), digest)
     click.echo(f"access request {number} denied")
 

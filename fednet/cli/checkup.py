@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import fednet
-from fednet.cli import airlock_checkup, amounts, home, private_data, wiring
+from fednet.cli import airlock_checkup, amounts, home, private_data, retention, wiring
 from fednet.cli.app import App
 from fednet.cli.findings import Finding
-from fednet.domain.identity import DatasetId
+from fednet.domain.identity import DatasetId, SiteId
 from fednet.domain.ledger import Role, Standing
 from fednet.errors import FednetError, StoreError
 
@@ -34,6 +34,7 @@ def examine(app: App) -> list[Finding]:
         ("store", _store),
         ("task", _task),
         ("data", _data),
+        ("retention", _retention),
         ("airlock", airlock_checkup.examine),
         ("walls", _walls),
     ]
@@ -169,6 +170,11 @@ def _data(app: App) -> list[Finding]:
                     "restore the registered file, or register the new one")
         )  # fmt: skip
     return found
+
+
+def _retention(app: App) -> list[Finding]:
+    site = app.settings().site.id
+    return retention.examine(wiring.reader(app), SiteId(site)) if site else []
 
 
 def _walls(app: App) -> list[Finding]:

@@ -76,9 +76,9 @@ def describe(inspection: Inspection) -> str:
     return f"{inspection.examples} examples" + (f" ({shares})" if shares else "")
 
 
-def salted(app: App, path: Path) -> SaltedData:
-    """Name data and salt; the first call makes the salt."""
-    salt_path = app.path(app.settings().data.salt)
+def salted(app: App, path: Path, salt: str | None = None) -> SaltedData:
+    """Name data and salt, the settings' unless another is named; the first call makes the salt."""
+    salt_path = app.path(app.settings().data.salt if salt is None else salt)
     try:
         create_salt(salt_path)
     except OSError as exc:
@@ -94,9 +94,21 @@ def register(
     chosen: Chosen,
     description: bytes,
     examples: int,
+    salt: str | None = None,
 ) -> DatasetId:
-    """Register the data unless just these bytes are; remember it in the settings."""
-    data = salted(app, chosen.path).commitment()
+    """Register the data unless just these bytes are; remember it in the settings.
+
+    Args:
+        app: Whose settings, and whose private folder.
+        reader: The ledger.
+        writer: Acts for the site.
+        site: Whose data it is.
+        chosen: File or folder, and task.
+        description: Its SHA-256 goes on the ledger; empty says how many examples there are.
+        examples: As the task counts them.
+        salt: File of the salt, relative to the home; None takes the settings'.
+    """
+    data = salted(app, chosen.path, salt).commitment()
     about = description or f"{examples} examples for {chosen.task}".encode()
     number = DatasetId(0)
     for known in queries.datasets(reader):
@@ -109,7 +121,8 @@ def register(
         settings.write_durably(app.home / "datasets" / f"{number}.txt", about, private=True)
     app.update(
         {
-            "data": {"path": str(chosen.path), "dataset": int(number)},
+            "data": {"path": str(chosen.path), "dataset": int(number)}
+            | ({} if salt is None else {"salt": salt}),
             "task": {"source": chosen.task},
             "site": {"id": int(site)},
         }

@@ -155,6 +155,28 @@ class BlobStore(Protocol):
         ...
 
 
+class ErasingStore(BlobStore, Protocol):
+    """A store that can remove bytes from the disk, not only let go of them."""
+
+    def erase(self, commitment: Commitment, locators: Sequence[Locator]) -> bool:
+        """Remove a blob and every copy of it that is this store's; others may hold theirs.
+
+        Blocks that the blob shares with another blob of the store go, too: that one
+        is then fetched from its other holders.
+
+        Args:
+            commitment: Of its bytes.
+            locators: Every place that it was named by.
+
+        Returns:
+            Whether anything of it was here, or could be fetched to be removed.
+
+        Raises:
+            StoreError: The store does not let go of it.
+        """
+        ...
+
+
 @runtime_checkable
 class InPlaceStore(Protocol):
     """A store whose blobs can be read where they are, without a copy."""

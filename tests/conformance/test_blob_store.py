@@ -26,7 +26,7 @@ from fednet.blobs.cid import cid_of, locate_bytes
 from fednet.blobs.embedded.multipart import body_blocks, files
 from fednet.blobs.pieces import LIST_SIZE_CAP_BYTES, PIECE_SIZE_BYTES
 from fednet.domain import canonical
-from fednet.domain.blobs import BlobStore
+from fednet.domain.blobs import BlobStore, ErasingStore
 from fednet.domain.identity import Commitment, Locator
 from fednet.errors import (
     BlobMissingError,
@@ -46,8 +46,8 @@ ABSENT = Commitment.of(b"bytes that no test publishes, not even by chance")
 class Pair(NamedTuple):
     """Two connected stores; both have a cache of their own."""
 
-    publisher: BlobStore
-    reader: BlobStore
+    publisher: ErasingStore
+    reader: ErasingStore
 
 
 class KuboMock(BaseHTTPRequestHandler):
@@ -76,6 +76,11 @@ class KuboMock(BaseHTTPRequestHandler):
             self._fail("context deadline exceeded") if missing else self._json({"Pins": args})
         elif command == "pin/rm":
             self._fail("not pinned or pinned indirectly")
+        elif command == "block/rm":
+            assert query["force"] == ["true"]
+            for cid in args:
+                self.objects.pop(cid, None)
+            self._json(*({"Hash": cid} for cid in args))
         elif command == "id":
             own = "/p2p/12D3KooWExample"
             addresses = [f"/ip4/127.0.0.1/tcp/4001{own}", f"/ip4/192.0.2.1/tcp/4001{own}"]

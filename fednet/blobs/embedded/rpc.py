@@ -190,6 +190,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.node.unpin(cid)
         self._json({"Pins": cids})
 
+    def block_rm(self, blocks: Iterator[bytes]) -> None:
+        cids = self._cids()
+        for cid in cids:
+            self.server.node.remove_block(digest_of(cid, "argument"))
+        self._json(*({"Hash": cid} for cid in cids))
+
     def id(self, blocks: Iterator[bytes]) -> None:
         peer = self.server.node.peer_id()
         addresses = [f"{address}/p2p/{peer}" for address in self.server.node.addresses()]
@@ -248,6 +254,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cat": _Handler.cat,
     "pin/add": _Handler.pin_add,
     "pin/rm": _Handler.pin_rm,
+    "block/rm": _Handler.block_rm,
     "id": _Handler.id,
     "version": _Handler.version,
     "pubsub/pub": _Handler.pubsub_pub,

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from fednet.blobs.cid import cid_of, digest_of, locate_bytes, locate_file
+from fednet.blobs.cid import LINKS_PER_NODE, blocks_of, cid_of, digest_of, locate_bytes, locate_file
 from fednet.errors import MalformedBlobError
 
 GOLDEN = {
@@ -26,6 +26,19 @@ GOLDEN = {
 def test_locate_matches_kubo(size_bytes: int, cid: str) -> None:
     assert cid_of(locate_bytes(bytes(size_bytes))) == cid
     assert cid_of(locate_file(io.BytesIO(bytes(size_bytes)))) == cid
+
+
+def test_blocks_end_with_the_file_itself_and_equal_ones_are_named_once() -> None:
+    chunk = 262_144
+    assert blocks_of(b"abc") == [locate_bytes(b"abc")]
+    data = bytes([1]) * chunk + bytes([2]) * chunk + bytes([1]) * chunk
+    blocks = blocks_of(data)
+    assert blocks == [
+        locate_bytes(bytes([1]) * chunk), locate_bytes(bytes([2]) * chunk), locate_bytes(data),
+    ]  # fmt: skip
+    deep = blocks_of(bytes((LINKS_PER_NODE + 1) * chunk))
+    assert len(deep) == 4
+    assert cid_of(deep[-1]) == cid_of(locate_bytes(bytes((LINKS_PER_NODE + 1) * chunk)))
 
 
 def test_cid_survives_a_round_trip() -> None:

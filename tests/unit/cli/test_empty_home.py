@@ -17,6 +17,8 @@ GIVEN = {
     "access grant": ("--terms", "none"),
     "access request": ("--purpose", "none"),
     "audit": ("1",),
+    "dataset erase": ("--yes", "--grounds", "withdrawn"),
+    "dataset replace": ("--yes",),
     "report write": ("--html", "new.html"),
     "ledger crate": ("1", "new"),
     "ledger prov": ("1", "new.json"),
