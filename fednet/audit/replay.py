@@ -107,9 +107,8 @@ def audit_run(
     rounds: list[RoundResult] = []
     recalled: list[Recalled] = []
     history = check_ledger(snapshot, findings)
-    check_membership(snapshot, findings)
-    check_disclosures(snapshot, findings)
-    check_airlock(snapshot, findings)
+    for check in (check_membership, check_disclosures, check_airlock):
+        check(snapshot, findings)
     erased = erased_updates(snapshot, findings)
     with (
         Evidence(store, snapshot.announced(), fetch_seconds, erased) as evidence,
