@@ -198,14 +198,22 @@ class RoundsAudit:
         if judged is not None and judged.recomputed.settlement.state == proposed.state:
             path = judged.recomputed.base_path
         elif path is not None:
-            path, is_sealed = self._open_state(proposed, path)
+            path, is_sealed = self._open_state(proposed, path, is_told=judged is not None)
         if path is None:
             return None
         following = PreviousRound.of_record(proposed.record, proposed.state, path, record)
         return replace(following, is_sealed=is_sealed)
 
-    def _open_state(self, proposed: RoundProposed, file: BlobFile) -> tuple[BlobFile | None, bool]:
-        """Open a final state where it is sealed; return its file, and whether it still is."""
+    def _open_state(
+        self, proposed: RoundProposed, file: BlobFile, *, is_told: bool
+    ) -> tuple[BlobFile | None, bool]:
+        """Open a final state where it is sealed; return its file, and whether it still is.
+
+        Args:
+            proposed: The final proposal.
+            file: The state's verified bytes.
+            is_told: Whether it was told already that the state is not what it should be.
+        """
         attempt = self.history.rounds[proposed.round].attempts[proposed.attempt]
         seals = self._seals(self._place(proposed.round, proposed.attempt), attempt)
         if seals is None:
@@ -215,15 +223,16 @@ class RoundsAudit:
         except SealedError:
             return file, True
         except UnsealingError as exc:
-            self.tools.findings.add(
-                BLOBS,
-                "state-not-sealed",
-                f"state of round {proposed.round}",
-                str(exc),
-                round_number=proposed.round,
-                duty=holder(proposed.site),
-                actual=proposed.state,
-            )
+            if not is_told:
+                self.tools.findings.add(
+                    BLOBS,
+                    "state-not-sealed",
+                    f"state of round {proposed.round}",
+                    str(exc),
+                    round_number=proposed.round,
+                    duty=holder(proposed.site),
+                    actual=proposed.state,
+                )
             return None, False
 
     def recall_following(self, number: RoundNumber, entry: RoundHistory) -> PreviousRound | None:

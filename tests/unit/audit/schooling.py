@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from fednet.audit.storing import OPENED_SUFFIX, STATE_SUFFIX
 from fednet.domain import canonical
 from fednet.domain.clusters import part_for
 from fednet.domain.identity import SiteId
@@ -145,8 +146,9 @@ class School(World):
 
     def global_state(self, late: int = 0) -> dict[str, FloatArray]:
         """Read the last final state, or one of so many rounds before."""
-        older = self.folder / f"{self.bases[-1 - late]}.safetensors"
-        path = older if older.exists() else self.folder / "initial"
+        name, suffixes = self.bases[-1 - late], (OPENED_SUFFIX, STATE_SUFFIX)
+        older = [self.folder / f"{name}{suffix}" for suffix in suffixes]
+        path = next((each for each in older if each.exists()), self.folder / "initial")
         return decode_tensors(path.read_bytes(), "state")[0]
 
     def accuracy(self, parts: Sequence[int]) -> list[float]:

@@ -33,17 +33,15 @@ def public_of(site: int, generation: int = 1) -> Digest:
     return Digest(private_of(site, generation).public_key().public_bytes_raw())
 
 
-class SealedWorld(World):
+class Sealing(World):
     """Play a run that seals; it knows every content key, as all members together would."""
 
-    sections: ClassVar[Mapping[str, Any]] = {"privacy": PrivacySection(sealed=True)}
-
-    def __init__(self, folder: Path, sites: int = 3, rounds: int = 2) -> None:
+    def _open(self, rounds: int) -> None:
         self.keys: dict[Commitment, ContentKey] = {}
         self.blobs: dict[Commitment, Path] = {}
         self.in_the_clear: set[int] = set()
         """Sites that hand in their updates as they are, against the plan."""
-        super().__init__(folder, sites, rounds)
+        super()._open(rounds)
 
     def encryption_key(self, site: SiteId) -> Digest:
         return public_of(site)
@@ -117,3 +115,9 @@ class SealedWorld(World):
         """Give what a member opens with: its private key, and a new store of content keys."""
         store = KeyStore(folder, SiteId(site))
         return MemberKeys(store, SiteId(site), lambda public: private_of(site))
+
+
+class SealedWorld(Sealing):
+    """Play a small run that seals."""
+
+    sections: ClassVar[Mapping[str, Any]] = {"privacy": PrivacySection(sealed=True)}

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fednet.aggregation import RULES
-from fednet.audit import RoundVerdict
+from fednet.audit import AuditReport, RoundVerdict
 from fednet.codec import CODECS
 from fednet.credits import CREDIT_RULES
 from fednet.domain import disclosure_events as de
@@ -27,6 +27,7 @@ from fednet.domain.tensors import FloatArray
 from tests.unit.audit.books import RUN
 from tests.unit.audit.modules import Batching, Sampling
 from tests.unit.audit.schooling import SITES, School
+from tests.unit.audit.sealed_world import Sealing
 
 HONEST_ROUNDS = 2
 ROUNDS = HONEST_ROUNDS + 1
@@ -72,6 +73,17 @@ class Sampled(Sampling, School):
 
 class Batched(Batching, School):
     """All is handed in at once."""
+
+
+class Sealed(Sealing, School):
+    """Updates and states are sealed, and the audit has the keys."""
+
+    def audit(self, *arguments: Any, **named: Any) -> AuditReport:
+        return super().audit(*arguments, keys=self.keyring(), **named)
+
+
+class SealedBatch(Sealed, Batched):
+    """They are, and handed in at once."""
 
 
 def server(optimizer: str, learning_rate: str, **more: str) -> Sections:
@@ -140,6 +152,11 @@ RUNS: dict[str, tuple[Sections, type[School]]] = {
             "update": {"minimum_examples": 4},
         },
         Private,
+    ),
+    "sealed": ({"privacy": {"sealed": True}}, Sealed),
+    "sealed, handed in at once": (
+        {"privacy": {"sealed": True}, "module": {"name": "batched", "batch_seconds": 60}},
+        SealedBatch,
     ),
     "metric to raise": (
         {"evaluation": {"metric": "accuracy", "target": 1, "lowest": 0, "highest": 1}},
