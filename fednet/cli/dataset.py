@@ -20,7 +20,6 @@ from fednet.cli.app import (
 )
 from fednet.cli.erasing import Eraser
 from fednet.domain.identity import DatasetId, RunId
-from fednet.privacy.sealing.destroying import destroy
 
 _SECONDS_PER_DAY = 86_400
 
@@ -137,6 +136,7 @@ def replace(
         f"dataset {done.new}: {done.examples} examples, in the place of dataset {old};"
         f" grants revoked: {revoked}; may spend {done.ceiling}"
     )
+    output.say("restart the node if it runs: it holds to the old data until then")
     output.say(f"next, for what was made from the old data: fednet dataset erase {old}")
 
 
@@ -180,9 +180,7 @@ def erase(
         )
     if not found:
         click.echo(f"no update was made from dataset {number}")
-    salt = replacing.salt_of_replaced(app.home, DatasetId(number))
-    if salt and only is None and salt != app.settings().data.salt:
-        destroy(app.path(salt))
+    if only is None and replacing.destroy_salt(app, reader, site, DatasetId(number)):
         output.say("the salt of its commitment is destroyed: nobody can tell what data it was")
 
 

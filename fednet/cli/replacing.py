@@ -22,6 +22,7 @@ from fednet.domain.ledger import AccessStatus
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.errors import DataError, FednetError, SettingsError
 from fednet.node.data import SaltedData
+from fednet.privacy.sealing.destroying import destroy
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,18 @@ def replace(
     settings.write_durably(kept, json.dumps(done).encode(), private=True)
     note.unlink(missing_ok=True)
     return Replaced(old, new, examples, tuple(revoked), ceiling)
+
+
+def destroy_salt(app: App, reader: LedgerReader, site: SiteId, old: DatasetId) -> bool:
+    """Destroy the salt of a dataset that was replaced here, unless another may rest on it."""
+    salt, stored = salt_of_replaced(app.home, old), app.settings().data
+    others = {
+        each.dataset for each in queries.datasets(reader) if each.site == site and not each.closed
+    }
+    if not salt or salt == stored.salt or others - {stored.dataset}:
+        return False
+    destroy(app.path(salt))
+    return True
 
 
 def salt_of_replaced(home: Path, old: DatasetId) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -309,12 +310,32 @@ def test_commands_set_a_period_and_erase(clinic: Clinic, monkeypatch: pytest.Mon
     assert refused.exit_code == 2
     assert "--grounds" in refused.stderr
     clinic.close()
+    (home / "datasets").mkdir()
+    (home / "old-salt").write_bytes(bytes(32))
+    note = home / "datasets" / f"replaced-{dataset}.json"
+    note.write_text(json.dumps({"by": 99, "salt": "old-salt"}))
     result = types("erase", dataset, "--yes", "--grounds", GROUNDS.decode())
     assert result.exit_code == 0, result.output
     assert "1 updates erased, 0 of them were here" in result.stdout
     assert GROUNDS.decode() not in result.output
     (record,) = clinic.erasures()
     assert str(record.grounds) in result.stdout
+    assert not (home / "old-salt").exists()
+
+
+def test_a_salt_that_another_dataset_may_rest_on_stays(register: Register) -> None:
+    app, own, reader = register.app, register.own, register.clinic.reader
+    done = register.replace()
+    assert [reader.dataset(each).closed for each in register.own_datasets()] == [
+        False, True, False,
+    ]  # fmt: skip
+    assert not replacing.destroy_salt(app, reader, own.site, register.old)
+    assert app.path("salt").exists()
+    (first,) = set(register.own_datasets()) - {register.old, done.new}
+    own.writer.close_dataset(first)
+    assert not replacing.destroy_salt(app, reader, own.site, done.new)
+    assert replacing.destroy_salt(app, reader, own.site, register.old)
+    assert not app.path("salt").exists()
 
 
 def test_no_text_of_a_site_reaches_the_chain(
