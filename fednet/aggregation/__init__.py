@@ -7,6 +7,7 @@ whether numba is installed. Nothing here decides who is included.
 
 from fednet.aggregation.digest import begin_digest, end_digest, recomputation_digest
 from fednet.aggregation.interface import Emit, Outcome, Rule
+from fednet.aggregation.mean import apply_mean
 from fednet.aggregation.output import WrittenState
 from fednet.aggregation.parts import PartOfState
 from fednet.aggregation.rule import RULES, aggregate, rule_for, rule_of
@@ -24,6 +25,7 @@ __all__ = [
     "Vector",
     "WrittenState",
     "aggregate",
+    "apply_mean",
     "begin_digest",
     "end_digest",
     "group_by_similarity",

@@ -5,7 +5,8 @@ No torch, no key, no account. Nothing here writes to a ledger or to a store.
 
 from fednet.audit.checks import CHECKS, Check
 from fednet.audit.findings import Finding, Severity
-from fednet.audit.inputs import PreviousRound, RoundInputs
+from fednet.audit.inputs import MaskedInputs, PreviousRound, RoundInputs
+from fednet.audit.judging import judge
 from fednet.audit.membership import Register
 from fednet.audit.recomputation import (
     Combined,
@@ -26,6 +27,7 @@ __all__ = [
     "Check",
     "Combined",
     "Finding",
+    "MaskedInputs",
     "PreviousRound",
     "Recomputed",
     "Register",
@@ -37,6 +39,7 @@ __all__ = [
     "SiteResult",
     "audit_run",
     "combine",
+    "judge",
     "judge_rows",
     "locator_of",
     "recompute",

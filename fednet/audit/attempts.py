@@ -13,7 +13,7 @@ from fednet.audit.checks import BLOBS, INCLUSION, RECORD
 from fednet.audit.cohorts import Cohort
 from fednet.audit.evidence import Blob, Evidence, report_blob
 from fednet.audit.findings import Findings, Severity
-from fednet.audit.inputs import OpenedUpdates, PreviousRound, RoundInputs
+from fednet.audit.inputs import MaskedAttempt, OpenedUpdates, PreviousRound, RoundInputs
 from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import (
     Judged,
@@ -77,6 +77,8 @@ class AttemptAudit:
     seals: AttemptSeals | None = None
     is_sealed: bool = False
     """Whether the last proposal could not be judged because no key to something is here."""
+    masked: MaskedAttempt | None = None
+    """What the masks came to, in a run whose updates are masked."""
     _combined: dict[frozenset[SiteId], Combined] = field(default_factory=dict)
 
     def judge(self, said: ProposalHistory, is_final: bool) -> Judged | None:
@@ -85,6 +87,8 @@ class AttemptAudit:
         self.is_sealed = False
         unavailable = self._unavailable(proposed)
         if unavailable is None or not self._require_blobs(proposed, unavailable, is_final):
+            return None
+        if not self._require_masks(proposed):
             return None
         try:
             combined = self._combine(unavailable)
@@ -120,10 +124,13 @@ class AttemptAudit:
         verdicts = next((each.verdicts for each in self._combined.values()), {})
         base = self.previous.state_path
         for site, submission in self.history.submissions.items():
+            verdict = verdicts.get(site)
             if self._is_refused(site):
                 continue
+            if self.masked and (verdict is None or verdict.inclusion is Inclusion.INCLUDED):
+                continue  # Of what a mask hides nothing can be compared.
             if (path := self._content(site)) is not None:
-                own_work.look(submission, path, base, verdicts.get(site), counted=is_final)
+                own_work.look(submission, path, base, verdict, counted=is_final)
 
     def _unavailable(self, proposed: RoundProposed) -> frozenset[SiteId] | None:
         """Read from the ledger whose bytes the proposer could not get."""
@@ -159,6 +166,15 @@ class AttemptAudit:
                 )
         return complete
 
+    def _require_masks(self, proposed: RoundProposed) -> bool:
+        """Tell whether the sum can be freed of its masks, where there are any."""
+        if self.masked is None:
+            return True
+        if self.masked.problem:
+            self._accuse(proposed, "proposal-impossible", self.masked.problem)
+            return False
+        return not self.masked.is_missing
+
     def _is_refused(self, site: SiteId) -> bool:
         """Tell whether a row counts for nothing whatever its bytes are."""
         return isinstance(self.rows.get(site), Reason)
@@ -192,6 +208,7 @@ class AttemptAudit:
                 late=self.late,
                 refused={**refused, **opened.refused},
                 seal=opened.seal,
+                masked=self.masked.inputs if self.masked else None,
             )
             self._combined[unavailable] = combine(
                 inputs, self.tools.locate, self.tools.work_dir, self.tools.threads

@@ -205,6 +205,25 @@ CHECKS: tuple[Check, ...] = (
         "No site submitted an update whose release its own airlock had on record as rejected,"
         " returned, expired or undecided.",
     ),
+    Check(
+        31,
+        "Masked acts",
+        "Each act of a masked attempt came in its stage, once, from a member of the attempt's"
+        " cohort, and the attempt's quorum affirmed the set that was frozen.",
+    ),
+    Check(
+        32,
+        "Shares",
+        "Every share that was disclosed is the one that was dealt, for the frozen set; every dealer"
+        " dealt shares of one secret, of the key that it advertised. A share that is not held, or"
+        " not disclosed, is told and accuses nobody.",
+    ),
+    Check(
+        33,
+        "Frozen set",
+        "No share was disclosed before it was settled which masked updates count, and every"
+        " proposal counts exactly these.",
+    ),
 )
 
 (
@@ -238,4 +257,7 @@ CHECKS: tuple[Check, ...] = (
     DISCLOSURES,
     PRIVACY_BUDGETS,
     AIRLOCK,
+    MASKED_ACTS,
+    MASKS,
+    FROZEN_SET,
 ) = CHECKS

@@ -185,9 +185,11 @@ def _check_agreed(snapshot: Snapshot, plan: Plan, findings: Findings) -> None:
     # A module that the deployment does not name was approved later; its kind is not known here.
     named = snapshot.deployment.modules.name_of(snapshot.run.module) or plan.module.name
     drawn = plan.module.drawn_sites if snapshot.drawn_sites is None else snapshot.drawn_sites
+    times = plan.masking_times if snapshot.masking_times is None else snapshot.masking_times
     for name, expected, actual in (
         ("module", plan.module.name, named),
         ("number of drawn sites", plan.module.drawn_sites, drawn),
+        ("seconds of the masks", plan.masking_times, times),
         ("parameters", plan.parameters(), snapshot.parameters),
         ("initial model", Commitment(plan.model.commitment), snapshot.run.initial_model),
         ("transferable", plan.credits.transferable, snapshot.opened.transferable),

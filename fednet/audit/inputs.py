@@ -17,6 +17,8 @@ from fednet.domain.record import RoundRecord
 from fednet.domain.update import Place
 
 if TYPE_CHECKING:
+    # Most rounds mask nothing, and load nothing of it.
+    from fednet.privacy.masking import Dealers, FixedPoint, Frozen, Recovery
     from fednet.privacy.sealing import Written
 
 
@@ -76,6 +78,31 @@ class PreviousRound:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskedInputs:
+    """What masked updates are judged by and, once their set is frozen, unmasked with."""
+
+    dealers: Dealers
+    """Who masks with whom."""
+    fixed_point: FixedPoint
+    frozen: Frozen | None = None
+    """The set that the ledger holds for good; None before."""
+    recovery: Recovery | None = None
+    """What the disclosed shares give; None before any set is frozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedAttempt:
+    """What an attempt's masks came to."""
+
+    inputs: MaskedInputs | None
+    """None if nobody can have masked, or nothing can have been unmasked."""
+    problem: str = ""
+    """Why no proposal of this attempt can be right; empty if one can."""
+    is_missing: bool = False
+    """Whether shares cannot be had that somebody must serve, so that nothing can be said."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoundInputs:
     """Everything that a round follows from, except who proposes it."""
 
@@ -97,6 +124,8 @@ class RoundInputs:
     ``audit.sheets`` says, and what does not open; see ``audit.sealed``."""
     seal: SealState | None = None
     """Seals the next state, where the plan says so."""
+    masked: MaskedInputs | None = None
+    """Of an attempt whose updates are masked."""
 
     @property
     def bases(self) -> Mapping[Commitment, int]:

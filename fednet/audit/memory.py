@@ -111,6 +111,11 @@ def bind(snapshot: Snapshot, number: RoundNumber, entry: RoundHistory) -> Digest
     assert entry.finalized is not None
     deployment, end = snapshot.deployment, entry.finalized.log
     of_round = [event.log for event in snapshot.run_events if getattr(event, "round", 0) == number]
+    of_masks = [
+        event.log
+        for event in snapshot.masked()
+        if (event.run, event.round) == (snapshot.run_id, number)
+    ]
     before = [event.log for event in snapshot.run_events if event.log <= end]
     bound = [
         _FORMAT,
@@ -129,6 +134,7 @@ def bind(snapshot: Snapshot, number: RoundNumber, entry: RoundHistory) -> Digest
         str(snapshot.settlements.get(number, b"")),
         str(running_hash_of(before)),
         str(running_hash_of(of_round)),
+        str(running_hash_of(of_masks)),
     ]
     return Digest(Commitment.of(canonical.encode(bound)))
 

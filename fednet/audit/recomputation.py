@@ -10,7 +10,7 @@ and files that were verified against their commitments.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from fednet.aggregation import (
     FirstOfAll,
     Outcome,
     Vector,
+    WrittenState,
     aggregate,
     begin_digest,
     end_digest,
@@ -30,12 +31,11 @@ from fednet.aggregation import (
 )
 from fednet.aggregation.rule import DEFAULT_THREADS
 from fednet.audit.inputs import RoundInputs
+from fednet.audit.judging import included_of, judge, path_of, require_enough
 from fednet.audit.storing import put_down
-from fednet.codec import Expected, Reason, TensorFile, Verdict, judge_update, open_update
+from fednet.codec import TensorFile, Verdict, open_update
 from fednet.credits import CreditLedger, accumulate, credit_rule_of
-from fednet.domain.batches import BatchedUpdate
-from fednet.domain.blobs import BlobFile
-from fednet.domain.clusters import forms_in, part_for
+from fednet.domain.clusters import forms_in
 from fednet.domain.evaluation import Evaluation, Judgement, follow
 from fednet.domain.events import RoundProposed, UpdateSubmitted
 from fednet.domain.identity import Commitment, Digest, Locator, SiteId
@@ -51,7 +51,7 @@ from fednet.domain.record import (
 )
 from fednet.domain.shape import StateShape
 from fednet.domain.update import STATE_METADATA, Place
-from fednet.errors import MalformedBlobError, QuorumError
+from fednet.errors import MalformedBlobError
 
 Locate = Callable[[Path], Locator]
 
@@ -80,7 +80,7 @@ class Combined:
 
     def included(self) -> list[UpdateSubmitted]:
         """List the included submissions in ascending order of site."""
-        return _included(self.inputs.submissions, self.verdicts)
+        return included_of(self.inputs.submissions, self.verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,46 +184,22 @@ def combine(
         shape = StateShape.of_state(plan, base.layout, "previous state")
         pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="judge"))
         verdicts = judge(inputs, shape, pool)
-        included = _included(inputs.submissions, verdicts)
-        _require_enough(inputs, verdicts)
-        contributions: list[Contribution] = []
-        for entry in included:
-            path = _path(inputs, entry.site)
-            file = stack.enter_context(
-                open_update(path, f"update of site {entry.site}", plan, shape)
-            )
-            if len(contributions) >= _MOST_OPEN:
-                file.close()
-            verdict = verdicts[entry.site]
-            steps = verdict.manifest.steps if verdict.manifest else 0
-            factor = plan.staleness.factor(verdict.staleness)
-            contributions.append(
-                Contribution(entry.site, entry.weight, file, verdict.part, steps, factor)
-            )
-        assigned = dict(previous.assigned)
-        start: Vector = base
-        if forms_in(plan.clusters, inputs.place.round):
-            assigned = group_by_similarity(contributions, plan.clusters.count)
-            contributions = [replace(each, part=assigned[each.site]) for each in contributions]
-            start = FirstOfAll(base, plan.clusters.count)
-        elif plan.clusters.method == "similarity" and assigned:
-            assigned = {each.site: each.part for each in contributions} | assigned
+        included = included_of(inputs.submissions, verdicts)
+        require_enough(inputs, verdicts)
         # The digest is one long chain, so it is hashed beside the combining.
-        hashing = pool.submit(begin_digest, [_path(inputs, entry.site) for entry in included])
+        hashing = pool.submit(begin_digest, [path_of(inputs, entry.site) for entry in included])
         unfinished = Path(mkdtemp(prefix="state-", dir=out_dir))
         stack.callback(unfinished.rmdir)
         target = unfinished / "state"
         stack.callback(target.unlink, missing_ok=True)
-        written, outcome = aggregate(
-            partial(rule_for, plan.aggregation, training=plan.training),
-            shape,
-            start,
-            contributions,
-            target,
-            threads,
-            server=plan.server,
-            cohort=inputs.cohort,
-        )
+        assigned: Mapping[SiteId, int] = {}
+        if inputs.masked is None:
+            written, outcome, assigned = _aggregate(inputs, verdicts, shape, base, target, threads)
+        else:
+            # Loaded when asked for: most rounds mask nothing.
+            from fednet.audit.masked_updates import unmask
+
+            written, outcome = unmask(inputs, included, shape, base, target)
         digest = end_digest(hashing.result(), target)
         sites = [entry.site for entry in included]
         stored = put_down(target, written.commitment, out_dir, inputs.seal, sites)
@@ -239,6 +215,52 @@ def combine(
         state_locator=locate(stored.path),
         digest=digest,
     )
+
+
+def _aggregate(
+    inputs: RoundInputs,
+    verdicts: Mapping[SiteId, Verdict],
+    shape: StateShape,
+    base: Vector,
+    target: Path,
+    threads: int,
+) -> tuple[WrittenState, Outcome, Mapping[SiteId, int]]:
+    """Combine single updates by the plan's rule; return whose cluster is which as well."""
+    plan = inputs.plan
+    with ExitStack() as stack:
+        contributions: list[Contribution] = []
+        for entry in included_of(inputs.submissions, verdicts):
+            path = path_of(inputs, entry.site)
+            file = stack.enter_context(
+                open_update(path, f"update of site {entry.site}", plan, shape)
+            )
+            if len(contributions) >= _MOST_OPEN:
+                file.close()
+            verdict = verdicts[entry.site]
+            steps = verdict.manifest.steps if verdict.manifest else 0
+            factor = plan.staleness.factor(verdict.staleness)
+            contributions.append(
+                Contribution(entry.site, entry.weight, file, verdict.part, steps, factor)
+            )
+        assigned = dict(inputs.previous.assigned)
+        start = base
+        if forms_in(plan.clusters, inputs.place.round):
+            assigned = group_by_similarity(contributions, plan.clusters.count)
+            contributions = [replace(each, part=assigned[each.site]) for each in contributions]
+            start = FirstOfAll(base, plan.clusters.count)
+        elif plan.clusters.method == "similarity" and assigned:
+            assigned = {each.site: each.part for each in contributions} | assigned
+        written, outcome = aggregate(
+            partial(rule_for, plan.aggregation, training=plan.training),
+            shape,
+            start,
+            contributions,
+            target,
+            threads,
+            server=plan.server,
+            cohort=inputs.cohort,
+        )
+    return written, outcome, assigned
 
 
 def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
@@ -288,68 +310,6 @@ def settle(combined: Combined, proposal: int, proposer: SiteId) -> Recomputed:
     )
 
 
-def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId, Verdict]:
-    """Judge every submission of a round whose states have a shape, by site."""
-    commitments = {entry.site: entry.commitment for entry in inputs.submissions}
-    bases = inputs.bases
-
-    def judge_one(entry: UpdateSubmitted) -> Verdict:
-        if (refused := inputs.refused.get(entry.site)) is not None:
-            return Verdict.invalid(refused)
-        path = inputs.paths.get(entry.site)
-        if path is None:
-            return Verdict(Inclusion.UNAVAILABLE)
-        part = part_for(
-            inputs.plan.clusters, inputs.place.round, inputs.previous.assigned, entry.site
-        )
-        expected = Expected(inputs.place, entry.site, entry.weight, bases, shape, part)
-        verdict = judge_update(path, inputs.plan, expected)
-        if (
-            verdict.reason == Reason.WRONG_AUTHOR
-            and verdict.author is not None
-            and commitments.get(verdict.author) == entry.commitment
-        ):
-            return Verdict.invalid(Reason.COPIED, verdict.author)
-        return verdict
-
-    ordered = sorted(inputs.submissions, key=lambda entry: entry.site)
-    verdicts = pool.map(judge_one, ordered)
-    return {entry.site: verdict for entry, verdict in zip(ordered, verdicts, strict=True)}
-
-
-def _require_enough(inputs: RoundInputs, verdicts: Mapping[SiteId, Verdict]) -> None:
-    """Refuse a round with fewer updates than the plan's minimum, or with more unproven rows.
-
-    A batcher that forges rows, or withholds their sheet, closes the stage on the sites
-    in whose names they are; a round of what is left must not be its own.
-    """
-    included = len(_included(inputs.submissions, verdicts))
-    unproven = sum(
-        verdicts[entry.site].inclusion is Inclusion.UNAVAILABLE
-        or verdicts[entry.site].reason == Reason.UNSIGNED
-        for entry in inputs.submissions
-        if isinstance(entry, BatchedUpdate)
-    )
-    minimum = max(inputs.plan.cohort.minimum_updates, unproven + 1)
-    if included < minimum:
-        raise QuorumError(
-            "too few updates are valid and available",
-            subject=f"round {inputs.place.round}, attempt {inputs.place.attempt}",
-            expected=f"at least {minimum}",
-            actual=included,
-            hint=f"{unproven} rows of batches are unsigned or unavailable" if unproven else "",
-        )
-
-
-def _included(
-    submissions: Sequence[UpdateSubmitted], verdicts: Mapping[SiteId, Verdict]
-) -> list[UpdateSubmitted]:
-    chosen = [
-        entry for entry in submissions if verdicts[entry.site].inclusion is Inclusion.INCLUDED
-    ]
-    return sorted(chosen, key=lambda entry: entry.site)
-
-
 def _entries(
     submissions: Sequence[UpdateSubmitted], verdicts: Mapping[SiteId, Verdict]
 ) -> list[UpdateEntry]:
@@ -389,9 +349,3 @@ def _evaluation(combined: Combined) -> Evaluation | None:
     return follow(
         section, previous.evaluation, judgements, inputs.place.round - 1, str(previous.state)
     )
-
-
-def _path(inputs: RoundInputs, site: SiteId) -> BlobFile:
-    path = inputs.paths[site]
-    assert path is not None
-    return path

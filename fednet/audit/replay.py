@@ -23,7 +23,7 @@ from fednet.audit.attempts import Tools
 from fednet.audit.batches import check_batches
 from fednet.audit.checks import FINALITY
 from fednet.audit.claims import check_claims
-from fednet.audit.cohorts import walk_cohorts
+from fednet.audit.cohorts import Cohort, Key, walk_cohorts
 from fednet.audit.committees import check_committees
 from fednet.audit.deadlines import check_deadlines
 from fednet.audit.disclosures import check_disclosures
@@ -32,6 +32,7 @@ from fednet.audit.evidence import Evidence
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.ground import Ground, check_consents, check_ledger, check_plan
 from fednet.audit.inputs import PreviousRound
+from fednet.audit.masked_acts import check_masked_acts
 from fednet.audit.membership import check_membership
 from fednet.audit.memory import AuditMemory, KeptRound, bind, now
 from fednet.audit.own_work import OwnWork
@@ -50,11 +51,13 @@ from fednet.domain.checkpoint import (
 )
 from fednet.domain.history import RoundHistory, RunHistory
 from fednet.domain.identity import Address, Digest, RoundNumber, RunId, SiteId
+from fednet.domain.plan import Plan
 from fednet.domain.ports import LedgerReader
 from fednet.domain.proofs import LogProof
 from fednet.errors import MalformedBlobError
 
 if TYPE_CHECKING:
+    from fednet.audit.masks import MasksAudit
     from fednet.audit.sealed import RunSeals
     from fednet.privacy.sealing import KeySource
 
@@ -260,6 +263,18 @@ class _Walk:
         return result
 
 
+def _masks_of(
+    snapshot: Snapshot, plan: Plan, cohorts: Mapping[Key, Cohort], tools: Tools
+) -> MasksAudit | None:
+    """Fold what the ledger says of masks; None in a run that has none."""
+    if not plan.is_masked:
+        return None
+    # Loaded when asked for: most runs mask nothing.
+    from fednet.audit.masks import MasksAudit
+
+    return MasksAudit.of(snapshot, plan, cohorts, tools.evidence, tools.findings)
+
+
 def _audit_rounds(
     snapshot: Snapshot,
     history: RunHistory,
@@ -275,6 +290,8 @@ def _audit_rounds(
     cohorts = walk_cohorts(snapshot.run_events, plan, findings)
     check_deadlines(snapshot, plan, cohorts, findings)
     check_samples(snapshot, history, plan, cohorts, findings)
+    if plan.is_masked:
+        check_masked_acts(snapshot, cohorts, findings)
     kept = {
         number: found
         for number, entry in history.rounds.items()
@@ -291,6 +308,7 @@ def _audit_rounds(
         cohorts=cohorts,
         settlements=snapshot.settlements,
         rows=rows,
+        masks=_masks_of(snapshot, plan, cohorts, tools),
         own_work=OwnWork(plan, findings, seed, lambda submission: audit.content_of(submission)),
     )
     previous = None

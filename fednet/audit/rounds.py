@@ -12,7 +12,7 @@ from fednet.audit.cohorts import Cohort, Key
 from fednet.audit.conclusions import check_votes_to_end
 from fednet.audit.evidence import report_blob
 from fednet.audit.findings import Severity
-from fednet.audit.inputs import PreviousRound
+from fednet.audit.inputs import MaskedAttempt, PreviousRound
 from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import Judged
 from fednet.audit.recomputation import settlement_of
@@ -32,6 +32,8 @@ from fednet.domain.update import Place
 from fednet.errors import SealedError, UnsealingError
 
 if TYPE_CHECKING:
+    # Most runs mask nothing, and load nothing of it.
+    from fednet.audit.masks import MasksAudit
     from fednet.audit.sealed import AttemptSeals
 
 
@@ -70,12 +72,16 @@ class RoundsAudit:
     own_work: OwnWork
     rows: Mapping[Key, Mapping[SiteId, RowVerdict]] = field(default_factory=dict)
     """Verdicts on rows of batches, by attempt."""
+    masks: MasksAudit | None = None
+    """Folds the masks, in a run whose updates are masked."""
     earned: dict[RoundNumber, Mapping[SiteId, int]] = field(default_factory=dict)
     """Cumulative credits by final round, as recomputed or else as recorded."""
 
     def prefetch(self, entry: RoundHistory) -> None:
         """Begin to fetch what auditing a round will need."""
         evidence, limit = self.tools.evidence, update_blob_limit_bytes(self.plan)
+        if self.masks is not None and (first := next(iter(entry.attempts.values()), None)):
+            self.masks.prefetch(first.started.round, entry.attempts)
         for attempt in entry.attempts.values():
             for submission in attempt.submissions.values() if attempt.proposals else ():
                 if not (isinstance(submission, BatchedUpdate) and submission.locator.is_zero):
@@ -117,9 +123,11 @@ class RoundsAudit:
             cohort = self.cohorts[(number, attempt_number)]
             rows = self.rows.get((number, attempt_number), {})
             seals = self._seals(place, history)
+            masked = self._masked(place, history, is_final=entry.final_attempt is history)
             attempt = (
                 AttemptAudit(
-                    self.tools, self.plan, place, history, cohort, previous, late, rows, seals
+                    self.tools, self.plan, place, history, cohort, previous, late, rows, seals,
+                    masked=masked,
                 )
                 if previous
                 else None
@@ -133,6 +141,16 @@ class RoundsAudit:
             if attempt is not None and history.proposals:
                 attempt.look_at(self.own_work, is_final=entry.final_attempt is history)
         return final
+
+    def _masked(
+        self, place: Place, history: AttemptHistory, *, is_final: bool
+    ) -> MaskedAttempt | None:
+        """Fold the masks of an attempt that unmasked something, or says so."""
+        if self.masks is None:
+            return None
+        if not (history.proposals or self.masks.has_frozen(place.round, place.attempt)):
+            return None
+        return self.masks.look_at(place, history, is_final=is_final)
 
     def _final(self, proposed: RoundProposed, judged: Judged | None, is_sealed: bool) -> _Final:
         if judged is not None:

@@ -24,7 +24,7 @@ from fednet.domain.identity import (
 )
 from fednet.domain.ledger import CreditAccount, Deployment, Head, Parameters, Run, RunState, Site
 from fednet.domain.masking_events import MASKING_EVENTS, MaskingEvent
-from fednet.domain.masking_stages import MaskingLog
+from fednet.domain.masking_stages import MaskingLog, MaskingTimes
 from fednet.domain.ports import LedgerReader
 from fednet.errors import HeadMovedError, LedgerError
 
@@ -66,6 +66,8 @@ class Snapshot:
     parameters: Parameters
     drawn_sites: int | None
     """Sites that the module draws; None if it draws none, or is not one of the deployment's."""
+    masking_times: MaskingTimes | None
+    """How long the stages of a masked run last; None if it masks nothing, or likewise."""
     state: RunState
     running_hash: Digest
     disclosures: DisclosureLog
@@ -82,7 +84,7 @@ class Snapshot:
     budgets: Mapping[DatasetId, DatasetBudget]
     """What the ledger of disclosures holds of every dataset of the run."""
     blocks: Mapping[int, Head]
-    """Headers of the blocks that hold the run's events, by number."""
+    """Headers of the blocks that hold events of the run, by number."""
 
     @property
     def run_id(self) -> RunId:
@@ -169,6 +171,11 @@ def _read(reader: LedgerReader, run: RunId, mark: _Mark) -> Snapshot:
     acting = sites | {site for event in run_events if (site := getattr(event, "site", None))}
     blocks = {opened[0].log.block, *(event.log.block for event in run_events)}
     blocks |= {event.seed_block for event in run_events if isinstance(event, CommitteeDrawn)}
+    blocks |= {
+        event.log.block
+        for event in events
+        if isinstance(event, MASKING_EVENTS) and event.run == run
+    }
     datasets = _datasets(events, run_events)
     return Snapshot(
         deployment=reader.deployment,
@@ -177,6 +184,7 @@ def _read(reader: LedgerReader, run: RunId, mark: _Mark) -> Snapshot:
         opened=opened[0],
         parameters=reader.parameters(run),
         drawn_sites=reader.drawn_sites(run),
+        masking_times=reader.masking_times(run),
         state=state,
         running_hash=mark.running_hash,
         disclosures=mark.disclosures,

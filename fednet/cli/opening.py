@@ -48,6 +48,7 @@ def open_run(reader: LedgerReader, writer: LedgerWriter, store: BlobStore, file:
         plan.credits.transferable,
         plan.parameters(),
         plan.module.drawn_sites,
+        plan.masking_times,
     )
     return RunId(receipt.created)
 
@@ -108,6 +109,9 @@ def summary(offer: Offer) -> str:
         f"  privacy   {promise.mechanism}, epsilon {promise.epsilon} at delta {promise.delta:f} "
         "promised for the whole run",
     )  # fmt: skip
+    readable = f"readable by every member {bytes_when}"
+    if plan.is_masked:
+        readable = "masked: members learn the sum of all updates, and no single one"
     return "\n".join(
         (
             f"run {offer.run}, plan {plan.name!r}, researcher {offer.researcher}",
@@ -117,7 +121,7 @@ def summary(offer: Offer) -> str:
             f"  sites     {plan.cohort.minimum_sites} to {plan.cohort.maximum_sites}; "
             f"starts with {plan.cohort.target_sites}",
             f"  leaves    one update per round, {plan.model.size_bytes} bytes, norm at most "
-            f"{plan.update.maximum_norm}, readable by every member {bytes_when}",
+            f"{plan.update.maximum_norm}, {readable}",
             *privacy,
             f"  weight    at most {offer.maximum_examples} examples",
             f"  time      {timing.collect_seconds} s to train and submit in each round",

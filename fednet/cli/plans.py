@@ -97,6 +97,7 @@ def check(file: PlanFile) -> list[str]:
         *_beside_the_model(shape),
         *_promised(plan),
         *_sealed(plan),
+        *_masked(plan),
     ]
 
 
@@ -143,6 +144,27 @@ def _sealed(plan: Plan) -> list[str]:
     ]
 
 
+def _masked(plan: Plan) -> list[str]:
+    """Say how a masked plan's largest cohort masks.
+
+    Raises:
+        PlanError: The ring is too small for the weights, or no threshold is safe.
+    """
+    if not plan.is_masked:
+        return []
+    # Imported when asked for: most plans mask nothing.
+    from fednet.privacy.masking import require_maskable
+
+    agreed = require_maskable(plan)
+    fixed_point, needed = agreed.fixed_point, agreed.parameters
+    return [
+        f"masking: {plan.cohort.maximum_sites} sites at most, {needed.threshold} of "
+        f"{needed.degree} neighbours unmask one, {agreed.least_updates} updates must count",
+        f"masking: values up to {fixed_point.clip:g} in steps of 2^{-fixed_point.exponent} over "
+        f"the examples, in a ring of {fixed_point.ring.value} bits",
+    ]
+
+
 def require_task(plan: Plan, local: str = "") -> None:
     """Raise unless the task's code here is the plan's.
 
@@ -178,6 +200,7 @@ def make(app: App, raw: dict[str, Any], folder: Path, task: str, seed: int) -> P
     digest = str(wiring.task_digest(task))
     raw = raw | {"task": {"source": task, "digest": digest}}
     possible = Plan.validated(raw | {"model": placeholder}, "plan")
+    _masked(possible)
     for file in (path, model):
         if file.exists():
             raise SettingsError("is there already", subject=str(file), hint="choose another name")

@@ -6,9 +6,9 @@ asks a ledger, or knows how bytes were fetched.
 """
 
 from fednet.codec.codecs import CODECS, Codec, codec_of
-from fednet.codec.files import TensorFile, write_tensors
+from fednet.codec.files import RawFile, TensorFile, write_tensors
 from fednet.codec.initial import check_initial_state
-from fednet.codec.intake import Expected, Reason, Verdict, judge_update
+from fednet.codec.intake import Expected, Reason, Verdict, judge_manifest, judge_update
 from fednet.codec.state import check_state, write_state
 from fednet.codec.update import (
     open_update,
@@ -21,12 +21,14 @@ __all__ = [
     "CODECS",
     "Codec",
     "Expected",
+    "RawFile",
     "Reason",
     "TensorFile",
     "Verdict",
     "check_initial_state",
     "check_state",
     "codec_of",
+    "judge_manifest",
     "judge_update",
     "open_update",
     "update_blob_limit_bytes",

@@ -56,6 +56,10 @@ class Reason(StrEnum):
     """The Euclidean norm is above the plan's bound."""
     NOT_SEALED = "not-sealed"
     """Does not open for the members of its attempt as a sealed update has to."""
+    WRONG_MASKS = "wrong-masks"
+    """Masked in another company than the attempt's dealers, or with other keys or shares."""
+    NO_DEALER = "no-dealer"
+    """Masked by a site whose secrets too few others could give back."""
     UNSIGNED = "unsigned"
     """Handed in by another site, without a signature of the account that the site had then."""
     NOT_A_MEMBER = "not-a-member"
@@ -118,7 +122,7 @@ def judge_update(path: BlobFile, plan: Plan, expected: Expected) -> Verdict:
     try:
         with open_update(path, subject, plan, expected.shape) as file:
             manifest = Manifest.from_metadata(file.metadata, subject)
-            reason = _check_manifest(manifest, plan, expected)
+            reason = judge_manifest(manifest, plan, expected)
             return _judge_values(file, manifest, plan, expected, reason)
     except MalformedBlobError:
         return Verdict.invalid(Reason.MALFORMED)
@@ -145,7 +149,8 @@ def _judge_values(
     return Verdict.invalid(reason or Reason.WRONG_LAYOUT, manifest.site)
 
 
-def _check_manifest(manifest: Manifest, plan: Plan, expected: Expected) -> Reason | None:
+def judge_manifest(manifest: Manifest, plan: Plan, expected: Expected) -> Reason | None:
+    """Say what an update says of itself that is not so; None if all of it may stand."""
     if manifest.site != expected.site:
         return Reason.WRONG_AUTHOR
     if manifest.place != expected.place:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fednet.codec.codecs import codec_of
+from fednet.codec.files import HEADER_SLACK_BYTES
 from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment
 from fednet.domain.plan import Plan
@@ -15,6 +16,7 @@ from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, UpdateFile
 
 _PLAIN = UpdateSection()
+FLOAT32_BITS = 32
 
 
 def write_update(
@@ -51,7 +53,10 @@ def open_update(path: BlobFile, subject: str, plan: Plan, shape: StateShape) -> 
 
 
 def update_size_limit_bytes(plan: Plan) -> int:
-    """Bound the complete bytes of an update under a plan."""
+    """Bound the complete bytes of an update under a plan, before any is fetched."""
+    if plan.is_masked:
+        words = plan.masking.ring_bits // FLOAT32_BITS
+        return plan.model.size_bytes * words + HEADER_SLACK_BYTES
     return codec_of(plan.update.codec).size_limit_bytes(plan.model.size_bytes, plan.update)
 
 

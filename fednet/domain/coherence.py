@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Protocol
 
-from fednet.domain.sections import (
-    AggregationSection,
-    ClustersSection,
-    CohortSection,
-    CreditsSection,
-    EvaluationSection,
-    ModuleSection,
-    PersonalSection,
-    PrivacySection,
-    ServerSection,
-    StalenessSection,
-    TimingSection,
-    TrainingSection,
-    UpdateSection,
-)
+from fednet.domain.masking_coherence import masking_contradiction
+from fednet.domain.plan_sections import Sections
 
 MAX_CREDITS = 1 << 48
 """Credits of a whole run, which the contract packs into 48 bits."""
@@ -35,42 +21,10 @@ _SPARSE_CODECS = ("topk", "topk-int8", "topk-int4")
 _COORDINATE_RULES = ("median", "trimmed-mean", "bulyan")
 
 
-class Sections(Protocol):
-    """The part of a plan that is looked at."""
-
-    @property
-    def rounds(self) -> int: ...
-    @property
-    def training(self) -> TrainingSection: ...
-    @property
-    def cohort(self) -> CohortSection: ...
-    @property
-    def timing(self) -> TimingSection: ...
-    @property
-    def module(self) -> ModuleSection: ...
-    @property
-    def update(self) -> UpdateSection: ...
-    @property
-    def aggregation(self) -> AggregationSection: ...
-    @property
-    def staleness(self) -> StalenessSection: ...
-    @property
-    def server(self) -> ServerSection: ...
-    @property
-    def personal(self) -> PersonalSection: ...
-    @property
-    def clusters(self) -> ClustersSection: ...
-    @property
-    def evaluation(self) -> EvaluationSection: ...
-    @property
-    def privacy(self) -> PrivacySection: ...
-    @property
-    def credits(self) -> CreditsSection: ...
-
-
 def contradiction(plan: Sections) -> str:
     """Say which fields cannot stand together; empty if all can."""
     checks = (
+        masking_contradiction,
         _cohort,
         _module,
         _credits,

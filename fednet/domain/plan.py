@@ -16,6 +16,8 @@ from fednet.domain import canonical
 from fednet.domain.coherence import contradiction
 from fednet.domain.identity import Commitment
 from fednet.domain.ledger import Parameters
+from fednet.domain.masking_section import MaskingSection
+from fednet.domain.masking_stages import MaskingTimes
 from fednet.domain.sealed_sizes import sealed_size_bytes
 from fednet.domain.sections import (
     AggregationSection,
@@ -60,6 +62,7 @@ class Plan(Section):
     clusters: ClustersSection = ClustersSection()
     evaluation: EvaluationSection = EvaluationSection()
     privacy: PrivacySection = PrivacySection()
+    masking: MaskingSection = MaskingSection()
     credits: CreditsSection = CreditsSection()
 
     @model_validator(mode="after")
@@ -77,6 +80,16 @@ class Plan(Section):
     def is_batched(self) -> bool:
         """Tell whether updates and attestations may be carried with others."""
         return self.module.name == "batched"
+
+    @property
+    def is_masked(self) -> bool:
+        """Tell whether updates are masked, so that nothing but their sum is ever known."""
+        return self.module.name == "masked"
+
+    @property
+    def masking_times(self) -> MaskingTimes | None:
+        """Return what the module holds of the stages of a masked run; None in another."""
+        return self.masking.times if self.is_masked else None
 
     @property
     def batch_seconds(self) -> int:

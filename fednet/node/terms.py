@@ -44,7 +44,7 @@ def read_terms(reader: LedgerReader, blobs: BlobStore, opened: RunOpened) -> Run
     """Fetch a run's plan and refuse one that is not what the chain enforces.
 
     Raises:
-        PlanError: The plan is malformed, or the contract holds other values.
+        PlanError: The plan is malformed or cannot work, or the contract holds other values.
         StoreError: The plan cannot be fetched.
     """
     subject = f"plan of run {opened.run}"
@@ -60,6 +60,12 @@ def read_terms(reader: LedgerReader, blobs: BlobStore, opened: RunOpened) -> Run
         _require(subject, "module", plan.module.name, named)
         drawn = reader.drawn_sites(opened.run)
         _require(subject, "number of drawn sites", plan.module.drawn_sites, drawn)
+    if plan.is_masked:
+        _require(subject, "masking", plan.masking_times, reader.masking_times(opened.run))
+        # Imported when asked for: most runs mask nothing.
+        from fednet.privacy.masking import require_maskable
+
+        require_maskable(plan)
     _require(subject, "initial model", plan.model.commitment, str(opened.initial_model))
     _require(subject, "transferable", plan.credits.transferable, opened.transferable)
     deployment: Deployment = reader.deployment

@@ -8,7 +8,7 @@ stage publishes, and why the audit can replay the sum, is in docs/adr/0021.
 
 One module a step, in the order of an attempt:
 
-- ``parameters``: how many neighbours and how high a threshold a cohort needs.
+- ``agreement``, ``parameters``: what a plan and a cohort's size make of neighbours and threshold.
 - ``fixed_point``, ``ring``: float32 values as integers whose sum cannot overflow.
 - ``keys``, ``derivation``: a site's keys of one attempt, all from one 32-byte root.
 - ``circle``, ``graph``: stage 1, who advertised keys, and who is whose neighbour.
@@ -19,6 +19,7 @@ One module a step, in the order of an attempt:
 - ``unmasking``: stage 5, one share of one kind for each neighbour, for one set only.
 - ``recovery``: the secrets that these shares give, and who disclosed or dealt a wrong one.
 - ``combining``: stage 6, the sum without its masks, and the weighted mean.
+- ``replay``: all of it from what the ledger says, for a site and for an auditor alike.
 
 All of it is a pure function of published bytes, so that an auditor gets the same
 sum bit for bit; of a site's own doing only ``keys`` knows something secret.
@@ -29,6 +30,7 @@ not compute in constant time: who can time a site's every step to the microsecon
 is not kept out.
 """
 
+from fednet.privacy.masking.agreement import Agreement, agree_on, require_maskable
 from fednet.privacy.masking.circle import (
     Circle,
     form_circle,
@@ -49,13 +51,34 @@ from fednet.privacy.masking.dealing import (
 from fednet.privacy.masking.fixed_point import FixedPoint
 from fednet.privacy.masking.freezing import Frozen, Masked, freeze
 from fednet.privacy.masking.keys import PublicKeys, SiteSecrets
-from fednet.privacy.masking.masked import mask, read_masked_header, write_masked_header
+from fednet.privacy.masking.masked import (
+    mask,
+    read_masked_header,
+    read_masked_metadata,
+    write_masked_header,
+)
 from fednet.privacy.masking.parameters import Bound, Parameters
 from fednet.privacy.masking.recovery import Fault, Recovery, Wrong, recover
+from fednet.privacy.masking.replay import (
+    awaited_disclosures,
+    circle_of,
+    dealers_of,
+    frozen_of,
+    included_in,
+    read_dealings,
+    usable_keys,
+)
 from fednet.privacy.masking.ring import Ring, RingArray
-from fednet.privacy.masking.unmasking import Unmasking, bind, disclose, read_disclosure
+from fednet.privacy.masking.unmasking import (
+    Unmasking,
+    bind,
+    disclose,
+    disclosure_size_bytes,
+    read_disclosure,
+)
 
 __all__ = [
+    "Agreement",
     "Bound",
     "Circle",
     "Dealers",
@@ -74,23 +97,34 @@ __all__ = [
     "SiteSecrets",
     "Unmasking",
     "Wrong",
+    "agree_on",
+    "awaited_disclosures",
     "bind",
+    "circle_of",
     "close_dealing",
     "combine",
     "deal",
+    "dealers_of",
     "dealing_size_bytes",
     "disclose",
+    "disclosure_size_bytes",
     "form_circle",
     "freeze",
+    "frozen_of",
+    "included_in",
     "mask",
     "pack_holding",
     "read_advertisement",
     "read_dealing",
+    "read_dealings",
     "read_disclosure",
     "read_masked_header",
+    "read_masked_metadata",
     "receive",
     "recover",
+    "require_maskable",
     "unpack_holding",
+    "usable_keys",
     "write_advertisement",
     "write_masked_header",
 ]

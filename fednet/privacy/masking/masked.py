@@ -15,7 +15,14 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fednet.domain.identity import Commitment, SiteId
-from fednet.domain.tensors import FloatArray, Layout, TensorSpec, encode_header, parse_header
+from fednet.domain.tensors import (
+    FloatArray,
+    Layout,
+    TensorHeader,
+    TensorSpec,
+    encode_header,
+    parse_header,
+)
 from fednet.domain.update import Manifest
 from fednet.errors import MalformedBlobError, VerificationError
 from fednet.privacy.masking.dealers import Dealers
@@ -150,8 +157,29 @@ def read_masked_header(
         VerificationError: Of another author, place, base or weight, or masked with others.
     """
     subject = f"masked update of site {site}"
-    dtypes = frozenset({ring.tensor_dtype})
-    header = parse_header(head, total_size_bytes, subject, dtypes)
+    header = parse_header(head, total_size_bytes, subject, frozenset({ring.tensor_dtype}))
+    manifest, view = read_masked_metadata(header, ring, element_count, subject)
+    expected = (dealers.circle.place, site, base, weight, str(dealers.view))
+    actual = (manifest.place, manifest.site, manifest.base, manifest.examples, view)
+    names = ("place", "site", "base", "weight", "view")
+    for name, wanted, given in zip(names, expected, actual, strict=True):
+        if wanted != given:
+            raise VerificationError(
+                f"is of another {name}", subject=subject, expected=wanted, actual=given
+            )
+    return manifest, header.data_offset
+
+
+def read_masked_metadata(
+    header: TensorHeader, ring: Ring, element_count: int, subject: str
+) -> tuple[Manifest, str]:
+    """Read what a masked update says of itself: its manifest, and the company it was masked in.
+
+    Whether that is true of its place on the ledger is for the caller to compare.
+
+    Raises:
+        MalformedBlobError: No masked update, or not of this model and ring.
+    """
     if header.layout != _layout(ring, element_count):
         raise MalformedBlobError(
             "does not fit the model",
@@ -160,21 +188,12 @@ def read_masked_header(
             actual=f"{header.layout.element_count} elements",
         )
     raw = header.metadata
-    nested = raw.get("manifest")
     if raw.keys() != {"format", "manifest", "view"} or raw["format"] != MASKED_FORMAT:
         raise MalformedBlobError("is no masked update", subject=subject, expected=MASKED_FORMAT)
-    if not isinstance(nested, dict):
+    nested, view = raw["manifest"], raw["view"]
+    if not isinstance(nested, dict) or not isinstance(view, str):
         raise MalformedBlobError("carries no manifest", subject=subject)
-    manifest = Manifest.from_metadata(nested, subject)
-    expected = (dealers.circle.place, site, base, weight, str(dealers.view))
-    actual = (manifest.place, manifest.site, manifest.base, manifest.examples, raw["view"])
-    names = ("place", "site", "base", "weight", "view")
-    for name, wanted, given in zip(names, expected, actual, strict=True):
-        if wanted != given:
-            raise VerificationError(
-                f"is of another {name}", subject=subject, expected=wanted, actual=given
-            )
-    return manifest, header.data_offset
+    return Manifest.from_metadata(nested, subject), view
 
 
 def _layout(ring: Ring, element_count: int) -> Layout:

@@ -52,6 +52,11 @@ class Unmasking:
         return cls(place, site, Digest(read_body(data, _BOUND_FORM, place, site, size)))
 
 
+def disclosure_size_bytes(neighbours: int) -> int:
+    """Return the size of a disclosure by a site with so many neighbours that dealt."""
+    return HEAD_SIZE_BYTES + DIGEST_SIZE_BYTES + neighbours * _ROW.size
+
+
 def bind(frozen: Frozen, site: SiteId, held: Unmasking | None) -> Unmasking:
     """Bind a site to a frozen set.
 
@@ -111,7 +116,7 @@ def read_disclosure(frozen: Frozen, site: SiteId, data: bytes) -> dict[SiteId, b
     """
     frozen.dealers.circle.require_member(site)
     dealers = _dealers_around(frozen, site)
-    size = HEAD_SIZE_BYTES + DIGEST_SIZE_BYTES + len(dealers) * _ROW.size
+    size = disclosure_size_bytes(len(dealers))
     body = read_body(data, _FORM, frozen.dealers.circle.place, site, size)
     subject = f"{_FORM} of site {site}"
     if body[:DIGEST_SIZE_BYTES] != frozen.view:

@@ -43,7 +43,7 @@ from fednet.domain.ledger import (
     Standing,
 )
 from fednet.domain.masking_events import MASKING_EVENTS
-from fednet.domain.masking_stages import MaskingLog
+from fednet.domain.masking_stages import MaskingLog, MaskingTimes
 from fednet.domain.plan import Plan
 from fednet.domain.proofs import LedgerClaims, LogProof
 from fednet.domain.running_hash import running_hash_of
@@ -252,6 +252,9 @@ class Books:
     def masking_log(self) -> MaskingLog:
         logs = [event.log for event in self.taken_in if isinstance(event, MASKING_EVENTS)]
         return MaskingLog(running_hash_of(logs), len(logs))
+
+    def masking_times(self, run: RunId) -> MaskingTimes | None:
+        return self.plan.masking_times
 
     def budget(self, dataset: DatasetId) -> DatasetBudget:
         ceiling, spent = NO_LOSS, {}

@@ -25,6 +25,7 @@ from fednet.domain.record import RoundRecord
 from fednet.domain.sections import ModelSection, Section, TaskSection
 from fednet.domain.tensors import FloatArray
 from tests.unit.audit.books import RUN
+from tests.unit.audit.masking import Masking
 from tests.unit.audit.modules import Batching, Sampling
 from tests.unit.audit.schooling import SITES, School
 from tests.unit.audit.sealed_world import Sealing
@@ -84,6 +85,10 @@ class Sealed(Sealing, School):
 
 class SealedBatch(Sealed, Batched):
     """They are, and handed in at once."""
+
+
+class Masked(Masking, School):
+    """All is masked."""
 
 
 def server(optimizer: str, learning_rate: str, **more: str) -> Sections:
@@ -187,6 +192,27 @@ RUNS: dict[str, tuple[Sections, type[School]]] = {
     "sampled": (
         {"module": {"name": "sampled", "sampled_sites": 3}},
         Sampled,
+    ),
+    "masked": (
+        {
+            "module": {"name": "masked"},
+            "masking": {"clip": 1, "vanishing": "0.2"},
+            "update": {"maximum_examples": 1_000},
+        },
+        Masked,
+    ),
+    "masked, in the larger ring": (
+        {
+            "module": {"name": "masked"},
+            "masking": {
+                "clip": 10, "clips": False, "ring_bits": 64, "colluding": "0.2", "targeted": False,
+                "key_seconds": 100, "share_seconds": 101, "holding_seconds": 102,
+                "freeze_seconds": 103,
+            },
+            "update": {"maximum_examples": 1_000},
+            **server("fedadam", "0.02"),
+        },
+        Masked,
     ),
     "batched": ({"module": {"name": "batched", "batch_seconds": 60}}, Batched),
     "batched, with a committee": (

@@ -13,7 +13,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fednet.audit import AuditReport, PreviousRound, Recomputed, RoundInputs, audit_run, recompute
+from fednet.audit import (
+    AuditReport,
+    MaskedInputs,
+    PreviousRound,
+    Recomputed,
+    RoundInputs,
+    audit_run,
+    recompute,
+)
 from fednet.audit.inputs import SealState
 from fednet.audit.memory import AuditMemory
 from fednet.blobs.memory import MemoryStore, MemorySwarm
@@ -190,6 +198,7 @@ class World(Books):
             self.late(),
             self.refused(),
             self.seal(),
+            self.masked_inputs(),
         )
         return recompute(inputs, number, SiteId(by), self.store.locate, self.folder)
 
@@ -199,6 +208,9 @@ class World(Books):
 
     def seal(self) -> SealState | None:
         """Give what seals the next state."""
+        return None
+
+    def masked_inputs(self) -> MaskedInputs | None:
         return None
 
     def late(self) -> dict[Commitment, int]:

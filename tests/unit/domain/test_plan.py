@@ -40,7 +40,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "c7dedb35951c4f7cf7861543c5715cf987fb6e4697b8cdc0c6fd4d990f9290a2"
+        == "60912531816f0f79c85d56ac8ea71ffd409a27ada7125f7d7f1507129ca30400"
     )
 
 
