@@ -31,8 +31,9 @@ class Promises:
 
 
 def promised(plan: Plan) -> Promises:
-    """Return what a plan's sites are held to: what their nodes count, and what they seal."""
-    mechanisms = frozenset({"sealed-blobs"} if plan.privacy.sealed else ())
+    """Return what a plan's sites are held to: masks, seals, an epsilon where their nodes count it."""
+    kept = {"secure-aggregation": plan.is_masked, "sealed-blobs": plan.privacy.sealed}
+    mechanisms = frozenset(name for name, is_kept in kept.items() if is_kept)
     if plan.privacy.mechanism == "none":
         return Promises(mechanisms)
     return Promises(mechanisms, plan.privacy.epsilon, plan.privacy.delta)

@@ -25,8 +25,16 @@ RECORDS_HIDDEN = (
     " noise of {noise_multiplier} times that. What an institution handed in during the whole run"
     " was to tell no more of any one record than an epsilon of {epsilon} at a delta of {delta}"
     " allows; its node was to sit out what goes past that. Each institution added the noise"
-    " itself: that it did, and that it counted rightly, is its own word. The plan did not ask for"
-    " secure aggregation: every member could read each single update, noise included."
+    " itself: that it did, and that it counted rightly, is its own word."
+)
+NOT_MASKED = (
+    " The plan did not ask for secure aggregation: every member could read each single update,"
+    " noise included."
+)
+MASKED = (
+    "The plan asked for secure aggregation: institutions masked their updates, and members could"
+    " take the masks away from the sum of those that counted, and from nothing less, as long as"
+    " no more than {colluding} percent of an attempt's cohort worked together against the others."
 )
 LET_OUT = (
     "Institutions recorded what their own airlocks decided on updates before these left, and how"
@@ -94,12 +102,15 @@ def privacy_of(plan: Plan | None) -> str:
     """Say what a plan promised of privacy; None where its bytes could not be had."""
     if plan is None:
         return PRIVACY_UNKNOWN
-    promise = plan.privacy
+    promise, masked = plan.privacy, ""
+    if plan.is_masked:
+        masked = MASKED.format(colluding=f"{(plan.masking.colluding * 100).normalize():f}")
     if promise.mechanism == "none":
-        return NO_PRIVACY
-    return RECORDS_HIDDEN.format(
+        return masked or NO_PRIVACY
+    hidden = RECORDS_HIDDEN.format(
         clip_norm=f"{promise.clip_norm:f}",
         noise_multiplier=f"{promise.noise_multiplier:f}",
         epsilon=f"{promise.epsilon:f}",
         delta=f"{promise.delta:f}",
     )
+    return f"{hidden} {masked}" if masked else hidden + NOT_MASKED

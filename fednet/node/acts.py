@@ -84,6 +84,68 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
+class Advertise:
+    """Draw this site's secrets of a masked attempt, and advertise its keys."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class CloseKeys:
+    """Have the chain take no more keys: all are there, or their time is over."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """Deal shares of this site's secrets to its neighbours."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class FetchShares:
+    """Begin to fetch shares of a masked attempt; does not wait for them."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Open what neighbours dealt, and say whose shares this site holds."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeSet:
+    """Propose which masked updates count."""
+
+    key: AttemptKey
+    number: int
+    unavailable: frozenset[SiteId]
+    """Sites whose bytes nobody served."""
+
+
+@dataclass(frozen=True, slots=True)
+class AffirmSet:
+    """Judge a proposed set, and affirm it if it is the one that the bytes give."""
+
+    key: AttemptKey
+    number: int
+    unavailable: frozenset[SiteId]
+    """Sites to be treated as unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disclose:
+    """Bind this site to the frozen set, and disclose one share of each neighbour for it."""
+
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """Tell the chain the commitment that stands in the journal."""
 
@@ -220,6 +282,14 @@ Act = (
     | Settle
     | Release
     | Tell
+    | Advertise
+    | CloseKeys
+    | Deal
+    | FetchShares
+    | Hold
+    | ProposeSet
+    | AffirmSet
+    | Disclose
     | Submit
     | HandIn
     | Batch

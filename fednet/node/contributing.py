@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fednet.airlock import Passage, promised
 from fednet.domain.airlock import AirlockStep
 from fednet.domain.history import RunHistory
@@ -30,6 +32,9 @@ from fednet.node.terms import RunTerms
 from fednet.node.view import Pledge
 from fednet.node.workshop import Workshop, file_matches
 
+if TYPE_CHECKING:
+    from fednet.node.masked_acts import MaskedActs
+
 _COSTS_THE_ROUND = (
     AggregationError,
     AirlockRefusedError,
@@ -56,6 +61,7 @@ class Contributing:
         workshop: Where files go.
         desk: Holds the training.
         sat_out: Attempts to which there is no update to give, and why; written here.
+        masked: Masks updates, in a masked run.
     """
 
     def __init__(
@@ -65,12 +71,14 @@ class Contributing:
         workshop: Workshop,
         desk: Desk,
         sat_out: dict[AttemptKey, str],
+        masked: MaskedActs | None = None,
     ) -> None:
         self._tools = tools
         self._terms = terms
         self._workshop = workshop
         self._desk = desk
         self._sat_out = sat_out
+        self._masked = masked
         self.bench = Bench(tools, terms, desk)
 
     def perform(self, act: acts.Act, history: RunHistory, now: int) -> bool:
@@ -119,7 +127,8 @@ class Contributing:
         training = self._desk.training
         if training is not None and training.failed:
             self._discard(training.order)
-        elif training is not None and training.is_over:
+        elif training is not None and training.is_over and self._masked is None:
+            # What is masked waits until it is settled who masks.
             self._wrap(key, history, now)
 
     def _wrap(self, key: AttemptKey, history: RunHistory, now: int) -> None:
@@ -128,7 +137,14 @@ class Contributing:
             raise RuntimeError("nothing is trained")
         try:
             wrapped = wrap_update(
-                self._tools, self._terms, self._workshop, key, history, training.order, trained
+                self._tools,
+                self._terms,
+                self._workshop,
+                key,
+                history,
+                training.order,
+                trained,
+                self._masked,
             )
         except _COSTS_THE_ROUND as exc:
             self._give_up(key, exc)
@@ -162,10 +178,8 @@ class Contributing:
                 promised(self._terms.plan),
             )  # fmt: skip
             gate.ask(asking, now, self._until(key, history, now))
-        if wrapped.content != wrapped.path:
-            wrapped.content.unlink(missing_ok=True)
+        wrapped.forget(refused=refusal is not None)
         if refusal is not None:
-            wrapped.path.unlink(missing_ok=True)
             if gate is not None:
                 gate.settle(self._terms.run, key, now, in_time=True)
             error = refusal.error()

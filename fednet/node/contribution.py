@@ -6,14 +6,12 @@ then may anybody hear of them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from fednet.airlock import Passage
 from fednet.audit import PreviousRound
@@ -26,7 +24,7 @@ from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest
 from fednet.domain.privacy import Expense
 from fednet.domain.tensors import Layout
-from fednet.domain.update import Manifest, UpdateFile
+from fednet.domain.update import Manifest
 from fednet.errors import DataError, ShapeMismatchError, TrainingError
 from fednet.node import residuals
 from fednet.node.desk import Trained, Work
@@ -35,9 +33,12 @@ from fednet.node.places import AttemptKey, TrainingOrder
 from fednet.node.progress import Progress
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
+from fednet.node.values import digest_of
 from fednet.node.workshop import Workshop
 
-_CHUNK_ELEMENTS = 1 << 16
+if TYPE_CHECKING:
+    # Most runs mask nothing, and load nothing of it.
+    from fednet.node.masked_acts import MaskedActs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Wrapped:
     path: Path
     """The blob that may leave: sealed, in a run that seals."""
     content: Path
-    """What the airlock looks at; the same file unless it is sealed."""
+    """What the airlock looks at, and never leaves; the same file unless it is sealed or masked."""
     commitment: Commitment
     """Of the blob."""
     weight: int
@@ -58,6 +59,13 @@ class Wrapped:
     """Of what the file decodes to, wherever it belongs; None where no gate keeps it."""
     expense: Expense | None = None
     """What has to be paid for before it leaves; None where no noise hides anything."""
+
+    def forget(self, *, refused: bool) -> None:
+        """Remove what is of no use any more: the plain update and, if it was refused, all of it."""
+        if self.content != self.path:
+            self.content.unlink(missing_ok=True)
+        if refused:
+            self.path.unlink(missing_ok=True)
 
 
 def require_registered_data(tools: SiteTools, consent: ConsentGiven) -> None:
@@ -132,6 +140,7 @@ def wrap_update(
     history: RunHistory,
     order: TrainingOrder,
     trained: Trained,
+    masked: MaskedActs | None = None,
 ) -> Wrapped:
     """Make an attempt's update of what was trained, and put its bytes to the airlock.
 
@@ -146,11 +155,13 @@ def wrap_update(
         history: What happened in the run.
         order: What was trained; from the state of an earlier round if the update is late.
         trained: What came of it.
+        masked: Masks it, in a masked run.
 
     Raises:
         ShapeMismatchError: What was trained does not describe the model.
         LedgerError: The ledger does not say which data it is.
         UnsealingError: The run seals, and this site was no member when the attempt began.
+        TrainingError: It may not be masked, or cannot.
         SettingsError: The disk refuses.
     """
     plan, shape, result = terms.plan, trained.shape, trained.result
@@ -171,6 +182,8 @@ def wrap_update(
     )
     path = workshop.folder / workshop.update_name(key, tools.site)
     content = workshop.draft_path(key, tools.site)
+    if masked is not None:
+        content = path.with_name(f"{path.name}.plain")
     wanted = with_residual(result.arrays, residual)
     commitment: Commitment = write_update(content, wanted, manifest, plan.update)
     try:
@@ -183,17 +196,20 @@ def wrap_update(
         )
         if workshop.vault is not None:
             commitment = workshop.vault.seal_update(history, key, content, path).commitment
+        if passage.refusal is None and masked is not None:
+            opened = open_update(content, "update", plan, shape)
+            commitment = masked.mask(key, path, opened, manifest)
         if passage.refusal is None:
             kept = {**result.kept, **residuals.lost(wanted, content, plan, shape)}
             keepsakes.keep(key, commitment, Kept(kept, own_metrics), history)
     except BaseException:
-        content.unlink()
+        content.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise
     _tell(tools, terms, key, own_metrics)
     values = None
     if tools.gate is not None and passage.refusal is None:
-        values = _digest(open_update(content, "update", plan, shape))
+        values = digest_of(open_update(content, "update", plan, shape))
     return Wrapped(key, path, content, commitment, weight, passage, values, expense)
 
 
@@ -206,18 +222,6 @@ def _expense(
         return None
     dataset = tools.registered(history.consents[tools.site].grant).dataset
     return Expense(dataset, terms.run, order.key.round, order.key.attempt, noise)
-
-
-def _digest(file: UpdateFile) -> Commitment:
-    """Hash an update's values without its manifest, so that the same ones are known again."""
-    state, count = hashlib.sha256(), file.element_count
-    buffer = np.empty(min(_CHUNK_ELEMENTS, count), "<f4")
-    with file:
-        for start in range(0, count, _CHUNK_ELEMENTS):
-            chunk = buffer[: min(_CHUNK_ELEMENTS, count - start)]
-            file.read_into(start, chunk)
-            state.update(chunk.tobytes())
-    return Commitment(state.digest())
 
 
 def _tell(tools: SiteTools, terms: RunTerms, key: AttemptKey, metrics: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Set
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fednet.domain.airlock import AirlockRecord
 from fednet.domain.batches import BatchedUpdate
@@ -14,7 +14,7 @@ from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, GrantId, RoundNumber, RunId, SiteId
 from fednet.domain.ledger import Phase, Role, RunState, Standing
 from fednet.errors import FednetError, HeadMovedError, RevertedError
-from fednet.node.acts import Act, Done, Fetch, Replay, Wait
+from fednet.node.acts import Act, Done, Fetch, FetchShares, Replay, Wait
 from fednet.node.admission import find_obstacle
 from fednet.node.carrying import Carrying, begin_carrying, carriage_of
 from fednet.node.decide import decide
@@ -30,6 +30,9 @@ from fednet.node.vault import open_vault
 from fednet.node.view import NodeFacts, NodeView
 from fednet.node.workshop import Workshop
 
+if TYPE_CHECKING:
+    from fednet.node.masking import Masking
+
 _PAUSE_GROWTH = 1.3
 _FIRST_FAILURE_PAUSE_SECONDS = 0.1
 _log = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class _Crew:
     workshop: Workshop
     performer: Performer
     carrying: Carrying | None
+    masking: Masking | None
 
 
 class Membership(Protocol):
@@ -174,13 +178,15 @@ class RunFollower:
         crew = self._crew or self._begin()
         if crew.carrying is not None and not self._shared:
             crew.carrying.look(self._ground)
+        if crew.masking is not None:
+            crew.masking.look()
         view = self._view(crew)
         act = decide(view)
         self._say(view.state, type(act).__name__.lower(), getattr(act, "reason", ""))
         self.is_over = isinstance(act, Done)
         if not isinstance(act, Wait | Done):
             crew.performer.perform(act, self._reading.history, view.now)
-            if isinstance(act, Fetch):
+            if isinstance(act, Fetch | FetchShares):
                 self._asked.setdefault(act.key, view.now)
             else:
                 self._last_said = ()
@@ -203,9 +209,20 @@ class RunFollower:
                 terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads, vault
             )
             carrying = begin_carrying(tools.reader, terms, self._reading, self._fetcher, tools.bus)
-        performer = Performer(tools, terms, workshop, self._fetcher, self._desk, carrying)
-        self._crew = _Crew(terms, workshop, performer, carrying)
+        masking = self._begin_masking(terms)
+        performer = Performer(tools, terms, workshop, self._fetcher, self._desk, carrying, masking)
+        self._crew = _Crew(terms, workshop, performer, carrying, masking)
         return self._crew
+
+    def _begin_masking(self, terms: RunTerms) -> Masking | None:
+        """Follow the masks of a run in which there are any."""
+        if not terms.plan.is_masked:
+            return None
+        # Loaded when asked for: most runs mask nothing.
+        from fednet.node.masking import Masking
+
+        tools, roots = self._tools, self._tools.journal.notes(terms.run).roots
+        return Masking(tools.reader, terms, self._reading, self._fetcher, tools.site, roots)
 
     def _view(self, crew: _Crew) -> NodeView:
         terms, workshop, performer = crew.terms, crew.workshop, crew.performer
@@ -234,6 +251,7 @@ class RunFollower:
             ending=self._find_ending(terms, workshop, verified),
             obstacle=self._find_obstacle(terms),
             carriage=carriage_of(crew.carrying, performer.handing),
+            masks=crew.masking.masks(self._ground) if crew.masking else {},
         )
         return NodeView(
             site=self._tools.site,
@@ -316,7 +334,10 @@ class RunFollower:
         if current == self._tidied and not has_replayed:
             return
         if current != self._tidied:
-            self._fetcher.stop_wanting(self._named_since(self._ground, current))
+            wanted = self._named_since(self._ground, current)
+            if self._crew and self._crew.masking:
+                wanted |= self._crew.masking.named_since(self._ground or current)
+            self._fetcher.stop_wanting(wanted)
         notes = self._tools.journal.notes(view.history.run)
         newest = self._newest({key for key in notes.verified if self._verified.get(key, True)})
         keep = {

@@ -21,7 +21,7 @@ from fednet.node.sealed_log import SealedLog, integer, integers
 from fednet.node.view import Pledge, Vote
 
 _HINT = "move the file away; the node then sits out what it has begun"
-_SYNCED_KINDS = frozenset({"pledge", "intend", "vote", "verify"})
+_SYNCED_KINDS = frozenset({"pledge", "intend", "vote", "verify", "root", "mask", "bind"})
 """What must not be forgotten; the others save work only."""
 
 
@@ -36,6 +36,12 @@ class RunNotes:
     verified: dict[ProposalKey, Commitment] = field(default_factory=dict)
     """Commitment of the state by proposal."""
     preserved: set[RoundNumber] = field(default_factory=set)
+    roots: dict[AttemptKey, bytes] = field(default_factory=dict, repr=False)
+    """What this site's secrets of a masked attempt grow from."""
+    masked: dict[AttemptKey, Commitment] = field(default_factory=dict)
+    """What the values that were masked in an attempt hash to."""
+    bindings: dict[AttemptKey, bytes] = field(default_factory=dict)
+    """The set for which this site discloses shares in an attempt, and no other."""
 
 
 class Journal:
@@ -95,6 +101,18 @@ class Journal:
         """Note that the store serves what a final round names."""
         self._append(run, (round_number,), kind="preserve")
 
+    def root(self, run: RunId, key: AttemptKey, root: bytes) -> None:
+        """Note what a masked attempt's secrets grow from, before anything of them leaves."""
+        self._append(run, key, kind="root", root=root.hex())
+
+    def mask(self, run: RunId, key: AttemptKey, values: Commitment) -> None:
+        """Note what was masked in an attempt, before its masked bytes are committed to."""
+        self._append(run, key, kind="mask", values=str(values))
+
+    def bind(self, run: RunId, key: AttemptKey, binding: bytes) -> None:
+        """Note for which set shares are disclosed, before any of them is."""
+        self._append(run, key, kind="bind", binding=binding.hex())
+
     def close(self) -> None:
         """Let another process have the journal."""
         self._log.close()
@@ -128,5 +146,18 @@ class Journal:
                 notes.verified[key] = Commitment(str(record["state"]))
             case "preserve", [number]:
                 notes.preserved.add(RoundNumber(number))
+            case "root" | "mask" | "bind" as kind, [number, attempt]:
+                _fold_masks(notes, kind, AttemptKey(RoundNumber(number), attempt), record)
             case unknown:
                 raise ValueError(f"unknown record {unknown!r}")
+
+
+def _fold_masks(notes: RunNotes, kind: str, key: AttemptKey, record: dict[str, object]) -> None:
+    """Take in what the journal keeps of a masked attempt."""
+    match kind:
+        case "root":
+            notes.roots[key] = bytes.fromhex(str(record["root"]))
+        case "mask":
+            notes.masked[key] = Commitment(str(record["values"]))
+        case "bind":
+            notes.bindings[key] = bytes.fromhex(str(record["binding"]))

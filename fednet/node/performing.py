@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from fednet.audit import Recomputed, RowVerdict
 from fednet.codec import Reason
@@ -35,7 +36,11 @@ from fednet.node.terms import RunTerms
 from fednet.node.view import Pledge, Vote
 from fednet.node.workshop import Workshop, file_matches
 
-_CAME_TOO_LATE = ("DeadlinePassed", "PhaseWrong", "PlaceWrong")
+if TYPE_CHECKING:
+    from fednet.node.masked_acts import MaskedActs
+    from fednet.node.masking import Masking
+
+_CAME_TOO_LATE = ("DeadlinePassed", "PhaseWrong", "PlaceWrong", "StageWrong")
 """Refusals of a submission to a stage that closed meanwhile: no fault of anybody's."""
 
 
@@ -50,6 +55,7 @@ class Performer:
         fetcher: Fetcher,
         desk: Desk,
         carrying: Carrying | None = None,
+        masking: Masking | None = None,
     ) -> None:
         self._tools = tools
         self._terms = terms
@@ -60,7 +66,9 @@ class Performer:
         mailbox = carrying.mailbox if carrying else None
         self.handing = Handing(tools, terms, workshop, mailbox) if mailbox else None
         self.sat_out: dict[AttemptKey, str] = {}
-        self.contributing = Contributing(tools, terms, workshop, desk, self.sat_out)
+        self._masking = masking
+        self._masked = _masked_acts(tools, terms, workshop, masking)
+        self.contributing = Contributing(tools, terms, workshop, desk, self.sat_out, self._masked)
         self.unproposable: set[ProposalKey] = set()
         self.disputed: set[ProposalKey] = set()
 
@@ -91,6 +99,13 @@ class Performer:
                 self._preserve(number, history)
             case acts.HandIn() | acts.Batch() | acts.Voice() | acts.Carry():
                 self._pass_on(act, history, now)
+            case (
+                acts.Advertise() | acts.CloseKeys() | acts.Deal() | acts.FetchShares()
+                | acts.Hold() | acts.ProposeSet() | acts.AffirmSet() | acts.Disclose()
+            ):  # fmt: skip
+                if self._masked is None:
+                    raise RuntimeError(f"nothing is masked: {act}")
+                self._masked.perform(act, history)
             case _:
                 self._send(act)
 
@@ -185,7 +200,10 @@ class Performer:
             for site, verdict in self._rows(key.attempt_key).items()
             if isinstance(verdict, Reason) and site not in unavailable
         }
-        return self._workshop.recompute(history, key, proposer, unavailable, pledge, refused)
+        masked = self._masking.inputs(key.attempt_key) if self._masking else None
+        return self._workshop.recompute(
+            history, key, proposer, unavailable, pledge, refused, masked
+        )
 
     def _propose(
         self, key: ProposalKey, unavailable: frozenset[SiteId], history: RunHistory
@@ -291,6 +309,9 @@ class Performer:
             for wanted in blobs_of(submission, rows, limit):
                 if self._fetcher.is_at(wanted):
                     _pin(self._tools, wanted.locator)
+        for wanted in self._masking.blobs(key.attempt_key) if self._masking else ():
+            if self._fetcher.is_at(wanted):
+                _pin(self._tools, wanted.locator)
         self._tools.journal.preserve(self._run, number)
 
     def _announce(self, blob: Commitment, said: Locator, located: Locator) -> None:
@@ -301,6 +322,18 @@ class Performer:
         tools = self._tools
         if located != said and located not in tools.reader.announced(blob):
             tools.writer.announce(tools.site, blob, located)
+
+
+def _masked_acts(
+    tools: SiteTools, terms: RunTerms, workshop: Workshop, masking: Masking | None
+) -> MaskedActs | None:
+    """Make what acts in a masked run; None in another."""
+    if masking is None:
+        return None
+    # Loaded when asked for: most runs mask nothing.
+    from fednet.node.masked_acts import MaskedActs
+
+    return MaskedActs(tools, terms, workshop, masking)
 
 
 def _pin(tools: SiteTools, locator: Locator) -> None:

@@ -40,10 +40,13 @@ class RunReading:
         self._reader = reader
         self._run = run
         self._first_block = first_block
+        self.generation = 0
+        """Changes when what was read is forgotten, so that others forget it too."""
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, so that the next look reads the chain from the start."""
+        self.generation += 1
         self.history = RunHistory(self._run)
         self._head: Head | None = None
         self._head_seen = 0.0

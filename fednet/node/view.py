@@ -11,6 +11,7 @@ from fednet.domain.blobs import Wanted
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest, Locator, RoundNumber, SiteId
 from fednet.domain.ledger import Role, RunState, Standing
+from fednet.domain.masking_stages import MaskingAttempt, MaskingStage
 from fednet.domain.plan import Plan
 from fednet.node.places import AttemptKey, ProposalKey, TrainingOrder
 
@@ -93,6 +94,36 @@ class Carriage:
 
 
 @dataclass(frozen=True, slots=True)
+class Masks:
+    """What this node knows of the masks of one attempt."""
+
+    stage: MaskingStage = MaskingStage.NONE
+    """What the attempt waits for now, by the block's time."""
+    deadline: int = 0
+    """Of the stage or, once a set is proposed, of its affirmations, in seconds since 1970."""
+    record: MaskingAttempt = field(default_factory=MaskingAttempt)
+    """What stands on the ledger; read only."""
+    neighbours: tuple[SiteId, ...] | None = None
+    """Of this site, once keys are closed; None before, or if it has none."""
+    dealers: Set[SiteId] | None = None
+    """Who masks, once that is settled."""
+    least_updates: int = 0
+    """Masked updates that must count."""
+    trouble: str = ""
+    """Why nothing can be masked or unmasked in the attempt any more; empty if it can."""
+    dealt: Set[SiteId] = frozenset()
+    """Sites whose dealings are here."""
+    is_fetching: bool = False
+    """Whether every share that is named and not here is under way."""
+    is_whole: bool = False
+    """Whether every secret that the frozen set needs can be given back with what is here."""
+    has_root: bool = False
+    """Whether the journal knows this site's secrets of the attempt."""
+    refused: Set[int] = frozenset()
+    """Numbers of proposed sets that are not what the bytes give, as judged here."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What this node knows by itself of one run: its journal, its disk, its store."""
 
@@ -133,6 +164,8 @@ class NodeFacts:
     ending: Set[ProposalKey] = frozenset()
     """Verified final proposals whose record says that the run ends."""
     carriage: Carriage = field(default_factory=Carriage)
+    masks: Mapping[AttemptKey, Masks] = field(default_factory=dict)
+    """Of the attempt at hand and of those that may have to be recomputed, in a masked run."""
     obstacle: str = ""
     """Why this node must not train in this run at all; empty if it may."""
 

@@ -10,13 +10,23 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from fednet.audit import Combined, PreviousRound, Recomputed, RoundInputs, combine, settle
+from fednet.audit import (
+    Combined,
+    MaskedInputs,
+    PreviousRound,
+    Recomputed,
+    RoundInputs,
+    combine,
+    judge,
+    settle,
+)
 from fednet.audit.inputs import OpenedUpdates
 from fednet.audit.storing import OPENED_SUFFIX, STATE_SUFFIX
-from fednet.codec import Reason, check_state
+from fednet.codec import Reason, Verdict, check_state
 from fednet.codec.update import update_blob_limit_bytes
 from fednet.domain.blobs import BlobStore
 from fednet.domain.events import RoundProposed
@@ -127,6 +137,7 @@ class Workshop:
         unavailable: frozenset[SiteId],
         pledge: Pledge | None,
         refused: Mapping[SiteId, Reason],
+        masked: MaskedInputs | None = None,
     ) -> Recomputed:
         """Recompute a proposal with some updates left out as unavailable.
 
@@ -136,12 +147,29 @@ class Workshop:
         """
         # Several sites of one process may share a workshop: the first one combines.
         with self._combining:
-            combined = self._combine(history, key.attempt_key, unavailable, pledge, refused)
+            combined = self._combine(history, key.attempt_key, unavailable, pledge, refused, masked)
             settled = self._settled.get((key, proposer))
             if settled is None or settled[0] is not combined:
                 settled = (combined, settle(combined, key.number, proposer))
                 self._settled[key, proposer] = settled
             return settled[1]
+
+    def judge_masked(
+        self,
+        history: RunHistory,
+        key: AttemptKey,
+        unavailable: frozenset[SiteId],
+        pledge: Pledge | None,
+        masked: MaskedInputs,
+    ) -> dict[SiteId, Verdict]:
+        """Judge an attempt's masked updates, before it is settled which of them count.
+
+        Raises:
+            StoreError: Bytes that were here are gone.
+        """
+        inputs = self._inputs(history, key, unavailable, pledge, {}, masked)
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="judge") as pool:
+            return judge(inputs, self.shape_of(inputs.previous), pool)
 
     def keep_record(self, recomputed: Recomputed) -> Path:
         """Write a record to the folder and return where."""
@@ -270,20 +298,35 @@ class Workshop:
         unavailable: frozenset[SiteId],
         pledge: Pledge | None,
         refused: Mapping[SiteId, Reason],
+        masked: MaskedInputs | None,
     ) -> Combined:
         """Combine an attempt's updates, once for each set of unavailable ones."""
+        known, attempt = self._combined.get((key, unavailable)), find_attempt(history, key)
+        if known is not None and attempt and len(known.verdicts) == len(attempt.submissions):
+            return known
+        inputs = self._inputs(history, key, unavailable, pledge, refused, masked)
+        combined = combine(inputs, self._blobs.locate, self.folder, self._threads)
+        self._combined[key, unavailable] = combined
+        return combined
+
+    def _inputs(
+        self,
+        history: RunHistory,
+        key: AttemptKey,
+        unavailable: frozenset[SiteId],
+        pledge: Pledge | None,
+        refused: Mapping[SiteId, Reason],
+        masked: MaskedInputs | None,
+    ) -> RoundInputs:
         attempt = find_attempt(history, key)
         if attempt is None:
             raise RuntimeError(f"no attempt {key}")
-        known = self._combined.get((key, unavailable))
-        if known is not None and len(known.verdicts) == len(attempt.submissions):
-            return known
         files = self._paths(attempt, unavailable | refused.keys(), pledge)
         opened = OpenedUpdates(files, {}, None)
         if self.vault is not None:
             seals = self.vault.of(history, key)
             opened = seals.open_updates(attempt.submissions.values(), files)
-        inputs = RoundInputs(
+        return RoundInputs(
             self._terms.plan,
             self._terms.place(key.round, key.attempt),
             self.previous(history, key.round),
@@ -294,10 +337,8 @@ class Workshop:
             self._terms.late_bases(history, key.round),
             {**refused, **opened.refused},
             opened.seal,
+            masked,
         )
-        combined = combine(inputs, self._blobs.locate, self.folder, self._threads)
-        self._combined[key, unavailable] = combined
-        return combined
 
     def _paths(
         self,

@@ -6,6 +6,7 @@ from fednet.domain.history import AttemptHistory
 from fednet.node.acts import Act, Drop, Publish, Wait
 from fednet.node.decide.batching import ask_whose_row, batch, hand_in, has_given
 from fednet.node.decide.gating import pass_gate
+from fednet.node.decide.masking import prepare, trains_meanwhile
 from fednet.node.decide.sampling import draw, may_submit
 from fednet.node.decide.standing import in_cohort, rank_of
 from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on
@@ -54,6 +55,9 @@ def _give_update(view: NodeView, attempt: AttemptHistory) -> Act:
         return Wait(f"sitting this attempt out: {facts.obstacle}", end)
     if view.history.consents[view.site].expiry <= view.now:
         return Wait("the grant of this site's consent has expired", end)
+    if view.plan.is_masked and (step := prepare(view, attempt)):
+        is_free = isinstance(step, Wait) and view.facts.training is None
+        return make_update(view) if is_free and trains_meanwhile(view) else step
     return pass_gate(view) or make_update(view)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fednet.domain.history import AttemptHistory
+from fednet.domain.identity import SiteId
 from fednet.domain.ledger import Role, turn_position
 from fednet.node.acts import Act, Propose, Wait
+from fednet.node.decide.masking import frozen_unavailable, settle_set
 from fednet.node.decide.returning import catch_up
 from fednet.node.decide.standing import MOST_RANKS, in_cohort, is_forgotten, missing_of
 from fednet.node.decide.steps import STAGGER_SECONDS, fetch, move_on, reveal
@@ -21,6 +23,8 @@ def propose(view: NodeView) -> Act:
     if late := move_on(view):
         return late
     if step := reveal(view, attempt) or fetch(view, view.attempt_key, attempt):
+        return step
+    if view.plan.is_masked and (step := settle_set(view, attempt)):
         return step
     end = view.state.deadline + 1
     position = position_in(view.history, view.site, attempt.started.roster_length)
@@ -46,6 +50,8 @@ def _take_turn(view: NodeView, attempt: AttemptHistory, position: int) -> Act:
     if (intent := view.facts.intents.get(key)) is not None:
         return Propose(key, intent)
     missing = missing_of(view, attempt)
+    if view.plan.is_masked:
+        return _propose_frozen(view, attempt, missing)
     if missing and view.now < reveal_end:
         return Wait("updates are still being revealed", reveal_end)
     patient_until = reveal_end + timing.grace_seconds // 2
@@ -56,3 +62,14 @@ def _take_turn(view: NodeView, attempt: AttemptHistory, position: int) -> Act:
     if key in view.facts.unproposable:
         return Wait("these updates cannot be combined", view.state.deadline + 1)
     return Propose(key, missing)
+
+
+def _propose_frozen(view: NodeView, attempt: AttemptHistory, missing: frozenset[SiteId]) -> Act:
+    """Propose what the frozen set sums to, once all that it counts is here."""
+    key, end = view.proposal_key, view.state.deadline + 1
+    left_out = frozen_unavailable(view, attempt)
+    if missing - left_out:
+        return Wait("updates that the frozen set counts are under way", end)
+    if key in view.facts.unproposable:
+        return Wait("these updates cannot be combined", end)
+    return Propose(key, left_out)

@@ -40,7 +40,8 @@ def excused(
     """List the sites that the recomputation treats as unavailable.
 
     In an attempt's first proposal a member that holds the bytes contradicts;
-    from the second on their absence is no ground for an objection.
+    from the second on their absence is no ground for an objection. Of masked updates
+    it is settled before, by the set that was frozen.
     """
     roster_length = attempt.started.roster_length
     submitted = {
@@ -55,7 +56,7 @@ def excused(
     claimed = {
         submitted[at] for at, verdict in verdicts.items() if verdict is Inclusion.UNAVAILABLE
     }
-    if key.number > 1 or is_final:
+    if key.number > 1 or is_final or view.plan.is_masked:
         return frozenset(claimed)
     return frozenset(claimed & missing_of(view, attempt))
 
