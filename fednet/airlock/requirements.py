@@ -31,7 +31,7 @@ class Promises:
 
 
 def promised(plan: Plan) -> Promises:
-    """Return what a plan's sites are held to: masks, seals, an epsilon where their nodes count it."""
+    """Return what a plan's sites are held to: masks, seals, an epsilon that nodes count."""
     kept = {"secure-aggregation": plan.is_masked, "sealed-blobs": plan.privacy.sealed}
     mechanisms = frozenset(name for name, is_kept in kept.items() if is_kept)
     if plan.privacy.mechanism == "none":

@@ -126,7 +126,15 @@ class RoundsAudit:
             masked = self._masked(place, history, is_final=entry.final_attempt is history)
             attempt = (
                 AttemptAudit(
-                    self.tools, self.plan, place, history, cohort, previous, late, rows, seals,
+                    self.tools,
+                    self.plan,
+                    place,
+                    history,
+                    cohort,
+                    previous,
+                    late,
+                    rows,
+                    seals,
                     masked=masked,
                 )
                 if previous

@@ -24,7 +24,7 @@ def masking_contradiction(plan: Sections) -> str:
             "masking: clip must be above 0: the largest magnitude of one value of an update, "
             "which decides how finely values stand in the ring"
         )
-    checks = (_rule, _form, _late, _several, _open, _times)
+    checks = (_rule, _form, _late, _several, _open, _sealed, _times)
     return next((reason for check in checks if (reason := check(plan))), "")
 
 
@@ -84,6 +84,15 @@ def _open(plan: Sections) -> str:
         return (
             "masking: sites publish evaluation.metric one by one, beside the sum that is to be "
             'all that is known of them; leave it out (metric = "")'
+        )
+    return ""
+
+
+def _sealed(plan: Sections) -> str:
+    if plan.privacy.sealed:
+        return (
+            "masking: masks hide updates from members, too, and shares travel in letters of their "
+            "own, which no sealed blob holds yet; set privacy.sealed = false"
         )
     return ""
 

@@ -58,7 +58,7 @@ REGISTRY, ACCESS, RUNS, CREDITS, MODULE, RESEARCHER = (
     Address("0x" + f"{number:02x}" * 20) for number in range(1, 7)
 )
 BATCHED, SAMPLED, DISCLOSURES, MASKING, MASKED = (
-    Address("0x" + f"{number:02x}" * 20) for number in range(7, 12)
+    Address("0x" + f"{number:02x}" * 20) for number in (7, 8, 9, 16, 17)
 )
 DEPLOYMENT = Deployment(
     CHAIN_ID,

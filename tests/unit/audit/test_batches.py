@@ -93,7 +93,7 @@ def test_proposer_of_a_round_that_a_batcher_left_is_named(
     world.forged = {3, 4, 5}
     world.collect()
     with monkeypatch.context() as blind:
-        blind.setattr("fednet.audit.recomputation._require_enough", lambda *_: None)
+        blind.setattr("fednet.audit.recomputation.require_enough", lambda *_: None)
         world.propose(by=PROPOSER)
     world.attest(*world.sites)
     world.finalize()

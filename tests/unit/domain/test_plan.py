@@ -40,7 +40,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "60912531816f0f79c85d56ac8ea71ffd409a27ada7125f7d7f1507129ca30400"
+        == "669de19b2f8ddf789cb46dec5626166b72ce3df32b0c2f26bad649fb5a7551bd"
     )
 
 
