@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fednet.cli import notes
+from fednet.cli import notes, unsealing
 from fednet.domain import events as ev
 from fednet.domain.batches import BatchedUpdate
 from fednet.domain.blobs import ErasingStore
@@ -21,11 +21,10 @@ from fednet.domain.identity import Commitment, DatasetId, Locator, RunId, SiteId
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.domain.update import Place
 from fednet.errors import FednetError, SettingsError
+from fednet.node.places import AttemptKey
+from fednet.node.vault import destroy_opened
 from fednet.node.workshop import file_matches
 from fednet.privacy.sealing import BlobPlace, Erasure, KeyStore
-
-CONTENT_KEYS = "content-keys"
-"""Folder of a home with the keys of sealed blobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +123,14 @@ class Eraser:
                 path.unlink()
                 had = True
         self._shred(update, grounds)
+        key = AttemptKey(update.round, update.attempt)
+        destroy_opened(self.home / "runs" / f"run-{update.run}", key)
         named = [place for place in places if not Locator(place).is_zero]
         return self.store.erase(update.commitment, named) or had
 
     def _shred(self, update: ev.UpdateSubmitted, grounds: Commitment) -> None:
         """Destroy the key that an update was sealed under, where this home keeps such keys."""
-        folder = self.home / CONTENT_KEYS
+        folder = self.home / unsealing.FOLDER
         if not folder.is_dir():
             return
         deployment, module = self.reader.deployment, self.reader.run(update.run).module

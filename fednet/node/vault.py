@@ -113,3 +113,15 @@ def open_vault(
             hint="run it with `fednet node run`, in the home that holds the site's keystores",
         )
     return Vault(keys, site, terms, reader, folder)
+
+
+def destroy_opened(run_folder: Path, key: AttemptKey) -> None:
+    """Destroy what was opened of an attempt; what still has a key can be opened again.
+
+    Raises:
+        SettingsError: The disk refuses.
+    """
+    from fednet.privacy.sealing.destroying import destroy
+
+    for path in (run_folder / FOLDER / f"{key.round}-{key.attempt}").glob("*"):
+        destroy(path)

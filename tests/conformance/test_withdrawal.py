@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fednet.blobs import MemoryStore, MemorySwarm
-from fednet.cli import main, private_data, queries, replacing, retention, wiring
+from fednet.cli import main, private_data, queries, replacing, retention, unsealing, wiring
 from fednet.cli.app import App
-from fednet.cli.erasing import CONTENT_KEYS, Eraser
+from fednet.cli.erasing import Eraser
 from fednet.domain import events as ev
 from fednet.domain.disclosure_events import BlobsErased
 from fednet.domain.disclosures import PrivacyLoss
@@ -148,14 +148,19 @@ def test_files_of_the_run_and_keys_are_destroyed(clinic: Clinic, tmp_path: Path)
     for name, data in (("update-1-1-2.safetensors", clinic.content(update)),
                        ("update-2-1-2.safetensors", b"another")):  # fmt: skip
         (folder / name).write_bytes(data)
+    opened = [folder / "opened" / name for name in ("1-1/own", "1-1/anothers", "2-1/later")]
+    for path in opened:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"an update in the clear")
     deployment, module = clinic.reader.deployment, clinic.reader.run(clinic.run).module
     attempt = Place(deployment.chain_id, module, clinic.run, RoundNumber(1), 1)
     place = BlobPlace(attempt, clinic.own.site, "update")
-    keys = KeyStore(clinic.app.home / CONTENT_KEYS, clinic.own.site)
+    keys = KeyStore(clinic.app.home / unsealing.FOLDER, clinic.own.site)
     keys.obtain(place)
     clinic.close()
     (done,) = clinic.erase()
-    assert [path.name for path in folder.iterdir()] == ["update-2-1-2.safetensors"]
+    assert [path.name for path in folder.glob("update-*")] == ["update-2-1-2.safetensors"]
+    assert [path.exists() for path in opened] == [False, False, True]
     with pytest.raises(ErasedError) as caught:
         keys.obtain(place)
     assert caught.value.grounds == done.grounds
