@@ -39,6 +39,8 @@ class Person:
     """What their commands are run under."""
     inside: bool = False
     """Run commands in this process: the same code, without paying for its imports each time."""
+    said: list[str] = field(default_factory=list)
+    """Every command and what it answered, but for codes, which are shown once on purpose."""
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -61,6 +63,7 @@ class Person:
             stdin=subprocess.DEVNULL, timeout=timeout, cwd=self.home,
         )  # fmt: skip
         said = f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
+        self.said.append(said.replace(done.stdout, "") if words[:2] == ("site", "invite") else said)
         assert done.returncode == expect, said
         assert "Traceback" not in done.stderr, said
         return done

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from fednet.cli.app import App
 from fednet.learning.partition import hospitals
 from tests.e2e.cli_world import Person, consortium, join
+from tests.e2e.secrets_of import search
+from tests.secrecy import processes
 
 PLAN = (
     "--task", "breast-cancer", "--rounds", "2", "--sites", "2", "--collect-seconds", "60",
@@ -54,6 +57,7 @@ def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
         assert audit["verified"]
         assert [entry["verdict"] for entry in audit["rounds"]] == ["verified"] * 2
         assert not audit["anchored"]
+        running = processes()
         see_what_was_measured(operator, told)
         compare_checkpoints(operator, sites[0])
         verify_in_the_explorer(operator)
@@ -76,6 +80,8 @@ def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
     )
     assert sites[0].reads("node", "status")["standing"] == "active"
     assert sites[0].reads("doctor")["healthy"]
+    url = App(operator.home).settings().chain.url
+    assert search([operator, *sites], data, {"processes": running}, url) == []
 
 
 def verify_in_the_explorer(operator: Person) -> None:
