@@ -27,7 +27,7 @@ CALLS = {
     "SiteRegistry.moveStore storeAddress": "address of its store",
 }
 """Every argument of a contract that holds text, and what it is for."""
-BYTES = {"signature", "parameters", "inclusion", "rows"}
+BYTES = {"signature", "parameters", "inclusion", "rows", "holding"}
 """Arguments of any length whose form the contract or the audit checks."""
 PLAN = {"task.source", "update.travelling", "update.personal"}
 """Fields of a plan that take words of the author's choosing."""
@@ -35,9 +35,11 @@ PUBLISHED = {"access request --purpose", "access grant --terms"}
 """Options whose text every member can read."""
 COMMITTED = {"access deny --reason", "dataset erase --grounds", "dataset register --description",
              "dataset replace --description", "airlock approve --reason",
-             "airlock reject --reason"}  # fmt: skip
+             "airlock reject --reason", "airlock return --reason",
+             "privacy ceiling --reason"}  # fmt: skip
 """Options of whose text only a commitment leaves the site."""
-NO_WORDS = {"task", "listen", "person", "new", "chain_url", "peers", "store_address", "account"}
+NO_WORDS = {"task", "listen", "person", "new", "chain_url", "peers", "store_address", "account",
+            "host", "to", "public_key"}  # fmt: skip
 """Parameters that name a thing: an address, a task, a file."""
 NAMES = {"node join --name", "site apply --name"}
 """The institution's own name, which the ledger shows."""
