@@ -13,10 +13,15 @@ HOW = (
     " by its fingerprint (the SHA-256 of its bytes, here called a commitment): if one bit of it"
     " changes, the fingerprint no longer fits.",
 )
-NO_PRIVACY = (
-    "No privacy mechanism was planned. The plan asked neither for differential privacy nor for"
-    " secure aggregation: the records stayed on site, but every member could read each single"
-    " update, and an update may reveal something of the records that it was computed from."
+NOTHING_HIDDEN = (
+    "The plan asked neither for differential privacy nor for secure aggregation: the records stayed"
+    " on site, but every member could read each single update, and an update may reveal something"
+    " of the records that it was computed from."
+)
+NO_PRIVACY = f"No privacy mechanism was planned. {NOTHING_HIDDEN}"
+SEALED = (
+    "Updates and models were sealed: in the stores they lie encrypted for the members of each"
+    " round's cohort, so that a stray copy tells nothing. Who else may read is on the ledger."
 )
 PRIVACY_UNKNOWN = "The plan's bytes could not be had; what it promised of privacy is not known."
 RECORDS_HIDDEN = (
@@ -103,14 +108,15 @@ def privacy_of(plan: Plan | None) -> str:
     if plan is None:
         return PRIVACY_UNKNOWN
     promise, masked = plan.privacy, ""
+    sealed = f" {SEALED}" if promise.sealed else ""
     if plan.is_masked:
         masked = MASKED.format(colluding=f"{(plan.masking.colluding * 100).normalize():f}")
     if promise.mechanism == "none":
-        return masked or NO_PRIVACY
+        return masked or (NOTHING_HIDDEN + sealed if sealed else NO_PRIVACY)
     hidden = RECORDS_HIDDEN.format(
         clip_norm=f"{promise.clip_norm:f}",
         noise_multiplier=f"{promise.noise_multiplier:f}",
         epsilon=f"{promise.epsilon:f}",
         delta=f"{promise.delta:f}",
     )
-    return f"{hidden} {masked}" if masked else hidden + NOT_MASKED
+    return f"{hidden} {masked}" if masked else hidden + NOT_MASKED + sealed

@@ -44,12 +44,14 @@ def outputs(asked: Asked) -> Iterator[Line]:
 def mechanism(plan: Plan) -> str:
     """Say in a sentence what a plan does so that updates betray nobody."""
     privacy = plan.privacy
+    sealed = "; blobs are sealed for the members of each round" if privacy.sealed else ""
     if privacy.mechanism == "none":
-        return "none is planned: every member can read each single update"
+        none = "no noise" if sealed else "none"
+        return f"{none} is planned: every member can read each single update{sealed}"
     return (
         f"{privacy.mechanism}: gradients of norm {privacy.clip_norm} at most, noise"
         f" of {privacy.noise_multiplier} times that; a site spends at most epsilon"
-        f" {privacy.epsilon} at delta {privacy.delta} on any one record in the whole run"
+        f" {privacy.epsilon} at delta {privacy.delta} on any one record in the whole run{sealed}"
     )
 
 

@@ -134,6 +134,14 @@ def test_report_says_what_the_plan_promises_of_privacy() -> None:
     assert "an epsilon of 3 at a delta of 0.00001" in text
     assert "noise of 1.1 times that" in text.replace("1.10", "1.1")
     assert "No privacy mechanism was planned" not in text
+    assert "were sealed" not in text
+    for mechanism, promised in (("none", "asked neither for"), ("dp-sgd", "an epsilon of 3")):
+        sealed = promise.model_copy(update={"mechanism": mechanism, "sealed": True})
+        kept = dossier.plan.model_copy(update={"privacy": sealed})
+        words = Page(write_html(make_statement(replace(dossier, plan=kept), WRITTEN), None)).text
+        assert promised in words
+        assert "Updates and models were sealed" in words
+        assert "No privacy mechanism was planned" not in words
     unknown = Page(write_html(make_statement(replace(dossier, plan=None), WRITTEN), None)).text
     assert "what it promised of privacy is not known" in unknown
     assert "No privacy mechanism was planned" not in unknown

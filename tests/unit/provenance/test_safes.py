@@ -34,6 +34,7 @@ from fednet.provenance import (
     five_safes,
     part_of,
 )
+from fednet.provenance.safes.outputs import mechanism
 from tests.unit.explorer.generated import ACCOUNT, BEGAN, CONTRACTS, DEPLOYMENT, Ledger, digest
 
 RUN, SECOND, DATASET = RunId(1), SiteId(2), DatasetId(2)
@@ -239,3 +240,18 @@ def test_a_time_that_no_calendar_has_is_told_in_seconds() -> None:
     with PassingIndex([*ledger.blocks(), block]) as passing:
         lines = five_safes(passing, RUN, None, DEPLOYMENT).data
     assert f"until second {1 << 62}" in about(lines, "grant on request 1").says
+
+
+def test_sealing_is_told_beside_the_noise() -> None:
+    def said(noise: str, sealed: bool) -> str:
+        changed = PLAN.privacy.model_copy(update={"mechanism": noise, "sealed": sealed})
+        return mechanism(PLAN.model_copy(update={"privacy": changed}))
+
+    assert said("none", sealed=False).startswith("none is planned: ")
+    assert said("none", sealed=True).startswith("no noise is planned: ")
+    for noise in ("none", "dp-sgd"):
+        told = "; blobs are sealed for the members of each round"
+        assert (
+            said(noise, sealed=True)
+            == said(noise, sealed=False).replace("none is", "no noise is") + told
+        )
