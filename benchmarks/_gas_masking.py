@@ -15,7 +15,7 @@ from tests.contracts.world import Party
 
 SIZES = (10, 100)
 TEN = 10
-ACT, SET, FREEZING, TEN_SITE_ROUND = 80_000, 110_000, 90_000, 5_000_000
+ACT, SET, PROPOSAL, TEN_SITE_ROUND = 84_000, 90_000, 92_000, 5_000_000
 _ATTEMPT = 1
 
 
@@ -29,7 +29,7 @@ def measure_masking() -> Iterator[Row]:
             play_masked(crowd, run, crowd.parties[:sites], 1)
             gas = play_masked(crowd, run, crowd.parties[:sites], 2)
             for act, used in gas.items():
-                limit = {"set of masked updates": SET, "affirmation that freezes": FREEZING}
+                limit = {"set of masked updates": SET, "proposal, masked": PROPOSAL}
                 yield Row(f"{act}, {sites} sites", max(used), limit.get(act, ACT))
             if sites == TEN:
                 whole = sum(map(sum, gas.values()))
