@@ -21,9 +21,9 @@ from fednet.domain.identity import Commitment, DatasetId, Locator, RunId, SiteId
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.domain.update import Place
 from fednet.errors import FednetError, SettingsError
+from fednet.node.files import file_matches
 from fednet.node.places import AttemptKey
 from fednet.node.vault import destroy_opened
-from fednet.node.workshop import file_matches
 from fednet.privacy.sealing import BlobPlace, Erasure, KeyStore
 
 

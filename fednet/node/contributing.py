@@ -24,13 +24,14 @@ from fednet.node import acts
 from fednet.node.contribution import Wrapped, prepare_training, wrap_update
 from fednet.node.desk import Desk
 from fednet.node.examining import Bench
+from fednet.node.files import file_matches
 from fednet.node.gate import Asking
 from fednet.node.passages import Subject
 from fednet.node.places import AttemptKey, TrainingOrder, find_attempt
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.view import Pledge
-from fednet.node.workshop import Workshop, file_matches
+from fednet.node.workshop import Workshop
 
 if TYPE_CHECKING:
     from fednet.node.masked_acts import MaskedActs

@@ -182,8 +182,6 @@ def wrap_update(
     )
     path = workshop.folder / workshop.update_name(key, tools.site)
     content = workshop.draft_path(key, tools.site)
-    if masked is not None:
-        content = path.with_name(f"{path.name}.plain")
     wanted = with_residual(result.arrays, residual)
     commitment: Commitment = write_update(content, wanted, manifest, plan.update)
     try:

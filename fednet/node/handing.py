@@ -13,12 +13,13 @@ from fednet.domain.batches import SheetEntry, pack_sheet, pack_vote
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest, SiteId
 from fednet.errors import RevertedError
+from fednet.node.files import write_whole
 from fednet.node.mailbox import Mailbox
 from fednet.node.places import AttemptKey, ProposalKey, find_proposal
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.view import Pledge
-from fednet.node.workshop import Workshop, write_whole
+from fednet.node.workshop import Workshop
 
 
 class Handing:

@@ -17,13 +17,14 @@ from fednet.domain.ledger import Inclusion, pack_inclusion
 from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import AggregationError, VerificationError
 from fednet.node import acts
+from fednet.node.files import write_whole
 from fednet.node.masked_update import require_new, write_masked
 from fednet.node.masking import Masking
 from fednet.node.places import AttemptKey, find_attempt, position_in
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.values import digest_of
-from fednet.node.workshop import Workshop, write_whole
+from fednet.node.workshop import Workshop
 from fednet.privacy.masking import (
     Masked,
     SiteSecrets,

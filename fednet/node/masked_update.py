@@ -15,9 +15,9 @@ from pathlib import Path
 from fednet.domain.identity import Commitment
 from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import TrainingError
+from fednet.node.files import disk_error
 from fednet.node.journal import RunNotes
 from fednet.node.places import AttemptKey
-from fednet.node.workshop import disk_error
 from fednet.privacy.masking import (
     Dealers,
     FixedPoint,

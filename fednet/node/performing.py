@@ -22,6 +22,7 @@ from fednet.node.contributing import Contributing
 from fednet.node.decide.steps import blob_of, blobs_of
 from fednet.node.desk import Desk
 from fednet.node.fetching import Fetcher
+from fednet.node.files import file_matches
 from fednet.node.handing import Handing
 from fednet.node.places import (
     AttemptKey,
@@ -34,7 +35,7 @@ from fednet.node.places import (
 from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.view import Pledge, Vote
-from fednet.node.workshop import Workshop, file_matches
+from fednet.node.workshop import Workshop
 
 if TYPE_CHECKING:
     from fednet.node.masked_acts import MaskedActs

@@ -6,9 +6,7 @@ that its recomputations gave. Whatever is read back is hashed again first.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,20 +32,15 @@ from fednet.domain.history import AttemptHistory, RunHistory
 from fednet.domain.identity import Commitment, Locator, RoundNumber, SiteId
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
 from fednet.domain.shape import StateShape
-from fednet.errors import BlobMissingError, SettingsError, VerificationError
+from fednet.errors import BlobMissingError, VerificationError
 from fednet.node.fetching import Fetcher
+from fednet.node.files import disk_error, file_matches, write_whole
 from fednet.node.places import AttemptKey, ProposalKey, final_key, find_attempt, find_proposal
 from fednet.node.terms import RunTerms
 from fednet.node.vault import Vault
 from fednet.node.view import Pledge
 
 _FETCH_TIMEOUT_SECONDS = 60.0
-_READ_SIZE_BYTES = 1 << 20
-_SETTLED_NANOSECONDS = 50_000_000
-"""A file's times count no finer than a tick of the kernel's clock, of ten milliseconds at most."""
-_MOST_HASHED = 4_096
-_hashed: dict[Path, tuple[tuple[int, int, int, int], bytes]] = {}
-"""What files hashed to, by path, as long as nobody touches them."""
 _DRAFT_SUFFIX = ".draft"
 _TIDIED = {STATE_SUFFIX, OPENED_SUFFIX, _DRAFT_SUFFIX}
 _UPDATE_NAME = re.compile(r"update-(\d+)-\d+-\d+\.(safetensors|draft)")
@@ -189,9 +182,10 @@ class Workshop:
         return f"update-{key.round}-{key.attempt}-{site}.safetensors"
 
     def draft_path(self, key: AttemptKey, site: SiteId) -> Path:
-        """Name the file of an update's content: the update's own, unless it is to be sealed."""
+        """Name the file of an update's content: its own, unless it is sealed or masked."""
         path = self.folder / self.update_name(key, site)
-        return path.with_suffix(_DRAFT_SUFFIX) if self.vault else path
+        is_hidden = self.vault is not None or self._terms.plan.is_masked
+        return path.with_suffix(_DRAFT_SUFFIX) if is_hidden else path
 
     def record_path(self, commitment: Commitment) -> Path:
         """Name the file of a record."""
@@ -363,53 +357,3 @@ class Workshop:
                     "bytes that were here are gone", subject=f"update of site {author}"
                 )
         return paths
-
-
-def file_matches(path: Path, commitment: Commitment) -> bool:
-    """Tell whether a file is there and hashes to its commitment.
-
-    A file is hashed once and again whenever it was touched, as git does it: what was written
-    a moment before could be written again without its times showing it.
-    """
-    state = hashlib.sha256()
-    try:
-        found = path.stat()
-        version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        seen, digest = _hashed.get(path, (None, b""))
-        if seen == version:
-            return digest == commitment
-        began = time.time_ns()
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(_READ_SIZE_BYTES):
-                state.update(chunk)
-    except OSError:
-        return False
-    if began - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NANOSECONDS:
-        if len(_hashed) >= _MOST_HASHED:
-            _hashed.clear()
-        _hashed[path] = (version, state.digest())
-    return state.digest() == commitment
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that appears complete or not at all.
-
-    Raises:
-        SettingsError: The disk refuses.
-    """
-    temporary = path.with_name(f"{path.name}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as exc:
-        raise disk_error(path, exc) from exc
-
-
-def disk_error(path: Path, exc: OSError) -> SettingsError:
-    """Translate an error of the file system."""
-    return SettingsError(
-        "cannot use the disk",
-        subject=str(path),
-        actual=exc.strerror or str(exc),
-        hint="free disk space, or check who owns the folder",
-    )

@@ -13,9 +13,9 @@ from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, GrantId, Locator, SiteId
 from fednet.domain.ledger import Dataset, Role, Standing
 from fednet.domain.ports import LedgerReader
+from fednet.node.files import file_matches
 from fednet.node.reading import RunReading
 from fednet.node.site import SiteTools
-from fednet.node.workshop import file_matches
 
 
 class SharedStore:

@@ -384,28 +384,17 @@ class World(Books):
         plan_path.write_bytes(self.plan.to_bytes())
         self.previous_record = self.plan.commitment
         self.emit(ev.ModuleApproved, module=MODULE, operator=RESEARCHER)
-        for site in self.sites:
-            self.admit(site)
-        for site in self.sites:
-            self.grant(site)
+        for enter in (self.admit, self.grant):
+            for site in self.sites:
+                enter(site)
         self.opened = self.emit(
-            ev.RunOpened,
-            run=RUN,
-            researcher=RESEARCHER,
-            module=MODULE,
-            plan=self.plan.commitment,
-            plan_locator=self.store.publish(plan_path),
-            initial_model=self.base,
-            initial_model_locator=self.store.publish(self.base_path),
-            transferable=self.plan.credits.transferable,
-            parameters=b"",
-        )
+            ev.RunOpened, run=RUN, researcher=RESEARCHER, module=MODULE,
+            plan=self.plan.commitment, plan_locator=self.store.publish(plan_path),
+            initial_model=self.base, initial_model_locator=self.store.publish(self.base_path),
+            transferable=self.plan.credits.transferable, parameters=b"",
+        )  # fmt: skip
         for site in self.sites:
             self.emit(
-                ev.ConsentGiven,
-                site=site,
-                grant=GrantId(site),
-                position=site - 1,
-                maximum_examples=1000,
-                expiry=EXPIRY,
-            )
+                ev.ConsentGiven, site=site, grant=GrantId(site), position=site - 1,
+                maximum_examples=1000, expiry=EXPIRY,
+            )  # fmt: skip
