@@ -190,6 +190,7 @@ class Consortium:
             plan.credits.transferable,
             plan.parameters(),
             plan.module.drawn_sites,
+            plan.masking_times,
         )
         return RunId(receipt.created)
 
