@@ -8,7 +8,6 @@ a stretch of a secret is not found. Where a secret belongs, it is allowed, by fi
 from __future__ import annotations
 
 import base64
-import mmap
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -82,16 +81,13 @@ def leaks(
     ]
     for folder in folders:
         for path in files(folder):
-            with path.open("rb") as file:
-                if not os.fstat(file.fileno()).st_size:
-                    continue
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as kept:
-                    found += [
-                        Leak(each.name, str(path))
-                        for each in secrets
-                        if path not in each.homes
-                        and any(kept.find(form) >= 0 for form in each.forms())
-                    ]
+            # Read, not mapped: a running chain may cut its files short meanwhile.
+            kept = _read(path)
+            found += [
+                Leak(each.name, str(path))
+                for each in secrets
+                if path not in each.homes and any(form in kept for form in each.forms())
+            ]
     return found
 
 
