@@ -68,7 +68,7 @@ def test_spending_beyond_the_plans_epsilon_convicts_its_site(
     assert (found.round, found.expected) == (ROUNDS, "at most epsilon 1, delta 0.000002")
 
 
-def test_spending_up_to_the_plans_epsilon_convicts_nobody(
+def test_honest_spending_up_to_the_plans_epsilon_convicts_nobody(
     anvil_world: ChainWorld, tmp_path: Path
 ) -> None:
     made = PrivateRun(anvil_world, tmp_path, sites=2, rounds=ROUNDS, elements=100)

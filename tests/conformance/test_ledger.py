@@ -273,7 +273,7 @@ def test_roles_are_asked_for(world: World) -> None:
     world.operator.set_account_roles(SiteId(0), world.writer("second").address, Role.OPERATOR)
     world.writer("second").withdraw_module(world.reader.deployment.modules.plain)
     world.writer("second").approve_module(world.reader.deployment.modules.plain)
-    assert len(world.reader.events([ev.ModuleApproved, ev.ModuleWithdrawn])) == 5
+    assert len(world.reader.events([ev.ModuleApproved, ev.ModuleWithdrawn])) == 6
 
 
 def test_unknown_ids_are_ledger_errors(world: World) -> None:
