@@ -94,7 +94,7 @@ def close(app: App, number: int, account: str | None, password_file: Path | None
 
 @dataset.command()
 @click.argument("old", metavar="DATASET", type=int)
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
 @click.option("--task", help="Task that counts the examples; default from the settings.")
 @click.option("--description", help="What the data is; only its SHA-256 goes on the chain.")
 @click.option("--description-file", type=click.Path(path_type=Path, dir_okay=False))
