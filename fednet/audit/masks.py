@@ -35,12 +35,11 @@ from fednet.privacy.masking import (
     agree_on,
     circle_of,
     dealers_of,
-    dealing_size_bytes,
-    disclosure_size_bytes,
     frozen_of,
     included_in,
     read_dealings,
     recover,
+    share_blobs,
     usable_keys,
 )
 
@@ -115,18 +114,7 @@ class MasksAudit:
 
     def _blobs(self, key: Key, cohort: int) -> tuple[dict[SiteId, Wanted], dict[SiteId, Wanted]]:
         """Name the blobs of an attempt's shares, as dealt and as disclosed, by site."""
-        record = self.history.attempt(*key)
-        dealt, disclosed = dealing_size_bytes(cohort), disclosure_size_bytes(cohort)
-        return (
-            {
-                site: Wanted(said.commitment, said.locator, dealt)
-                for site, said in record.dealings.items()
-            },
-            {
-                site: Wanted(said.commitment, said.locator, disclosed)
-                for site, said in record.disclosures.items()
-            },
-        )
+        return share_blobs(self.history.attempt(*key), cohort)
 
     def _dealers(self, place: Place, record: MaskingAttempt, agreement: Agreement) -> Dealers:
         if record.seed_block is None:

@@ -38,12 +38,11 @@ from fednet.privacy.masking import (
     awaited_disclosures,
     circle_of,
     dealers_of,
-    dealing_size_bytes,
-    disclosure_size_bytes,
     frozen_of,
     included_in,
     read_dealings,
     recover,
+    share_blobs,
 )
 
 _Settled = TypeVar("_Settled")
@@ -331,18 +330,7 @@ class Masking:
         attempt, record = find_attempt(self._reading.history, key), self.history.attempt(*key)
         if attempt is None:
             return {}, {}
-        cohort = attempt.started.cohort
-        dealt, disclosed = dealing_size_bytes(cohort), disclosure_size_bytes(cohort)
-        return (
-            {
-                site: Wanted(said.commitment, said.locator, dealt)
-                for site, said in record.dealings.items()
-            },
-            {
-                site: Wanted(said.commitment, said.locator, disclosed)
-                for site, said in record.disclosures.items()
-            },
-        )
+        return share_blobs(record, attempt.started.cohort)
 
     def _here(self, blobs: Mapping[SiteId, Wanted]) -> dict[SiteId, bytes]:
         found = {}

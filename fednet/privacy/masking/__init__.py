@@ -66,6 +66,7 @@ from fednet.privacy.masking.replay import (
     frozen_of,
     included_in,
     read_dealings,
+    share_blobs,
     usable_keys,
 )
 from fednet.privacy.masking.ring import Ring, RingArray
@@ -123,6 +124,7 @@ __all__ = [
     "receive",
     "recover",
     "require_maskable",
+    "share_blobs",
     "unpack_holding",
     "usable_keys",
     "write_advertisement",

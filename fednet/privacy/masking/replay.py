@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from fednet.domain.blobs import Wanted
 from fednet.domain.events import UpdateSubmitted
 from fednet.domain.identity import Digest, SiteId
 from fednet.domain.ledger import Inclusion, unpack_inclusion
@@ -21,9 +22,10 @@ from fednet.errors import MalformedBlobError, QuorumError, VerificationError
 from fednet.privacy.masking.agreement import Agreement
 from fednet.privacy.masking.circle import Circle, form_circle
 from fednet.privacy.masking.dealers import Dealers, close_dealing, unpack_holding
-from fednet.privacy.masking.dealing import Dealing, read_dealing
+from fednet.privacy.masking.dealing import Dealing, dealing_size_bytes, read_dealing
 from fednet.privacy.masking.freezing import Frozen, Masked, freeze
 from fednet.privacy.masking.keys import PublicKeys, require_usable
+from fednet.privacy.masking.unmasking import disclosure_size_bytes
 
 
 def circle_of(place: Place, attempt: MaskingAttempt, seed: Digest, agreement: Agreement) -> Circle:
@@ -144,3 +146,20 @@ def awaited_disclosures(frozen: Frozen, disclosed: Collection[SiteId]) -> int:
     dealers = frozen.dealers
     there = [len(holders & set(disclosed)) for holders in dealers.holders.values()]
     return max(0, dealers.circle.threshold - min(there))
+
+
+def share_blobs(
+    record: MaskingAttempt, cohort: int
+) -> tuple[dict[SiteId, Wanted], dict[SiteId, Wanted]]:
+    """Name the blobs of an attempt's shares, as dealt and as disclosed, by site."""
+    dealt, disclosed = dealing_size_bytes(cohort), disclosure_size_bytes(cohort)
+    return (
+        {
+            site: Wanted(said.commitment, said.locator, dealt)
+            for site, said in record.dealings.items()
+        },
+        {
+            site: Wanted(said.commitment, said.locator, disclosed)
+            for site, said in record.disclosures.items()
+        },
+    )
