@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,19 +14,25 @@ import pytest
 
 from fednet.blobs import MemoryStore, MemorySwarm
 from fednet.cli.mirroring import mirror
+from fednet.cli.named_blobs import NamedBlobs
 from fednet.domain import events as ev
 from fednet.domain.batch_events import UpdatesBatched
 from fednet.domain.batches import SheetEntry, pack_positions, pack_rows, pack_sheet
+from fednet.domain.disclosure_events import ReaderAdmitted
 from fednet.domain.identity import (
     Address,
     Commitment,
+    DatasetId,
     Digest,
     GrantId,
     Locator,
+    ReaderId,
     RoundNumber,
     RunId,
     SiteId,
 )
+from fednet.domain.ledger import Head
+from fednet.domain.masking_events import SharesDealt, SharesDisclosed
 from fednet.errors import BlobMissingError
 from tests.unit.node.views import PLAN
 
@@ -48,6 +55,8 @@ class Consortium:
         self.folder = folder
         self.deployment = SimpleNamespace(block=0)
         self.logged: list[ev.LedgerEvent] = []
+        self.branch = 0
+        """Of the chain; another one is another history."""
 
     def publish(self, data: bytes) -> Blob:
         path = self.folder / "blob"
@@ -57,19 +66,27 @@ class Consortium:
     def log(self) -> ev.Log:
         return ev.Log(len(self.logged) + 1, 0, Digest(bytes(32)), NOBODY)
 
-    def head(self) -> int:
-        return len(self.logged)
+    def head(self) -> Head:
+        return self.blocks([len(self.logged)])[0]
 
-    def events(self, kinds: list[type[Any]], first: int) -> list[ev.LedgerEvent]:
-        return [each for each in self.logged if isinstance(each, tuple(kinds))]
+    def blocks(self, numbers: list[int]) -> list[Head]:
+        return [Head(number, Digest(bytes([self.branch]) * 32), number) for number in numbers]
 
-    def run_events(self, run: RunId, first: int) -> list[ev.RunEvent]:
-        return [each for each in self.logged if isinstance(each, ev.RunEvent)]
+    def events(self, kinds: tuple[type[Any], ...], first: int) -> list[ev.LedgerEvent]:
+        return [each for each in self.logged[max(first, 1) - 1 :] if isinstance(each, kinds)]
 
-    def open_run(self, updates: list[Blob], sheet: bytes) -> Blob:
+    def module_events(self, modules: list[Address], first: int) -> list[ev.LedgerEvent]:
+        return self.events((ev.RunEvent,), first) if modules else []
+
+    def open_run(self, plan: bytes = PLAN.to_bytes()) -> None:
+        """Tell of a run."""
+        places = self.publish(plan), self.publish(b"model")
+        opened = ev.RunOpened(self.log(), RUN, NOBODY, NOBODY, *places[0], *places[1], True, b"")
+        self.logged.append(opened)
+
+    def batch(self, updates: list[Blob], sheet: bytes) -> Blob:
         """Tell of a run with a batch of these updates; give where its sheet is."""
-        plan, model = self.publish(PLAN.to_bytes()), self.publish(b"model")
-        self.logged.append(ev.RunOpened(self.log(), RUN, NOBODY, NOBODY, *plan, *model, True, b""))
+        self.open_run()
         rows = {position: (made, 10) for position, (made, _) in enumerate(updates)}
         for position in rows:
             site = SiteId(position + 1)
@@ -120,12 +137,52 @@ def mirrored(consortium: Consortium, condition: Callable[[], bool]) -> None:
 def test_mirror_keeps_a_batchs_sheet_and_the_updates_it_names(consortium: Consortium) -> None:
     updates = [consortium.publish(b"first"), consortium.publish(b"second")]
     entries = [SheetEntry(at, bytes(65)) for _, at in updates]
-    sheet = consortium.open_run(updates, pack_sheet(entries))
+    sheet = consortium.batch(updates, pack_sheet(entries))
     mirrored(consortium, lambda: all(map(consortium.keeps, [sheet, *updates])))
 
 
 def test_mirror_goes_on_where_a_sheet_is_none(consortium: Consortium) -> None:
     updates = [consortium.publish(b"first"), consortium.publish(b"second")]
-    sheet = consortium.open_run(updates, b"no sheet")
+    sheet = consortium.batch(updates, b"no sheet")
     mirrored(consortium, lambda: consortium.keeps(sheet))
     assert not any(map(consortium.keeps, updates))
+
+
+def test_mirror_keeps_what_masked_rounds_and_readers_are_sent(consortium: Consortium) -> None:
+    dealt, disclosed, letter = map(consortium.publish, (b"dealt", b"disclosed", b"letter"))
+    for kind, blob in ((SharesDealt, dealt), (SharesDisclosed, disclosed)):
+        consortium.logged.append(kind(consortium.log(), RUN, ROUND, SiteId(1), 1, *blob))
+    consortium.logged.append(
+        ReaderAdmitted(
+            consortium.log(), RUN, SiteId(1), NOBODY, ReaderId(1), Digest(bytes(32)), *letter
+        )
+    )
+    mirrored(consortium, lambda: consortium.keeps(letter))
+    # Without the plan nobody can say how large shares may be.
+    assert not consortium.keeps(dealt)
+    consortium.open_run()
+    mirrored(consortium, lambda: all(map(consortium.keeps, [dealt, disclosed])))
+
+
+def test_mirror_goes_on_where_a_plan_is_none(consortium: Consortium) -> None:
+    consortium.open_run(b"no plan")
+    other = consortium.publish(b"letter")
+    consortium.logged.append(
+        ReaderAdmitted(
+            consortium.log(), RUN, SiteId(1), NOBODY, ReaderId(1), Digest(bytes(32)), *other
+        )
+    )
+    mirrored(consortium, lambda: consortium.keeps(other))
+
+
+def test_mirror_reads_anew_what_another_branch_says(consortium: Consortium) -> None:
+    first, second = consortium.publish(b"first"), consortium.publish(b"second")
+    access = ev.AccessRequested(consortium.log(), GrantId(1), DatasetId(1), NOBODY, *first)
+    consortium.logged.append(access)
+    named = NamedBlobs(consortium)
+    named.look()
+    assert set(named.caps) == {first}
+    consortium.logged = [replace(access, purpose=second[0], purpose_locator=second[1])] * 2
+    consortium.branch = 1
+    named.look()
+    assert set(named.caps) == {first, second}
