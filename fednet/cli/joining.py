@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from fednet.airlock import read_policy
 from fednet.cli import applying, home, output, private_data, settings, wiring
 from fednet.cli.app import App, Signer, ask_secret
 from fednet.cli.invitation import Invitation, Secrets
@@ -40,6 +41,7 @@ class Request:
     name: str | None
     data: Path | None
     task: str | None
+    policy: Path | None
     listen: str | None
     description: bytes
     waits: bool
@@ -97,6 +99,9 @@ def _unpack(app: App, invitation: Invitation, request: Request) -> str:
         values["store"]["listen"] = request.listen
     if request.name is not None:
         values["site"]["name"] = request.name
+    if request.policy is not None:
+        read_policy(request.policy)
+        values["airlock"] = {"policy": str(request.policy.absolute())}
     if app.path(stored.store.swarm_key).exists() and app.path(stored.chain.deployment).exists():
         app.update(values)
         return ""

@@ -36,6 +36,11 @@ def node() -> None:
 @click.option("--name", help="Name of the institution; never a person's.")
 @click.option("--data", type=click.Path(path_type=Path), help="The private data: file or folder.")
 @click.option("--task", help="Task to check it against; default the invitation's.")
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with what this site's airlock lets out; default what plans do.",
+)
 @click.option("--code-file", type=click.Path(path_type=Path, dir_okay=False),
               help="File with the invitation's code; asked for if absent.")  # fmt: skip
 @click.option("--description-file", type=click.Path(path_type=Path, dir_okay=False),
@@ -50,6 +55,7 @@ def join(
     name: str | None,
     data: Path | None,
     task: str | None,
+    policy: Path | None,
     code_file: Path | None,
     description_file: Path | None,
     listen: str | None,
@@ -65,7 +71,9 @@ def join(
     """
     code = read_first_line(code_file, "code file") if code_file else None
     about = read_text(None, description_file, "description", optional=True)
-    request = joining.Request(invitation, code, name, data, task, listen, about, not no_wait)
+    request = joining.Request(
+        invitation, code, name, data, task, policy, listen, about, waits=not no_wait
+    )
     joined = joining.join(app, request, Signer(account, password_file))
     if joined.dataset is None:
         click.echo(f"site {joined.site} waits for admission; run the same command again later")

@@ -65,7 +65,10 @@ def over_seeds(count: int, console: Console) -> None:
     settings = TrainingSection.model_validate(story.settings_of_the_demo())
     hospitals = len(story.HOSPITALS)
     scores = [
-        comparison.over_seed(seed, hospitals, settings, story.ROUNDS) for seed in range(count)
+        comparison.over_seed(
+            seed, hospitals, settings, story.ROUNDS, story.fixed_point_of_the_demo()
+        )
+        for seed in range(count)
     ]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("seed", "federated", "pooled", "mean hospital alone"):

@@ -1,7 +1,7 @@
 """What the same learning gives without a network: replayed, pooled, and each hospital alone.
 
-`replay` does in one process exactly what the nodes do over chain and store: the
-same start, the same seeds, the same order of the same additions. It ends in the
+`replay` does in one process what the nodes do over chain and store, but for the
+masks: the same start, the same seeds, the same sum in the same ring. It ends in the
 same bytes, so what it says of five seeds holds for the network.
 """
 
@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from fednet.aggregation import Contribution, aggregate, rule_for
+from fednet.aggregation import apply_mean
 from fednet.domain.identity import Commitment, SiteId
-from fednet.domain.sections import AggregationSection, TrainingSection
+from fednet.domain.sections import TrainingSection
 from fednet.domain.shape import StateShape
 from fednet.domain.tensors import FloatArray, Layout, decode_tensors, encode_tensors
 from fednet.domain.update import STATE_METADATA
 from fednet.learning import baseline, derive_seed, partition, training
 from fednet.learning.task import Task
+from fednet.privacy.masking import FixedPoint
 
 TASK = "breast-cancer"
 Arrays = Mapping[str, FloatArray]
@@ -58,20 +58,21 @@ def replay(
     settings: TrainingSection,
     rounds: int,
     seed_of: SeedOf,
+    fixed_point: FixedPoint,
 ) -> list[dict[str, FloatArray]]:
-    """Do the rounds of a run in this process; return the state after each."""
+    """Do the rounds of a run in this process, in the clear; return the state after each."""
     training.make_deterministic()
     task = baseline.built_in_task(TASK)
     loaded = {site: task.load(path) for site, path in sites.items()}
     state, states = dict(initial), []
     for number in range(1, rounds + 1):
-        contributions = []
-        for site, data in sorted(loaded.items()):
+        updates = []
+        for site, data in loaded.items():
             model = _model_of(task, state)
             training.train(task, model, data, settings, seed_of(number, site))
             update = {name: value - state[name] for name, value in _arrays_of(model).items()}
-            contributions.append(Contribution(site, len(data), _Flat(update)))
-        state = _combine(state, contributions)
+            updates.append((len(data), update))
+        state = _combine(state, updates, fixed_point)
         states.append(state)
     return states
 
@@ -100,7 +101,9 @@ def without_network(
     return pooled, tuple(alone)
 
 
-def over_seed(seed: int, hospitals: int, settings: TrainingSection, rounds: int) -> Scores:
+def over_seed(
+    seed: int, hospitals: int, settings: TrainingSection, rounds: int, fixed_point: FixedPoint
+) -> Scores:
     """Deal the records by a seed, and compare the three ways of learning from them."""
     training.make_deterministic()
     task = baseline.built_in_task(TASK)
@@ -108,9 +111,11 @@ def over_seed(seed: int, hospitals: int, settings: TrainingSection, rounds: int)
     with tempfile.TemporaryDirectory(prefix="fednet-") as folder:
         paths, held_out = partition.hospitals(hospitals, seed).write(Path(folder))
         sites = {SiteId(number): path for number, path in enumerate(paths, start=1)}
-        states = replay(
-            initial, sites, settings, rounds, lambda number, site: derive_seed(seed, number, site)
-        )
+
+        def seed_of(number: int, site: SiteId) -> int:
+            return derive_seed(seed, number, site)
+
+        states = replay(initial, sites, settings, rounds, seed_of, fixed_point)
         pooled, alone = without_network(paths, held_out, settings, rounds, seed)
         return Scores(accuracy(states[-1], held_out), pooled, alone)
 
@@ -119,7 +124,7 @@ class _Flat:
     """Named arrays as the one flat vector that the rules read."""
 
     def __init__(self, arrays: Arrays) -> None:
-        self._values = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
+        self._values = _flattened(arrays)
 
     @property
     def element_count(self) -> int:
@@ -129,13 +134,26 @@ class _Flat:
         out[:] = self._values[start : start + len(out)]
 
 
-def _combine(state: Arrays, contributions: list[Contribution]) -> dict[str, FloatArray]:
+def _combine(
+    state: Arrays, updates: Sequence[tuple[int, Arrays]], fixed_point: FixedPoint
+) -> dict[str, FloatArray]:
+    """Add the mean of weighted updates to a state, as an unmasked sum does."""
+    base, ring = _Flat(state), fixed_point.ring
+    total = np.zeros(base.element_count, ring.dtype)
+    encoded, mean = np.empty_like(total), np.empty(total.size, np.float64)
+    for weight, update in updates:
+        fixed_point.encode_into(_flattened(update), weight, encoded, "update")
+        np.add(total, encoded, out=total)
+    fixed_point.mean_into(total, sum(weight for weight, _ in updates), mean)
     with tempfile.TemporaryDirectory(prefix="fednet-") as folder:
         path = Path(folder, "state")
         shape = StateShape.plain(Layout.of(state))
-        choose = partial(rule_for, AggregationSection())
-        aggregate(choose, shape, _Flat(state), contributions, path)
+        apply_mean(lambda emit: emit(0, mean), shape, base, path)
         return decode_tensors(path.read_bytes(), "state")[0]
+
+
+def _flattened(arrays: Arrays) -> FloatArray:
+    return np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
 
 
 def _model_of(task: Task, state: Arrays) -> torch.nn.Module:

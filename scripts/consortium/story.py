@@ -19,17 +19,32 @@ from rich.table import Table
 
 from fednet.cli import queries, wiring
 from fednet.cli.app import App
+from fednet.domain.disclosure_events import ReleaseDecided, ReleaseRequested
+from fednet.domain.disclosures import ReleaseStatus
 from fednet.domain.identity import RunId, SiteId
+from fednet.domain.masking_stages import MaskingHistory
 from fednet.domain.plan import Plan
 from fednet.domain.tensors import FloatArray, decode_tensors
 from fednet.learning import derive_seed, partition
+from fednet.privacy.masking import FixedPoint, Ring, agree_on
 from scripts.consortium import comparison, tampering, watching
 from scripts.consortium.members import Member, StoryError, helpers, together
 
 HOSPITALS = ("North", "East", "South", "West")
-ROUNDS = 10
+ROUNDS = 5
 SEED = 0
-LOCAL_EPOCHS, BATCH_SIZE, LEARNING_RATE = 2, 16, "0.2"
+LOCAL_EPOCHS, BATCH_SIZE, LEARNING_RATE = 4, 16, "0.2"
+CLIP, MOST_EXAMPLES = Decimal(2), 200
+POLICY = """\
+[plans]
+mechanisms = ["secure-aggregation"]
+[data]
+minimum_examples = 30
+minimum_per_class = 5
+[update]
+maximum_norm = 10.0
+"""
+"""What every hospital's airlock goes by; it is the hospital's own, and no plan overrides it."""
 RUN = RunId(1)
 _TICK_SECONDS = 0.1
 _PATIENCE_SECONDS = 120.0
@@ -63,6 +78,7 @@ class Story:
         with helpers(2) as pool:
             audited, verdict = pool.submit(self._audit), pool.submit(self._write_report)
             self.compare(rows)
+            self.guard()
             self.audit(*audited.result())
             self.report(verdict.result())
         self.tamper()
@@ -95,6 +111,9 @@ class Story:
                     *("--sites", len(HOSPITALS), "--epochs", LOCAL_EPOCHS),
                     *("--batch-size", BATCH_SIZE, "--learning-rate", LEARNING_RATE),
                     *("--seed", SEED, "--reveal-seconds", 30, "--directory", self._folder),
+                    *("--maximum-sites", len(HOSPITALS), "--set", "module.name=masked"),
+                    *("--set", f"masking.clip={CLIP}"),
+                    *("--set", f"update.maximum_examples={MOST_EXAMPLES}"),
                 ),
             ]
         )
@@ -112,10 +131,13 @@ class Story:
         ):
             code_file = hospital.home / "code"
             code_file.write_text(code, encoding="ascii")
+            policy = hospital.home / "airlock.toml"
+            policy.write_text(POLICY, encoding="ascii")
             joins.append(
                 hospital.start(
                     *("node", "join", invitation, "--code-file", code_file),
                     *("--name", hospital.name, "--data", data, "--task", comparison.TASK),
+                    *("--policy", policy),
                     log="join.log",
                 )
             )
@@ -151,7 +173,10 @@ class Story:
             hospital.fednet("run", "consent", RUN, "--yes")
 
         together([partial(take_part, hospital) for hospital in self.hospitals])
-        self._say("\naccess requested and granted on the ledger; run 1 is open, all four consent\n")
+        self._say("\naccess requested and granted on the ledger; run 1 is open, all four consent")
+        self._say(
+            "every update is masked; a hospital's airlock lets out no other, by its own policy\n"
+        )
 
     def learn(self) -> list[watching.Row]:
         """Follow the rounds."""
@@ -177,7 +202,20 @@ class Story:
         same = comparison.commitment_of(self._replayed(plan)[-1]) == rows[-1].state
         if not same:
             raise StoryError("the network's model is not the one that the same steps lead to")
-        self._say("\nthe same rounds replayed in one process end in the same bytes")
+        self._say("\nthe same rounds replayed in one process, unmasked, end in the same bytes")
+
+    def guard(self) -> None:
+        """Show what the airlocks and the masks did, as the ledger has it."""
+        reader = wiring.reader(App(self.office.home))
+        asked = len(queries.events_of(reader, ReleaseRequested))
+        decided = queries.events_of(reader, ReleaseDecided)
+        approved = sum(each.decision is ReleaseStatus.APPROVED for each in decided)
+        masked = MaskingHistory.fold(reader.masking_events(RUN)).attempts.values()
+        sums = sum(attempt.frozen is not None for attempt in masked)
+        self._say(f"the airlocks were asked {asked} times and let out {approved} updates, masked;")
+        self._say(f"{sums} sums were unmasked, and no update")
+        if (asked, approved, sums) != (ROUNDS * len(HOSPITALS),) * 2 + (ROUNDS,):
+            raise StoryError("an update left without its airlock's leave, or without a mask")
 
     def audit(self, report: dict[str, list[dict[str, object]]], status: int) -> None:
         """Show what recomputing everything from chain and blobs came to."""
@@ -287,7 +325,9 @@ class Story:
             seed = plan.training.seed
             return derive_seed(seed, chain_id, module, RUN, number, attempt, site)
 
-        return comparison.replay(initial, sites, plan.training, ROUNDS, seed_of)
+        return comparison.replay(
+            initial, sites, plan.training, ROUNDS, seed_of, agree_on(plan, len(sites)).fixed_point
+        )
 
     def _audit(self) -> tuple[dict[str, list[dict[str, object]]], int]:
         text, status = self.office.try_fednet("audit", RUN, "--afresh", "--json")
@@ -312,6 +352,11 @@ def _pause(deadline: float) -> None:
     if time.monotonic() > deadline:
         raise StoryError("joining takes too long")
     time.sleep(_TICK_SECONDS)
+
+
+def fixed_point_of_the_demo() -> FixedPoint:
+    """Say how updates stand in their sum, for the comparison over seeds."""
+    return FixedPoint.fit(Ring.BITS_32, CLIP, MOST_EXAMPLES, len(HOSPITALS), clips=True)
 
 
 def settings_of_the_demo() -> dict[str, Decimal | int]:
