@@ -13,6 +13,7 @@ FednetError                      fields, hint, retryable, exit_code
 │   └── ErasedError              its keys were destroyed; carries the grounds
 ├── AggregationError             the updates cannot be combined            3
 │   ├── QuorumError              too few
+│   ├── DecryptionError          their encrypted sum is no sum of updates
 │   └── ShapeMismatchError       they do not describe the same model
 ├── AirlockRefusedError          a check said no; carries the check        4
 ├── PrivacyError                 a privacy promise cannot be kept          4
@@ -148,6 +149,10 @@ class AggregationError(FednetError):
 
 class QuorumError(AggregationError):
     """Report fewer updates than the plan asks for."""
+
+
+class DecryptionError(AggregationError):
+    """Report an encrypted sum that decrypts to what updates cannot have."""
 
 
 class ShapeMismatchError(AggregationError):
