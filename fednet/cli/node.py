@@ -47,6 +47,7 @@ def node() -> None:
               help="Description for the operator; only its SHA-256 goes on the chain.")  # fmt: skip
 @click.option("--listen", help="Multiaddress to be dialled at; by default dial out only.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for admission; run again later.")
+@click.option("--run", "runs", is_flag=True, help="Once joined, run the node until Ctrl-C.")
 @account_options
 @pass_app
 def join(
@@ -60,6 +61,7 @@ def join(
     description_file: Path | None,
     listen: str | None,
     no_wait: bool,
+    runs: bool,
     account: str | None,
     password_file: Path | None,
 ) -> None:
@@ -69,16 +71,22 @@ def join(
     admission, registers the dataset. Run it again after an interruption: it
     goes on where it stopped.
     """
+    if no_wait and runs:
+        raise click.UsageError("--run waits for admission; leave out --no-wait")
     code = read_first_line(code_file, "code file") if code_file else None
     about = read_text(None, description_file, "description", optional=True)
     request = joining.Request(
         invitation, code, name, data, task, policy, listen, about, waits=not no_wait
     )
-    joined = joining.join(app, request, Signer(account, password_file))
+    signer = Signer(account, password_file)
+    joined = joining.join(app, request, signer)
     if joined.dataset is None:
         click.echo(f"site {joined.site} waits for admission; run the same command again later")
         return
     click.echo(f"site {joined.site} is admitted; dataset {joined.dataset} is registered")
+    if runs:
+        nodes.run(app, signer)
+        return
     output.say("next: fednet access list, fednet run list, fednet node run")
 
 

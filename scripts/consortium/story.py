@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -125,7 +125,6 @@ class Story:
         folder, office = self._folder, self.office
         invitations = [folder / f"{hospital.home.name}.invitation" for hospital in self.hospitals]
         codes = office.fednet("site", "invite", *invitations).splitlines()
-        joins = []
         for hospital, data, invitation, code in zip(
             self.hospitals, self._data, invitations, codes, strict=True
         ):
@@ -133,15 +132,16 @@ class Story:
             code_file.write_text(code, encoding="ascii")
             policy = hospital.home / "airlock.toml"
             policy.write_text(POLICY, encoding="ascii")
-            joins.append(
+            # Once it has joined it waits for a run to consent to, and serves its store meanwhile.
+            self._nodes.append(
                 hospital.start(
                     *("node", "join", invitation, "--code-file", code_file),
                     *("--name", hospital.name, "--data", data, "--task", comparison.TASK),
-                    *("--policy", policy),
-                    log="join.log",
+                    *("--policy", policy, "--run"),
+                    log="node.log",
                 )
             )
-        self._admit(joins)
+        self._admit()
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("hospital", "records", "malignant", "site", "node's account"):
             table.add_column(column)
@@ -154,10 +154,8 @@ class Story:
         self._console.print(table)
 
     def agree(self) -> None:
-        """Ask for access, grant it, open the run, consent, start the nodes."""
+        """Ask for access, grant it, open the run, consent."""
         office = self.office
-        # They wait for a run to consent to, and serve their stores meanwhile.
-        self._nodes = [hospital.start("node", "run", log="node.log") for hospital in self.hospitals]
         purpose = "tell malignant from benign masses; demo study"
         reader = wiring.reader(App(office.home))
         datasets = [entry.dataset for entry in queries.datasets(reader)]
@@ -287,19 +285,21 @@ class Story:
             ]
         )
 
-    def _admit(self, joins: Sequence[subprocess.Popen[bytes]]) -> None:
-        """Admit all when all have applied, and wait until they have joined."""
+    def _admit(self) -> None:
+        """Admit all when all have applied, and wait until their datasets are registered."""
         reader = wiring.reader(App(self.office.home))
+        self._wait_for(reader.site_count)
+        self.office.fednet("site", "admit", *range(1, len(self.hospitals) + 1))
+        self._wait_for(lambda: len(queries.datasets(reader)))
+
+    def _wait_for(self, count: Callable[[], int]) -> None:
+        """Wait until something has come from each hospital."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while reader.site_count() < len(joins) and all(join.poll() is None for join in joins):
-            _pause(deadline)
-        self.office.fednet("site", "admit", *range(1, reader.site_count() + 1))
-        while any(join.poll() is None for join in joins):
-            _pause(deadline)
-        for join, hospital in zip(joins, self.hospitals, strict=True):
-            if join.returncode:
-                said = (hospital.home / "join.log").read_text("utf-8", "replace")
-                raise StoryError(f"{hospital.name}: cannot join\n{said}")
+        while count() < len(self.hospitals):
+            self._require_nodes()
+            if time.monotonic() > deadline:
+                raise StoryError("joining takes too long")
+            time.sleep(_TICK_SECONDS)
 
     def _site(self, hospital: Member) -> SiteId:
         return SiteId(App(hospital.home).settings().site.id)
@@ -346,12 +346,6 @@ class Story:
 
     def _say(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _pause(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise StoryError("joining takes too long")
-    time.sleep(_TICK_SECONDS)
 
 
 def fixed_point_of_the_demo() -> FixedPoint:
