@@ -14,7 +14,7 @@ from fednet.audit import MaskedInputs
 from fednet.domain.blobs import Wanted
 from fednet.domain.history import AttemptHistory
 from fednet.domain.identity import Commitment, RoundNumber, SiteId
-from fednet.domain.ledger import Phase
+from fednet.domain.ledger import Phase, RunState
 from fednet.domain.masking_stages import (
     MaskingAttempt,
     MaskingHistory,
@@ -46,6 +46,7 @@ from fednet.privacy.masking import (
 )
 
 _Settled = TypeVar("_Settled")
+_MASKED_PHASES = (Phase.COLLECTING, Phase.PROPOSING, Phase.ATTESTING)
 CLOCK_MARGIN_SECONDS = 2
 """By which a stage's end has to be past on this clock, where no block has told it."""
 
@@ -101,6 +102,8 @@ class Masking:
         self._block = -1
         self._last_log = (-1, -1)
         self._state: MaskingState | None = None
+        self._run_state: RunState | None = None
+        """Of the run, when ``_state`` was read."""
         self._companies: dict[AttemptKey, _Company] = {}
 
     def look(self) -> None:
@@ -129,9 +132,12 @@ class Masking:
             ) from exc
         if events:
             self._last_log = (events[-1].log.block, events[-1].log.index)
-        # After the events, so that it may lead them and never lags behind them.
-        if self._reading.state.phase in (Phase.COLLECTING, Phase.PROPOSING, Phase.ATTESTING):
+        # After the events, so that it may lead them and never lags behind them. What the passing
+        # of time alone changes is reckoned from it.
+        run_state = self._reading.state
+        if run_state.phase in _MASKED_PHASES and (events or run_state != self._run_state):
             self._state = self._reader.masking_state(self._terms.run)
+            self._run_state = run_state
         self._block = block
 
     @property
