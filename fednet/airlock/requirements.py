@@ -31,8 +31,12 @@ class Promises:
 
 
 def promised(plan: Plan) -> Promises:
-    """Return what a plan's sites are held to: masks, seals, an epsilon that nodes count."""
-    kept = {"secure-aggregation": plan.is_masked, "sealed-blobs": plan.privacy.sealed}
+    """Return what a plan's sites are held to: masks, encryption, seals, a counted epsilon."""
+    kept = {
+        "secure-aggregation": plan.is_masked,
+        "homomorphic-encryption": plan.is_encrypted,
+        "sealed-blobs": plan.privacy.sealed,
+    }
     mechanisms = frozenset(name for name, is_kept in kept.items() if is_kept)
     if plan.privacy.mechanism == "none":
         return Promises(mechanisms)

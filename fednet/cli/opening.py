@@ -112,6 +112,12 @@ def summary(offer: Offer) -> str:
     readable = f"readable by every member {bytes_when}"
     if plan.is_masked:
         readable = "masked: members learn the sum of all updates, and no single one"
+    if plan.is_encrypted:
+        named = ", ".join(map(str, plan.homomorphic.aggregators))
+        readable = (
+            f"encrypted: sites {named} add ciphertexts; one of these and a site of the run could "
+            "together read it"
+        )
     return "\n".join(
         (
             f"run {offer.run}, plan {plan.name!r}, researcher {offer.researcher}",

@@ -98,6 +98,7 @@ def check(file: PlanFile) -> list[str]:
         *_promised(plan),
         *_sealed(plan),
         *_masked(plan),
+        *_encrypted(plan),
     ]
 
 
@@ -165,6 +166,27 @@ def _masked(plan: Plan) -> list[str]:
     ]
 
 
+def _encrypted(plan: Plan) -> list[str]:
+    """Say how a plan's updates are encrypted, and what that does not keep out.
+
+    Raises:
+        PlanError: Too many sites have too much weight for the numbers.
+    """
+    if not plan.is_encrypted:
+        return []
+    # Imported when asked for: most plans encrypt nothing.
+    from fednet.privacy.homomorphic.agreement import numbers_of
+
+    section, numbers = plan.homomorphic, numbers_of(plan)
+    return [
+        f"homomorphic: {section.majority} of {len(section.aggregators)} aggregators must have the "
+        f"same sum; values up to {numbers.clip:g} in steps of 2^{-numbers.exponent} over the "
+        "examples",
+        "homomorphic: all sites share one secret key, without a threshold: a site and an "
+        "aggregator that collude can read every update",
+    ]
+
+
 def require_task(plan: Plan, local: str = "") -> None:
     """Raise unless the task's code here is the plan's.
 
@@ -201,6 +223,7 @@ def make(app: App, raw: dict[str, Any], folder: Path, task: str, seed: int) -> P
     raw = raw | {"task": {"source": task, "digest": digest}}
     possible = Plan.validated(raw | {"model": placeholder}, "plan")
     _masked(possible)
+    _encrypted(possible)
     for file in (path, model):
         if file.exists():
             raise SettingsError("is there already", subject=str(file), hint="choose another name")

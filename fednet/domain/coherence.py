@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from fednet.domain.homomorphic_coherence import homomorphic_contradiction
 from fednet.domain.masking_coherence import masking_contradiction
 from fednet.domain.plan_sections import Sections
 
@@ -24,6 +25,7 @@ _COORDINATE_RULES = ("median", "trimmed-mean", "bulyan")
 def contradiction(plan: Sections) -> str:
     """Say which fields cannot stand together; empty if all can."""
     checks = (
+        homomorphic_contradiction,
         masking_contradiction,
         _cohort,
         _module,

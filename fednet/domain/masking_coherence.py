@@ -6,11 +6,12 @@ Whether the ring holds the weights, and whether any threshold is safe, is for
 
 from __future__ import annotations
 
+from fednet.domain.hidden_coherence import Hiding, hidden_contradiction
 from fednet.domain.masking_section import MaskingSection
 from fednet.domain.plan_sections import Sections
 
-_ONE_BY_ONE = ("norm-bounding", "centred-clipping")
 _UNUSED = MaskingSection()
+_HIDING = Hiding("masking", "masked", 'module.name = "plain"')
 
 
 def masking_contradiction(plan: Sections) -> str:
@@ -24,36 +25,9 @@ def masking_contradiction(plan: Sections) -> str:
             "masking: clip must be above 0: the largest magnitude of one value of an update, "
             "which decides how finely values stand in the ring"
         )
-    checks = (_rule, _form, _late, _several, _open, _sealed, _times)
-    return next((reason for check in checks if (reason := check(plan))), "")
-
-
-def _rule(plan: Sections) -> str:
-    rule = plan.aggregation.rule
-    if rule == "fedavg":
-        return ""
-    if rule == "fednova":
-        reason = "divides each update by its own steps, and masks leave one sum, by examples"
-    elif rule in _ONE_BY_ONE:
-        reason = "cuts updates one by one, and masked ones cannot be seen one by one"
-    else:
-        reason = "compares updates with one another, and masked ones cannot be seen"
-    return f'masking: {rule} {reason}; set aggregation.rule = "fedavg", or module.name = "plain"'
-
-
-def _form(plan: Sections) -> str:
-    codec = plan.update.codec
-    if codec != "float32":
-        return (
-            f"masking: {codec} packs values in a way that cannot be added up, and the ring has a "
-            'form of its own; set update.codec = "float32"'
-        )
-    if plan.training.algorithm == "scaffold":
-        return (
-            "masking: scaffold sends a control variate beside the model, and one clip bound "
-            'cannot fit both; set training.algorithm = "fedavg" or "fedprox"'
-        )
-    return ""
+    if reason := hidden_contradiction(plan, _HIDING):
+        return reason
+    return next((reason for check in (_late, _sealed, _times) if (reason := check(plan))), "")
 
 
 def _late(plan: Sections) -> str:
@@ -66,24 +40,6 @@ def _late(plan: Sections) -> str:
         return (
             "masking: whoever is not waited for leaves masks in the sum that others have to take "
             "away; set cohort.target_updates = 0, and bound the wait by timing.collect_seconds"
-        )
-    return ""
-
-
-def _several(plan: Sections) -> str:
-    if plan.clusters.count > 1:
-        return (
-            "masking: which cluster an update is for would show, and the sum of a small cluster "
-            'hides little; set clusters.count = 1 and clusters.method = "none"'
-        )
-    return ""
-
-
-def _open(plan: Sections) -> str:
-    if plan.evaluation.metric:
-        return (
-            "masking: sites publish evaluation.metric one by one, beside the sum that is to be "
-            'all that is known of them; leave it out (metric = "")'
         )
     return ""
 

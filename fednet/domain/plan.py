@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from fednet.domain import canonical
 from fednet.domain.coherence import contradiction
+from fednet.domain.homomorphic_section import HomomorphicSection
 from fednet.domain.identity import Commitment
 from fednet.domain.ledger import Parameters
 from fednet.domain.masking_section import MaskingSection
@@ -63,6 +64,7 @@ class Plan(Section):
     evaluation: EvaluationSection = EvaluationSection()
     privacy: PrivacySection = PrivacySection()
     masking: MaskingSection = MaskingSection()
+    homomorphic: HomomorphicSection = HomomorphicSection()
     credits: CreditsSection = CreditsSection()
 
     @model_validator(mode="after")
@@ -85,6 +87,11 @@ class Plan(Section):
     def is_masked(self) -> bool:
         """Tell whether updates are masked, so that nothing but their sum is ever known."""
         return self.module.name == "masked"
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Tell whether updates are encrypted, so that only their sum is ever decrypted."""
+        return self.homomorphic.scheme != "none"
 
     @property
     def masking_times(self) -> MaskingTimes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from fednet.domain.homomorphic_section import HomomorphicSection
 from fednet.domain.masking_section import MaskingSection
 from fednet.domain.sections import (
     AggregationSection,
@@ -53,5 +54,7 @@ class Sections(Protocol):
     def privacy(self) -> PrivacySection: ...
     @property
     def masking(self) -> MaskingSection: ...
+    @property
+    def homomorphic(self) -> HomomorphicSection: ...
     @property
     def credits(self) -> CreditsSection: ...

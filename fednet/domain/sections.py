@@ -31,7 +31,8 @@ def _to_decimal(value: object) -> Decimal:
     return Decimal(canonical.decimal_text(value))
 
 
-def _to_tuple(value: object) -> object:
+def to_tuple(value: object) -> object:
+    """Read a list, as TOML and JSON have it, as the tuple of a frozen section."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -39,7 +40,7 @@ Real = Annotated[Decimal, BeforeValidator(_to_decimal)]
 Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Patterns = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
-    BeforeValidator(_to_tuple),
+    BeforeValidator(to_tuple),
     Field(max_length=100),
 ]
 """Names of tensors, with the wildcards of a shell; at least one tensor must match each."""
@@ -212,7 +213,7 @@ class StalenessSection(Section):
     trained from; 0 refuses late updates."""
     weights: Annotated[
         tuple[Annotated[Real, Field(gt=0, le=1, decimal_places=4)], ...],
-        BeforeValidator(_to_tuple),
+        BeforeValidator(to_tuple),
     ] = ()
     """Factor of an update that is 1, 2, ... rounds late; left out: FedBuff's, to four places."""
 

@@ -41,6 +41,11 @@ MASKED = (
     " take the masks away from the sum of those that counted, and from nothing less, as long as"
     " no more than {colluding} percent of an attempt's cohort worked together against the others."
 )
+ENCRYPTED = (
+    "The plan asked for homomorphic encryption: institutions encrypted their updates, aggregators"
+    " without the key added the ciphertexts, and institutions decrypted the sum. All institutions"
+    " shared one secret key: one of them and one aggregator could together have read any update."
+)
 LET_OUT = (
     "Institutions recorded what their own airlocks decided on updates before these left, and how"
     " much of a dataset's privacy (epsilon and delta of differential privacy) was spent. The"
@@ -111,6 +116,8 @@ def privacy_of(plan: Plan | None) -> str:
     sealed = f" {SEALED}" if promise.sealed else ""
     if plan.is_masked:
         masked = MASKED.format(colluding=f"{(plan.masking.colluding * 100).normalize():f}")
+    if plan.is_encrypted:
+        masked = ENCRYPTED
     if promise.mechanism == "none":
         return masked or (NOTHING_HIDDEN + sealed if sealed else NO_PRIVACY)
     hidden = RECORDS_HIDDEN.format(

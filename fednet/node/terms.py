@@ -66,6 +66,14 @@ def read_terms(reader: LedgerReader, blobs: BlobStore, opened: RunOpened) -> Run
         from fednet.privacy.masking import require_maskable
 
         require_maskable(plan)
+    if plan.is_encrypted:
+        raise PlanError(
+            "no node carries out encrypted rounds yet",
+            subject=subject,
+            expected='homomorphic.scheme = "none"',
+            actual=plan.homomorphic.scheme,
+            hint='take module.name = "masked", which hides updates as well',
+        )
     _require(subject, "initial model", plan.model.commitment, str(opened.initial_model))
     _require(subject, "transferable", plan.credits.transferable, opened.transferable)
     deployment: Deployment = reader.deployment

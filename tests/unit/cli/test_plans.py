@@ -137,3 +137,28 @@ def test_check_says_what_sealing_adds_to_a_blob(app: App, tmp_path: Path) -> Non
     added = 32 + 48 * 10 + 32 + 16 * chunks
     assert size > 0
     assert plans.check(file)[-1].endswith(f"at most {added} bytes longer")
+
+
+def test_check_says_that_sites_share_one_key(app: App, tmp_path: Path) -> None:
+    encrypted = (
+        "homomorphic.scheme=ckks", f"homomorphic.key={'5a' * 32}",
+        "homomorphic.aggregators=[5,6,7]", "homomorphic.clip=0.5", "cohort.minimum_updates=3",
+        "cohort.minimum_sites=3", "cohort.target_sites=4", "cohort.maximum_sites=4",
+        "update.maximum_examples=1000",
+    )  # fmt: skip
+    lines = plans.check(made(app, tmp_path, *encrypted))
+    assert (
+        "homomorphic: 2 of 3 aggregators must have the same sum; values up to 0.5 in steps of "
+        "2^-20 over the examples" in lines
+    )
+    assert any("a site and an aggregator that collude can read every update" in at for at in lines)
+
+
+def test_a_plan_whose_sums_could_not_be_decrypted_is_not_made(app: App, tmp_path: Path) -> None:
+    encrypted = (
+        "homomorphic.scheme=ckks", f"homomorphic.key={'5a' * 32}",
+        "homomorphic.aggregators=[5,6,7]", "homomorphic.clip=0.5", "cohort.minimum_updates=3",
+    )  # fmt: skip
+    with pytest.raises(PlanError):
+        made(app, tmp_path, *encrypted)
+    assert not (tmp_path / "pilot.toml").exists()

@@ -40,7 +40,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "669de19b2f8ddf789cb46dec5626166b72ce3df32b0c2f26bad649fb5a7551bd"
+        == "960ad7295f048dd0931bf75d464214daddb5a842c0a8a57dd4b723a4ac165114"
     )
 
 
