@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from fednet.cli import output, serving, wiring
-from fednet.cli.app import App, example, json_option, pass_app
+from fednet.cli import output, rekeying, serving, wiring
+from fednet.cli.app import App, Signer, account_options, example, json_option, pass_app
 
 
 @click.group(
@@ -66,3 +68,29 @@ def status(app: App, as_json: bool) -> None:
 def stop(app: App) -> None:
     """Stop the store that `store start` started; its blobs stay."""
     click.echo("stopped" if serving.stop(app) else "was not running")
+
+
+@store.command()
+@click.argument("letter", type=click.Path(path_type=Path, dir_okay=False))
+@account_options
+@pass_app
+def rekey(app: App, letter: Path, account: str | None, password_file: Path | None) -> None:
+    """Draw a new key for the private swarm, and write it to members: LETTER.
+
+    As an operator, after a site was revoked: it cannot dial the stores any more.
+    Each active site finds the key under its registered encryption key, so that the
+    file may travel any way. New invitations bring the new key.
+    """
+    count = rekeying.rekey(app, letter, Signer(account, password_file))
+    click.echo(f"wrote {letter}: a new key for {count} sites")
+    output.say("next: send it to them, start this store again, and they `fednet store accept` it")
+
+
+@store.command()
+@click.argument("letter", type=click.Path(path_type=Path, dir_okay=False))
+@account_options
+@pass_app
+def accept(app: App, letter: Path, account: str | None, password_file: Path | None) -> None:
+    """Use the swarm's new key, from the LETTER that an operator wrote."""
+    rekeying.accept(app, letter, Signer(account, password_file))
+    click.echo("the swarm's new key is here; start the node again")

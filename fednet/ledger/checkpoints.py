@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_account.signers.local import LocalAccount
 
 from fednet.domain.checkpoint import Checkpoint, SignedCheckpoint
 from fednet.domain.identity import Address
-from fednet.errors import VerificationError
+from fednet.ledger.typed_data import require_signer
 
 _NAME, _VERSION = "fednet checkpoint", "1"
 _TYPES = {
@@ -39,22 +38,7 @@ def verify_checkpoint(signed: SignedCheckpoint) -> None:
     Raises:
         VerificationError: Somebody else signed, or nobody.
     """
-    try:
-        # Which exceptions a malformed signature meets inside the library is not documented.
-        signer = str(
-            Account.recover_message(_signable(signed.statement), signature=signed.signature)
-        )
-    except Exception as exc:
-        raise VerificationError(
-            "the signature is none", subject=signed.subject, actual=str(exc)[:80]
-        ) from None
-    if signer.lower() != signed.account.lower():
-        raise VerificationError(
-            "the signature is not of the account that is named",
-            subject=signed.subject,
-            expected=signed.account,
-            actual=signer,
-        )
+    require_signer(_signable(signed.statement), signed.signature, signed.account, signed.subject)
 
 
 def _signable(statement: Checkpoint) -> SignableMessage:

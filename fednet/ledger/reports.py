@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_account.signers.local import LocalAccount
 
 from fednet.domain.identity import Address, Digest, RunId
-from fednet.errors import VerificationError
+from fednet.ledger.typed_data import require_signer
 
 _NAME, _VERSION = "fednet report", "1"
 _TYPES = {
@@ -49,20 +48,7 @@ def verify_report(said: ReportDigest, account: str, signature: bytes) -> None:
     Raises:
         VerificationError: Somebody else signed, or nobody.
     """
-    try:
-        # Which exceptions a malformed signature meets inside the library is not documented.
-        signer = str(Account.recover_message(_signable(said), signature=signature))
-    except Exception as exc:
-        raise VerificationError(
-            "the signature is none", subject=f"report on run {said.run}", actual=str(exc)[:80]
-        ) from None
-    if signer.lower() != account.lower():
-        raise VerificationError(
-            "the signature is not of the account that is named",
-            subject=f"report on run {said.run}",
-            expected=account,
-            actual=signer,
-        )
+    require_signer(_signable(said), signature, account, f"report on run {said.run}")
 
 
 def _signable(said: ReportDigest) -> SignableMessage:

@@ -281,3 +281,33 @@ def test_altered_invitation_changes_nothing_in_a_home_that_joined(
     raw["terms"]["deployment"]["block"] = 5
     (tmp_path / "other.json").write_text(json.dumps(raw))
     refuses(clinic, "node", "join", str(tmp_path / "other.json"), expect=2, told="another consort")
+
+
+def test_swarms_new_key_reaches_every_member_and_nobody_else(
+    operator: Person, clinic: Person, stranger: Person, data: Path, tmp_path: Path
+) -> None:
+    def key_of(person: Person) -> str:
+        return (person.home / "swarm.key").read_text()
+
+    leaver, letter = Person(tmp_path / "leaver", inside=True), tmp_path / "swarm.letter"
+    operator.types("site", "revoke", str(join(operator, leaver, "leaver", data)), "--yes")
+    before = key_of(operator)
+    refuses(stranger, "store", "rekey", str(letter), expect=3, told="no operator")
+    operator.types("store", "rekey", str(letter))
+    after = key_of(operator)
+    assert before == key_of(clinic) != after
+    assert after.split()[-1] not in letter.read_text()
+    refuses(operator, "store", "rekey", str(letter), expect=2, told="is there already")
+
+    accept = ("store", "accept", str(letter))
+    refuses(leaver, *accept, expect=3, told="no key for this site")
+    refuses(stranger, *accept, expect=2, told="belongs to no site")
+    forged = tmp_path / "forged"
+    forged.write_text(letter.read_text().replace("follows", "fallows"))
+    refuses(clinic, "store", "accept", str(forged), expect=3, told="signature", hint=False)
+    forged.write_text("{}")
+    refuses(clinic, "store", "accept", str(forged), expect=2, told="is no letter")
+    assert {key_of(leaver), key_of(clinic), key_of(stranger)} == {before}
+    clinic.types(*accept)
+    assert key_of(clinic) == after
+    refuses(clinic, *accept, expect=3, told="follows another key")
