@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from fednet.cli import main
+from fednet.cli.app import App
 
 ROOT = Path(__file__).resolve().parents[2]
 FEDNET = (sys.executable, "-m", "fednet.cli")
@@ -102,11 +103,20 @@ class Person:
 
 
 @contextmanager
-def consortium(folder: Path, engine: str = "anvil", inside: bool = False) -> Iterator[Person]:
-    """Let an operator start a chain, deploy, and serve as the hub; stop all at the end."""
+def consortium(
+    folder: Path,
+    engine: str = "anvil",
+    inside: bool = False,
+    between: Callable[[str], str] = lambda url: url,
+) -> Iterator[Person]:
+    """Let an operator start a chain, deploy, and serve as the hub; stop all at the end.
+
+    What stands between people and the chain takes its address and gives its own.
+    """
     operator = Person(folder / "operator", inside=inside)
     try:
         operator.types("chain", "start", "--engine", engine, "--port", "0")
+        operator.more["FEDNET_CHAIN_URL"] = between(App(operator.home).settings().chain.url)
         operator.types("deploy")
         operator.types("store", "start", "--listen", LOOPBACK_LISTEN)
         yield operator

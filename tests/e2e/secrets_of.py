@@ -78,12 +78,17 @@ def merged(secrets: Sequence[Secret]) -> list[Secret]:
 def _require_control(
     secrets: Sequence[Secret], words: dict[str, bytes], homes: Sequence[Path]
 ) -> None:
-    """Plant each secret in a log of its home's neighbour, and require that all are found."""
+    """Plant each secret in a log, and in all that was said, and require that all are found."""
     planted = homes[-1] / "log" / "planted.log"
     planted.parent.mkdir(exist_ok=True)
     planted.write_bytes(b"\n".join(each.forms()[at % 3] for at, each in enumerate(secrets)))
     try:
-        found = {each.secret for each in leaks(secrets, words, homes) if "planted" in each.place}
+        found = {each.secret for each in leaks(secrets, {}, [planted.parent])}
     finally:
         planted.unlink()
-    assert found == {each.name for each in secrets}
+    everything = {each.name for each in secrets}
+    assert found == everything
+    for place, said in words.items():
+        hidden = b" ".join(each.forms()[at % 3] for at, each in enumerate(secrets))
+        heard = {place: said[: len(said) // 2] + hidden + said[len(said) // 2 :]}
+        assert {each.secret for each in leaks(secrets, heard, [])} == everything

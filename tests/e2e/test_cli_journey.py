@@ -7,16 +7,18 @@ import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from fednet.cli.app import App
+from fednet.blobs import KuboStore
+from fednet.blobs.embedded.supervisor import EmbeddedNode
 from fednet.learning.partition import hospitals
 from tests.e2e.cli_world import Person, consortium, join
 from tests.e2e.secrets_of import search
 from tests.secrecy import processes
+from tests.wiretap import Wiretap
 
 PLAN = (
     "--task", "breast-cancer", "--rounds", "2", "--sites", "2", "--collect-seconds", "60",
@@ -26,14 +28,48 @@ PLAN = (
 
 
 @pytest.fixture(scope="module")
-def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
-    with consortium(tmp_path_factory.mktemp("with a space")) as found:
+def taps() -> Iterator[dict[str, Wiretap]]:
+    """Whatever stands between people and what they call, by what is called."""
+    with ExitStack() as stack:
+        found: dict[str, Wiretap] = {}
+        yield found
+        for tap in found.values():
+            stack.enter_context(tap)
+
+
+@pytest.fixture(scope="module")
+def operator(
+    tmp_path_factory: pytest.TempPathFactory, taps: dict[str, Wiretap]
+) -> Iterator[Person]:
+    def between(url: str) -> str:
+        taps["chain"] = Wiretap.of_chain(url)
+        return taps["chain"].url
+
+    with consortium(tmp_path_factory.mktemp("with a space"), between=between) as found:
         yield found
 
 
-def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
+@pytest.fixture
+def north(operator: Person, taps: dict[str, Wiretap], tmp_path: Path) -> Iterator[Person]:
+    """Keep blobs in a daemon beside the node, whose callers are overheard."""
+    home = tmp_path / "north"
+    key = bytes.fromhex((operator.home / "swarm.key").read_text().split("\n")[2])
+    daemon = EmbeddedNode(home / "store", swarm_key=key)
+    try:
+        taps["store"] = Wiretap.of_store(daemon.endpoint())
+        hub = operator.reads("store", "status")["address"]
+        with closing(KuboStore(daemon.endpoint, home / "dialling")) as store:
+            store.connect([hub])
+        yield Person(home, {"FEDNET_STORE_RPC": taps["store"].url})
+    finally:
+        daemon.close()
+
+
+def test_two_sites_go_the_whole_way(
+    operator: Person, north: Person, taps: dict[str, Wiretap], tmp_path: Path
+) -> None:
     data, _ = hospitals(2).write(tmp_path / "data")
-    sites = [Person(tmp_path / name) for name in ("north", "south")]
+    sites = [north, Person(tmp_path / "south")]
     for person, path in zip(sites, data, strict=True):
         join(operator, person, person.home.name, path)
     assert [site["standing"] for site in operator.reads("site", "list")] == ["active"] * 2
@@ -80,8 +116,18 @@ def test_two_sites_go_the_whole_way(operator: Person, tmp_path: Path) -> None:
     )
     assert sites[0].reads("node", "status")["standing"] == "active"
     assert sites[0].reads("doctor")["healthy"]
-    url = App(operator.home).settings().chain.url
-    assert search([operator, *sites], data, {"processes": running}, url) == []
+    heard = {f"traffic of the {name}": tap.heard() for name, tap in taps.items()}
+    require_traffic(operator, *heard.values())
+    said = {"processes": running, **heard}
+    assert search([operator, *sites], data, said, taps["chain"].url) == []
+
+
+def require_traffic(operator: Person, chain: bytes, store: bytes) -> None:
+    """See that the taps heard what is no secret: each update's commitment, and its very bytes."""
+    for update in operator.reads("ledger", "updates", "1"):
+        assert update["commitment"].encode() in chain
+        blob = operator.home / "cache" / update["commitment"]
+        assert blob.read_bytes()[-64:] in store
 
 
 def verify_in_the_explorer(operator: Person) -> None:

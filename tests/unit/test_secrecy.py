@@ -24,6 +24,8 @@ WRITTEN: dict[str, Callable[[bytes], bytes]] = {
     "in capital hex": lambda value: b"0x" + value.hex().upper().encode(),
     "in base64": lambda value: base64.b64encode(value + b"and more"),
     "in base64 for addresses": base64.urlsafe_b64encode,
+    "in base64 behind one byte": lambda value: base64.b64encode(b":" + value + b"and more"),
+    "in base64 behind two bytes": lambda value: base64.urlsafe_b64encode(b"--" + value),
 }
 
 
@@ -37,6 +39,13 @@ def test_a_planted_secret_is_found_in_a_file_and_in_words(tmp_path: Path, how: s
     assert leaks([KEY], {}, [tmp_path]) == [Leak("a key", str(path))]
     path.write_bytes(planted.replace(WRITTEN[how](KEY.value)[5:9], b"...."))
     assert leaks([KEY], {"stdout": path.read_bytes()}, [tmp_path]) == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 4_194_296, 4_194_301, 4_194_303, 4_194_304, 8_999_968])
+def test_a_planted_secret_is_found_wherever_it_begins(at: int) -> None:
+    words = bytearray(9_000_000)
+    words[at : at + len(KEY.value)] = KEY.value
+    assert leaks([KEY], {"traffic": bytes(words)}, []) == [Leak("a key", "traffic")]
 
 
 def test_a_planted_secret_is_found_in_a_database(tmp_path: Path) -> None:
