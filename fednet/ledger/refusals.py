@@ -150,7 +150,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "ErasureEmpty": ("nothing was erased", _NOTHING),
     # Masked rounds
     "StageWrong": ("the masked attempt is in another stage", _LATER),
-    "AlreadyRecorded": ("the site has done this already", _NOTHING),
+    "AlreadyRecorded": (
+        "the site has recorded this already, in this attempt",
+        "nothing to do: the first record counts, and nothing takes its place",
+    ),
     "KeysMissing": ("the site advertised no keys in this attempt", _NEXT_ATTEMPT),
     "DealingMissing": ("the site dealt no shares in this attempt", _NEXT_ATTEMPT),
     "HoldingMissing": ("the site never said whose shares it holds", _NEXT_ATTEMPT),
