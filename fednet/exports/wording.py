@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fednet.domain.plan import Plan
+from fednet.provenance.safes.outputs import colluding
 
 HOW = (
     "Several institutions trained one model together. The data stayed where it is: each"
@@ -39,7 +40,7 @@ NOT_MASKED = (
 MASKED = (
     "The plan asked for secure aggregation: institutions masked their updates, and members could"
     " take the masks away from the sum of those that counted, and from nothing less, as long as"
-    " no more than {colluding} percent of an attempt's cohort worked together against the others."
+    " no more than {colluding} of an attempt's cohort worked together against the others."
 )
 ENCRYPTED = (
     "The plan asked for homomorphic encryption: institutions encrypted their updates, aggregators"
@@ -115,7 +116,7 @@ def privacy_of(plan: Plan | None) -> str:
     promise, masked = plan.privacy, ""
     sealed = f" {SEALED}" if promise.sealed else ""
     if plan.is_masked:
-        masked = MASKED.format(colluding=f"{(plan.masking.colluding * 100).normalize():f}")
+        masked = MASKED.format(colluding=colluding(plan))
     if plan.is_encrypted:
         masked = ENCRYPTED
     if promise.mechanism == "none":

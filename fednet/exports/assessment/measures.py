@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fednet.domain.plan import Plan
+from fednet.exports.assessment.figures import least_updates
 from fednet.exports.texts import code
+from fednet.provenance.safes.outputs import colluding
 
 ALWAYS = (
     "Records stay at their site: what leaves is an update of the model, checked by the site's own"
@@ -37,7 +39,11 @@ BY_SITES = (
 
 
 def measures(plan: Plan) -> Iterator[str]:
-    """Say what this plan does."""
+    """Say what this plan does.
+
+    Raises:
+        PlanError: Masks that it asks for cannot work.
+    """
     privacy, update, timing = plan.privacy, plan.update, plan.timing
     if privacy.mechanism == "none":
         yield "Differential privacy: not asked for."
@@ -48,19 +54,13 @@ def measures(plan: Plan) -> Iterator[str]:
             f" {privacy.epsilon} at delta {privacy.delta} for any one record over the whole run."
             " A node refuses the training that would break it."
         )
+    yield _masked(plan)
+    yield _sealed(plan)
     yield (
-        "Sealed: updates and states lie in the stores encrypted for the members of each round; who"
-        " is revoked is out from the next one on. Others read with keys that a member granted, on"
-        " the record. Weights, verdicts and credits stay readable."
-        if privacy.sealed
-        else "Sealed: not asked for; whoever gets hold of a stored update or model can read it."
+        f"Least data: {update.minimum_examples} examples behind an update, {least_updates(plan)}"
+        f" updates in a round, {plan.cohort.minimum_sites} sites in the run."
     )
-    yield (
-        f"Least data: {update.minimum_examples} examples behind an update,"
-        f" {plan.cohort.minimum_updates} updates in a round, {plan.cohort.minimum_sites} sites in"
-        " the run."
-    )
-    yield f"Bounded influence: norm of an update at most {update.maximum_norm}."
+    yield _bounded(plan)
     yield (
         f"Less is sent: only {_listed(update.travelling)} travel."
         if update.travelling
@@ -76,6 +76,40 @@ def measures(plan: Plan) -> Iterator[str]:
     )
     quorum = plan.cohort.quorum_basis_points / 100
     yield f"Four eyes: more than {quorum:g} % of the cohort recompute each round and vouch for it."
+
+
+def _masked(plan: Plan) -> str:
+    if not plan.is_masked:
+        return (
+            "Secure aggregation: not asked for; whoever may read a round's updates can read each of"
+            " them by itself."
+        )
+    return (
+        "Secure aggregation: every update is masked before it leaves its site. All that anybody can"
+        f" take the masks from is the sum of those that count, {least_updates(plan)} or more, while"
+        f" no more than {colluding(plan)} of a cohort work together. Weights stay readable."
+    )
+
+
+def _sealed(plan: Plan) -> str:
+    if plan.privacy.sealed:
+        return (
+            "Sealed: updates and states lie in the stores encrypted for the members of each round;"
+            " who is revoked is out from the next one on. Others read with keys that a member"
+            " granted, on the record. Weights, verdicts and credits stay readable."
+        )
+    what = "model" if plan.is_masked else "update or model"
+    return f"Sealed: not asked for; whoever gets hold of a stored {what} can read it."
+
+
+def _bounded(plan: Plan) -> str:
+    said = f"Bounded influence: norm of an update at most {plan.update.maximum_norm}"
+    if not plan.is_masked:
+        return f"{said}."
+    return (
+        f"{said}, no value above {plan.masking.clip}. Each site's own airlock sees to it: of a"
+        " masked update nobody else can."
+    )
 
 
 def _listed(patterns: tuple[str, ...]) -> str:

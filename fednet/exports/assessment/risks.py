@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fednet.domain.plan import Plan
+from fednet.exports.assessment.figures import least_updates
 from fednet.exports.texts import code
 from fednet.provenance.safes.outputs import mechanism
 
@@ -26,7 +27,11 @@ class Risk:
 
 
 def risks(plan: Plan) -> Iterator[Risk]:
-    """Name the risks of a plan, in the same order for every plan."""
+    """Name the risks of a plan, in the same order for every plan.
+
+    Raises:
+        PlanError: Masks that the plan asks for cannot work.
+    """
     yield _betrayed(plan)
     yield _remembered(plan)
     yield _few(plan)
@@ -38,15 +43,21 @@ def risks(plan: Plan) -> Iterator[Risk]:
 
 
 def _betrayed(plan: Plan) -> Risk:
-    size = plan.training.batch_size
+    size, private = plan.training.batch_size, plan.privacy.mechanism != "none"
+    sum_alone = (
+        " Nothing bounds what the sum tells: over few records it can betray one, too."
+        if plan.is_masked and not private
+        else ""
+    )
     return Risk(
         "A single update betrays who was in the data, or a record itself",
         "Whoever reads an update may tell by it that a person was among the records (membership"
         " inference), or rebuild a record from it (gradient inversion): the easier the fewer"
         " records are behind it.",
         f"Mechanism: {mechanism(plan)}. An update rests on {plan.update.minimum_examples} examples"
-        f" or more, trained in batches of {size} for {plan.training.local_epochs} epochs.",
-        plan.privacy.mechanism == "none",
+        f" or more, trained in batches of {size} for {plan.training.local_epochs} epochs."
+        f"{sum_alone}",
+        not (private or plan.is_masked),
     )
 
 
@@ -64,13 +75,14 @@ def _remembered(plan: Plan) -> Risk:
 
 
 def _few(plan: Plan) -> Risk:
-    least = plan.cohort.minimum_updates
+    least = least_updates(plan)
+    fewer = " Of fewer the masks leave nothing to read." if plan.is_masked else ""
     return Risk(
         "Few sites take part, so that the sum is one site's own",
         "Who knows its own update can take it off the sum: of two updates that leaves the other"
         " one.",
         f"A round may become final with {least} updates, of {plan.cohort.minimum_sites} sites or"
-        " more that consented.",
+        f" more that consented.{fewer}",
         least < _FEW_SITES,
     )
 
@@ -89,24 +101,41 @@ def _measured(plan: Plan) -> Risk:
 
 def _spoilt(plan: Plan) -> Risk:
     rule, hostile = plan.aggregation.rule, plan.aggregation.hostile
+    against = (
+        f"Updates are combined by {rule} under masks: one that is hostile can be neither found nor"
+        " left out, and its size is what its own site makes it. The members see the sum alone."
+        if plan.is_masked
+        else f"Updates are combined by {rule}, which is set to withstand {hostile} hostile ones; an"
+        f" update counts up to the norm {plan.update.maximum_norm} only."
+    )
     return Risk(
         "A dishonest or faulty site spoils the model, and people are treated by it",
         "A wrong model decides wrongly about people.",
-        f"Updates are combined by {rule}, which is set to withstand {hostile} hostile ones; an"
-        f" update counts up to the norm {plan.update.maximum_norm} only. Every member recomputes"
-        " every round.",
+        f"{against} Every member recomputes every round.",
         hostile == 0,
     )
 
 
 def _copied(plan: Plan) -> Risk:
+    sealed = plan.privacy.sealed
+    if sealed:
+        told = (
+            " They are sealed for the members of each round: a copy tells nothing to who has no"
+            " key. Members can keep what they opened, and hand on a key."
+        )
+    elif plan.is_masked:
+        told = (
+            " A copy of a masked update tells nothing, and copies of all of a round tell their sum."
+            " The plan does not seal the models: whoever gets a copy can read it."
+        )
+    else:
+        told = " The plan does not seal them: whoever gets a copy can read it."
     return Risk(
         "Published bytes are copied and kept",
         "What was published once cannot be called back: members hold copies, and so may whoever"
         " gets into their stores.",
-        "Updates and models lie in a store that only members reach. The plan does not seal them:"
-        " whoever gets a copy can read it.",
-        True,
+        f"Updates and models lie in a store that only members reach.{told}",
+        not sealed,
     )
 
 

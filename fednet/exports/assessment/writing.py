@@ -17,7 +17,11 @@ _FACTOR = 10
 
 
 def write_assessment(plan: Plan) -> bytes:
-    """Return the document."""
+    """Return the document.
+
+    Raises:
+        PlanError: Masks that the plan asks for cannot work.
+    """
     parts: tuple[Callable[[Plan], Iterator[str]], ...] = (
         _head,
         _description,
@@ -57,13 +61,14 @@ def _description(plan: Plan) -> Iterator[str]:
         f" in at most {plan.rounds} rounds. In each round every institution trains the shared model"
         f" on its own records by {training.algorithm} ({training.local_epochs} epochs, batches of"
         f" {training.batch_size}, learning rate {training.learning_rate}) and hands in the"
-        f" difference; the differences are combined by {plan.aggregation.rule}. Records do not"
-        " leave the institution."
+        f" difference{', masked' if plan.is_masked else ''}; the differences are combined by"
+        f" {plan.aggregation.rule}. Records do not leave the institution."
     )
     yield ""
     yield f"- task: {code(plan.task.source)}, code digest `{plan.task.digest}`"
     yield f"- initial model: `{model.commitment}`, {model.size_bytes} bytes"
-    yield f"- form of an update: {plan.update.codec}"
+    ring = f"masked integers of {plan.masking.ring_bits} bits, made of "
+    yield f"- form of an update: {ring if plan.is_masked else ''}{plan.update.codec}"
     metric = plan.evaluation.metric
     yield f"- measured at each institution and published: {code(metric) if metric else 'nothing'}"
     yield f"- led by the rounds module: {plan.module.name}"

@@ -43,24 +43,50 @@ def outputs(asked: Asked) -> Iterator[Line]:
 
 def mechanism(plan: Plan) -> str:
     """Say in a sentence what a plan does so that updates betray nobody."""
+    return f"{_noise(plan)}; {_sight(plan)}"
+
+
+def _noise(plan: Plan) -> str:
     privacy = plan.privacy
-    sealed = "; blobs are sealed for the members of each round" if privacy.sealed else ""
     if privacy.mechanism == "none":
-        none = "no noise" if sealed else "none"
-        return f"{none} is planned: every member can read each single update{sealed}"
+        return "no noise is planned"
     return (
         f"{privacy.mechanism}: gradients of norm {privacy.clip_norm} at most, noise"
         f" of {privacy.noise_multiplier} times that; a site spends at most epsilon"
-        f" {privacy.epsilon} at delta {privacy.delta} on any one record in the whole run{sealed}"
+        f" {privacy.epsilon} at delta {privacy.delta} on any one record in the whole run"
     )
+
+
+def _sight(plan: Plan) -> str:
+    """Say who can read a single update."""
+    if plan.is_masked:
+        return (
+            "updates are masked: nobody can read a single one, but for the sum of those that"
+            f" count, while no more than {colluding(plan)} of a cohort work together"
+        )
+    if plan.privacy.sealed:
+        return (
+            "updates are sealed: the members of a round can read each single one, and whoever was"
+            " granted its key on the record"
+        )
+    return "every member can read each single update"
+
+
+def colluding(plan: Plan) -> str:
+    """Say how large a part of a cohort may work together and see through no mask."""
+    return f"{(plan.masking.colluding * 100).normalize():f} percent"
 
 
 def _bounds(plan: Plan) -> str:
     late = "after submissions have closed" if plan.reveals_late else "at once"
-    return (
-        f"an update has the Euclidean norm {plan.update.maximum_norm} at most, is packed as"
-        f" {plan.update.codec}, and its bytes are published {late}"
-    )
+    norm = f"an update has the Euclidean norm {plan.update.maximum_norm} at most"
+    if plan.is_masked:
+        masking = plan.masking
+        return (
+            f"{norm}, and no value above {masking.clip}, which its own site alone can see to; it is"
+            f" packed in a ring of {masking.ring_bits} bits, and its bytes are published {late}"
+        )
+    return f"{norm}, is packed as {plan.update.codec}, and its bytes are published {late}"
 
 
 def _releases(asked: Asked) -> Iterator[Line]:

@@ -11,8 +11,11 @@ from click.testing import CliRunner
 
 from fednet.cli import main, plans
 from fednet.domain.plan import Plan
+from fednet.errors import PlanError
 from fednet.exports.assessment import BLANK, write_assessment
 from fednet.exports.texts import code
+from fednet.privacy.masking import agree_on
+from tests.unit.privacy.test_agreement import masked_plan
 
 RAW: dict[str, Any] = {
     "name": "pilot",
@@ -148,3 +151,73 @@ def test_who_can_read_stored_updates_is_said_either_way() -> None:
     sealed = section(text(plan(privacy={"sealed": True})), 4)
     assert "encrypted for the members of each round" in sealed
     assert "whoever gets hold" not in sealed
+
+
+def risk(document: str, number: int) -> str:
+    """Cut out one risk."""
+    return section(document, 3).split(f"### 3.{number} ")[1].split("\n### ")[0]
+
+
+def test_nobody_reads_a_masked_update_and_the_sum_is_not_bounded() -> None:
+    betrayed = risk(text(masked_plan()), 1)
+    assert "by the plan (met or bounded)" in betrayed
+    assert "nobody can read a single one" in betrayed
+    assert "Nothing bounds what the sum tells" in betrayed
+    assert "every member can read" not in text(masked_plan())
+    noise = plan(privacy=PRIVATE, update={"minimum_examples": 1000}).privacy
+    private = masked_plan().model_copy(update={"privacy": noise})
+    assert "Nothing bounds what the sum tells" not in text(private)
+
+
+def test_a_sealed_update_is_read_by_members_and_whoever_has_a_key() -> None:
+    document = text(plan(privacy={"sealed": True}))
+    assert "by the plan (open)" in risk(document, 1)
+    assert "the members of a round can read each single one" in risk(document, 1)
+
+
+def test_masks_need_more_updates_than_a_plan_may_ask_for() -> None:
+    made = masked_plan()
+    least = agree_on(made, made.cohort.minimum_sites).least_updates
+    assert least > made.cohort.minimum_updates
+    document = text(made)
+    assert f"final with {least} updates" in risk(document, 3)
+    assert f"{least} updates in a round" in section(document, 4)
+
+
+def test_a_dishonest_update_cannot_be_left_out_of_a_masked_sum() -> None:
+    document = text(masked_plan())
+    assert "can be neither found nor left out" in risk(document, 5)
+    assert "counts up to the norm" not in risk(document, 5)
+    assert "Each site's own airlock sees to it" in section(document, 4)
+
+
+@pytest.mark.parametrize(
+    ("made", "status", "said"),
+    [
+        (plan(), "open", "The plan does not seal them: whoever gets a copy can read it."),
+        (
+            plan(privacy={"sealed": True}),
+            "met or bounded",
+            "a copy tells nothing to who has no key",
+        ),
+        (masked_plan(), "open", "A copy of a masked update tells nothing"),
+    ],
+    ids=["plain", "sealed", "masked"],
+)
+def test_what_a_copy_tells_follows_the_plan(made: Plan, status: str, said: str) -> None:
+    copied = risk(text(made), 6)
+    assert f"by the plan ({status})" in copied
+    assert said in copied
+
+
+def test_measures_name_masks_and_what_they_leave_readable() -> None:
+    under_masks = section(text(masked_plan()), 4)
+    assert "no more than 30 percent of a cohort work together" in under_masks
+    assert "whoever gets hold of a stored model can read it" in under_masks
+    assert "masked; the differences are combined" in section(text(masked_plan()), 1)
+    assert "Secure aggregation: not asked for" in section(text(plan()), 4)
+
+
+def test_no_assessment_is_made_of_masks_that_cannot_work() -> None:
+    with pytest.raises(PlanError):
+        write_assessment(masked_plan(vanishing="0.9"))

@@ -36,6 +36,7 @@ from fednet.provenance import (
 )
 from fednet.provenance.safes.outputs import mechanism
 from tests.unit.explorer.generated import ACCOUNT, BEGAN, CONTRACTS, DEPLOYMENT, Ledger, digest
+from tests.unit.privacy.test_agreement import masked_plan
 
 RUN, SECOND, DATASET = RunId(1), SiteId(2), DatasetId(2)
 OPERATOR = Address("0x" + "0e" * 20)
@@ -242,16 +243,29 @@ def test_a_time_that_no_calendar_has_is_told_in_seconds() -> None:
     assert f"until second {1 << 62}" in about(lines, "grant on request 1").says
 
 
-def test_sealing_is_told_beside_the_noise() -> None:
-    def said(noise: str, sealed: bool) -> str:
-        changed = PLAN.privacy.model_copy(update={"mechanism": noise, "sealed": sealed})
-        return mechanism(PLAN.model_copy(update={"privacy": changed}))
+NOISES = {"none": "no noise is planned; ", "dp-sgd": "dp-sgd: gradients of norm 1 at most, "}
 
-    assert said("none", sealed=False).startswith("none is planned: ")
-    assert said("none", sealed=True).startswith("no noise is planned: ")
-    for noise in ("none", "dp-sgd"):
-        told = "; blobs are sealed for the members of each round"
-        assert (
-            said(noise, sealed=True)
-            == said(noise, sealed=False).replace("none is", "no noise is") + told
-        )
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_who_can_read_an_update_is_told_beside_the_noise(noise: str) -> None:
+    privacy = PLAN.privacy.model_copy(update={"mechanism": noise})
+    plain = PLAN.model_copy(update={"privacy": privacy})
+    sealed = plain.model_copy(update={"privacy": privacy.model_copy(update={"sealed": True})})
+    masked = masked_plan().model_copy(update={"privacy": privacy})
+    for plan in (plain, sealed, masked):
+        assert mechanism(plan).startswith(NOISES[noise])
+    assert mechanism(plain).endswith("; every member can read each single update")
+    assert mechanism(sealed).endswith(
+        "; updates are sealed: the members of a round can read each single one, and whoever was"
+        " granted its key on the record"
+    )
+    assert mechanism(masked).endswith(
+        "; updates are masked: nobody can read a single one, but for the sum of those that count,"
+        " while no more than 30 percent of a cohort work together"
+    )
+
+
+def test_bounds_of_a_masked_plan_are_its_sites_own_word(index: LedgerIndex) -> None:
+    said = about(five_safes(index, RUN, masked_plan(), DEPLOYMENT).outputs, "bounds").says
+    assert "no value above 4, which its own site alone can see to" in said
+    assert "in a ring of 32 bits" in said
