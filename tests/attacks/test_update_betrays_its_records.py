@@ -6,11 +6,17 @@ they fail. Who puts all ten together learns more, and may: an epsilon of 3 lets 
 best of attacks reach an area of 0.68 (as Gaussian noise of mu = 0.65 does; Dong et al.,
 2022, https://arxiv.org/abs/1905.02383). One update that spends all of it at once lets
 ours reach 0.61.
+
+Where secure aggregation opens the sum of ten updates alone, the attacks on membership come
+down from 0.82, 0.79 and 0.86 to 0.56, 0.55 and 0.61 (loss, direction, likelihood), without
+any bound: for who knows the other nine updates, likelihood stays at 0.84. Of ten sites with
+one record each, an image is read off the sum as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -29,6 +35,8 @@ from tests.attacks import inference, inversion
 
 POOL, TRIALS = 60, 16
 MEMBERS = POOL // 2
+CROWD = 36
+"""Sites of which nine are drawn to stand beside the one that is attacked."""
 ROUNDS, EPSILON, DELTA = 10, Decimal(3), Decimal("0.00001")
 """What the run promises; the attacker sees the update of one round."""
 LONG = TrainingSection(local_epochs=40, batch_size=MEMBERS, learning_rate=Decimal("0.5"))
@@ -76,15 +84,25 @@ def learnt(
 # Who is in it
 
 
-def areas(task: Task, pool: Dataset, privacy: PrivacySection | None) -> dict[str, float]:
-    """Attack trials that each learn one half of a pool; return how well each attack does."""
+def areas(
+    task: Task,
+    pool: Dataset,
+    privacy: PrivacySection | None,
+    others: Callable[[int], Sequence[list[torch.Tensor]]] = lambda trial: (),
+) -> dict[str, float]:
+    """Attack trials that each learn one half of a pool; return how well each attack does.
+
+    Where a trial has updates of others, all that is seen is the mean with these.
+    """
     draw = np.random.default_rng(1)
     members = np.zeros((TRIALS, POOL), np.bool_)
     losses, along, sure = (np.zeros((TRIALS, POOL)) for _ in range(3))
     for trial in range(TRIALS):
         members[trial, draw.permutation(POOL)[:MEMBERS]] = True
         data = pool.rows(torch.from_numpy(members[trial].nonzero()[0]))
-        base, model, update = learnt(task, data, LONG, privacy, trial)
+        base, _, own = learnt(task, data, LONG, privacy, trial)
+        update = [torch.stack(each).mean(0) for each in zip(own, *others(trial), strict=True)]
+        model = moved_by(task, update)
         losses[trial] = inference.by_loss(model, pool)
         along[trial] = inference.by_direction(task, base, update, pool)
         sure[trial] = inference.confidence(model, pool)
@@ -97,6 +115,15 @@ def areas(task: Task, pool: Dataset, privacy: PrivacySection | None) -> dict[str
         name: float(np.mean([inference.area(*each) for each in zip(found, members, strict=True)]))
         for name, found in scores.items()
     }
+
+
+def moved_by(task: Task, update: list[torch.Tensor]) -> torch.nn.Module:
+    """Return the model that an update leads to."""
+    model = training.build_model(task, 1)
+    with torch.no_grad():
+        for parameter, step in zip(model.parameters(), update, strict=True):
+            parameter += step
+    return model
 
 
 def test_membership_shows_in_an_update_that_nothing_protects(digits: tuple[Task, Dataset]) -> None:
@@ -112,6 +139,23 @@ def test_membership_does_not_show_at_epsilon_3(digits: tuple[Task, Dataset]) -> 
     privacy = hidden(MEMBERS, LONG, "29.87")
     found = areas(task, data.rows(torch.arange(POOL)), privacy)
     assert max(found.values()) <= MOST_AREA
+
+
+def test_membership_hardly_shows_in_a_sum_of_ten_unless_the_other_nine_are_known(
+    digits: tuple[Task, Dataset],
+) -> None:
+    """Secure aggregation dilutes what an update tells, and bounds nothing."""
+    task, data = digits
+    pool = data.rows(torch.arange(POOL))
+    rows = torch.arange(POOL, POOL + CROWD * MEMBERS).reshape(CROWD, MEMBERS)
+    crowd = [learnt(task, data.rows(each), LONG, None, TRIALS)[2] for each in rows]
+    draw = random.Random(1)
+    unknown = areas(task, pool, None, lambda trial: draw.sample(crowd, 9))
+    known = areas(task, pool, None, lambda trial: crowd[:9])
+    assert max(unknown["loss"], unknown["direction"]) < 0.6
+    assert 0.55 < unknown["likelihood"] < 0.65
+    # Nine who put together what they know see through the sum: no mask helps against that.
+    assert known["likelihood"] > 0.8
 
 
 # What they look like
