@@ -38,7 +38,6 @@ from fednet.privacy.masking import (
     disclose,
     freeze,
     receive,
-    write_advertisement,
     write_masked_header,
 )
 from tests.masking_fixtures import PLACE, WEIGHT_CAP, Attempt, weight_of
@@ -188,7 +187,7 @@ def site_seconds(cohort: int, targeted: bool) -> float:
     attempt.deal(circle.neighbours[me])
     clock = Clock()
     with clock.running():
-        write_advertisement(secrets)
+        assert secrets.public == circle.keys[me]
         attempt.dealings[me] = deal(circle, secrets)
         received = receive(circle, secrets, attempt.dealings)
     everything = {site: Commitment.of(b"%d" % site) for site in sites}

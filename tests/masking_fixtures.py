@@ -34,12 +34,10 @@ from fednet.privacy.masking import (
     freeze,
     mask,
     pack_holding,
-    read_advertisement,
     read_dealing,
     receive,
     recover,
     unpack_holding,
-    write_advertisement,
 )
 
 PLACE = Place(1337, Address("0x" + "11" * 20), RunId(1), RoundNumber(2), 1)
@@ -102,10 +100,7 @@ class Attempt:
     ) -> Attempt:
         """Stage 1: those sites advertise."""
         secrets = {site: secrets_of(site, place) for site in sites}
-        keys = {
-            site: read_advertisement(write_advertisement(own), place, site)
-            for site, own in secrets.items()
-        }
+        keys = {site: own.public for site, own in secrets.items()}
         return cls(form_circle(place, keys, seed, parameters), secrets)
 
     def deal(self, sites: Iterable[SiteId]) -> None:

@@ -26,13 +26,11 @@ from fednet.privacy.masking import (
     Unmasking,
     Wrong,
     bind,
-    read_advertisement,
     read_dealing,
     read_disclosure,
     read_masked_header,
     receive,
     unpack_holding,
-    write_advertisement,
     write_masked_header,
 )
 from fednet.privacy.masking.masked import masks_of
@@ -47,7 +45,6 @@ from tests.masking_fixtures import (
     clear_mean,
     fixed_point_of,
     play,
-    secrets_of,
 )
 
 ONE = SiteId(1)
@@ -227,17 +224,6 @@ def refused(read: Callable[[bytes], object], data: bytes) -> bool:
 
 
 @given(mutations)
-def test_mutated_advertisement_is_refused_or_names_another_key(
-    mutation: tuple[str, int, int],
-) -> None:
-    data = write_advertisement(secrets_of(1))
-    changed = mutate(data, mutation)
-    if not refused(lambda each: read_advertisement(each, PLACE, ONE), changed):
-        keys = read_advertisement(changed, PLACE, ONE)
-        assert data[:-64] + keys.mask + keys.channel == changed
-
-
-@given(mutations)
 def test_mutated_dealing_is_refused_by_all_or_by_whom_it_concerns(
     played: tuple[Attempt, Frozen], mutation: tuple[str, int, int]
 ) -> None:
@@ -312,7 +298,6 @@ def test_mutated_journal_is_refused_or_binds_to_nothing_there_is(
 def test_rubbish_is_refused_everywhere(played: tuple[Attempt, Frozen], data: bytes) -> None:
     attempt, frozen = played
     readers: list[Callable[[bytes], object]] = [
-        lambda each: read_advertisement(each, PLACE, ONE),
         lambda each: read_dealing(attempt.circle, ONE, each),
         lambda each: read_disclosure(frozen, ONE, each),
         lambda each: Unmasking.from_bytes(each, PLACE, ONE),

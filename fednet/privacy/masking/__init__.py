@@ -34,8 +34,6 @@ from fednet.privacy.masking.agreement import Agreement, agree_on, require_maskab
 from fednet.privacy.masking.circle import (
     Circle,
     form_circle,
-    read_advertisement,
-    write_advertisement,
 )
 from fednet.privacy.masking.combining import combine
 from fednet.privacy.masking.dealers import Dealers, close_dealing, pack_holding, unpack_holding
@@ -115,7 +113,6 @@ __all__ = [
     "included_in",
     "mask",
     "pack_holding",
-    "read_advertisement",
     "read_dealing",
     "read_dealings",
     "read_disclosure",
@@ -127,6 +124,5 @@ __all__ = [
     "share_blobs",
     "unpack_holding",
     "usable_keys",
-    "write_advertisement",
     "write_masked_header",
 ]

@@ -1,7 +1,7 @@
 """Stage 1: every site advertises two public keys; those that did form the attempt's circle.
 
-An advertisement is small enough to stand in the ledger's own log, so that all
-see the same ones. The circle's digest covers every key, the seed of the graph,
+Keys are small enough to stand in the ledger's own log, so that all see the same
+ones. The circle's digest covers every key, the seed of the graph,
 degree and threshold, and everything later is bound to it.
 """
 
@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from fednet.domain.identity import Digest, SiteId
 from fednet.domain.update import Place
 from fednet.errors import MalformedBlobError, QuorumError
-from fednet.privacy.masking.derivation import KEY_SIZE_BYTES, Part, Purpose, digest_of
-from fednet.privacy.masking.forms import HEAD_SIZE_BYTES, read_body, write_head
+from fednet.privacy.masking.derivation import Part, Purpose, digest_of
 from fednet.privacy.masking.graph import neighbours_of
-from fednet.privacy.masking.keys import PublicKeys, SiteSecrets, require_usable
+from fednet.privacy.masking.keys import PublicKeys
 from fednet.privacy.masking.parameters import Parameters
-
-_FORM = "fednet-keys/1"
-ADVERTISEMENT_SIZE_BYTES = HEAD_SIZE_BYTES + 2 * KEY_SIZE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +43,6 @@ class Circle:
         """
         if site not in self.keys:
             raise MalformedBlobError("is of a site that advertised no keys", subject=f"site {site}")
-
-
-def write_advertisement(secrets: SiteSecrets) -> bytes:
-    """Return what a site advertises."""
-    public = secrets.public
-    return write_head(_FORM, secrets.place, secrets.site) + public.mask + public.channel
-
-
-def read_advertisement(data: bytes, place: Place, site: SiteId) -> PublicKeys:
-    """Read what a site advertised.
-
-    Raises:
-        MalformedBlobError: It is no advertisement of this site and place.
-        VerificationError: With a key in it no secret can be kept.
-    """
-    body = read_body(data, _FORM, place, site, ADVERTISEMENT_SIZE_BYTES)
-    keys = PublicKeys(body[:KEY_SIZE_BYTES], body[KEY_SIZE_BYTES:])
-    for key in (keys.mask, keys.channel):
-        require_usable(key, f"site {site}")
-    return keys
 
 
 def form_circle(

@@ -23,11 +23,9 @@ from fednet.privacy.masking import (
     dealing_size_bytes,
     form_circle,
     pack_holding,
-    read_advertisement,
     read_dealing,
     receive,
     unpack_holding,
-    write_advertisement,
 )
 from fednet.privacy.masking import dealing as module
 from fednet.privacy.masking.dealing import Dealing, Kind, open_shares, share_out
@@ -54,14 +52,13 @@ def attempt() -> Attempt:
 
 
 def test_bytes_are_the_same_for_ever(attempt: Attempt) -> None:
-    advertised = write_advertisement(secrets_of(1))
-    assert len(advertised) == HEAD_SIZE_BYTES + 64 == 152
-    assert advertised[:16] == b"fednet-keys/1\0\0\0"
-    assert advertised[16:88].hex() == (
-        f"{1337:064x}" + "11" * 20 + f"{1:016x}" + f"{2:08x}" + f"{1:08x}" + f"{1:08x}"
-    )
     assert str(attempt.circle.view) == CIRCLE
     dealt = attempt.dealings[ONE]
+    assert HEAD_SIZE_BYTES == 88
+    assert dealt[:16] == b"fednet-shares/1\0"
+    assert dealt[16:88].hex() == (
+        f"{1337:064x}" + "11" * 20 + f"{1:016x}" + f"{2:08x}" + f"{1:08x}" + f"{1:08x}"
+    )
     assert len(dealt) == dealing_size_bytes(3) == HEAD_SIZE_BYTES + 32 + 3 * 148
     assert hashlib.sha256(dealt).hexdigest() == DEALING
     assert deal(attempt.circle, secrets_of(1)) == dealt
@@ -142,17 +139,6 @@ def test_share_that_is_not_the_one_committed_to_is_refused(attempt: Attempt) -> 
     nonsense = channel.encrypt(bytes(12), bytes([255]) * 64, promised + promised)
     with pytest.raises(MalformedBlobError):
         open_shares_of(circle, 2, Dealing(ONE, {TWO: module.Row(promised, promised, nonsense)}))
-
-
-def test_advertisement_without_a_secret_is_refused() -> None:
-    data = write_advertisement(secrets_of(1))
-    for at in (HEAD_SIZE_BYTES, HEAD_SIZE_BYTES + 32):
-        wrong = data[:at] + bytes(32) + data[at + 32 :]
-        with pytest.raises(VerificationError) as caught:
-            read_advertisement(wrong, PLACE, ONE)
-        assert caught.value.subject == "site 1"
-    with pytest.raises(MalformedBlobError):
-        read_advertisement(data, PLACE, TWO)
 
 
 def test_too_few_keys_end_the_attempt() -> None:
