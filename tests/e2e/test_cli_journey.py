@@ -6,7 +6,7 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -24,6 +24,13 @@ PLAN = (
     "--task", "breast-cancer", "--rounds", "2", "--sites", "2", "--collect-seconds", "60",
     "--reveal-seconds", "20", "--grace-seconds", "5", "--propose-seconds", "60",
     "--attest-seconds", "60", "--set", "evaluation.metric=accuracy",
+)  # fmt: skip
+NOISY = (
+    "--task", "breast-cancer", "--rounds", "1", "--sites", "2", *PLAN[6:-2],
+    *(word for setting in (
+        "mechanism=dp-sgd", "clip_norm=1", "noise_multiplier=1", "epsilon=6", "delta=0.00001",
+    ) for word in ("--set", f"privacy.{setting}")),
+    "--set", "update.minimum_examples=32",
 )  # fmt: skip
 
 
@@ -97,6 +104,7 @@ def test_two_sites_go_the_whole_way(
         see_what_was_measured(operator, told)
         compare_checkpoints(operator, sites[0])
         verify_in_the_explorer(operator)
+        spend_privacy(operator, sites, data)
 
     rounds = sites[0].reads("ledger", "rounds", "1")
     assert [entry["status"] for entry in rounds] == ["final"] * 2
@@ -120,6 +128,32 @@ def test_two_sites_go_the_whole_way(
     require_traffic(operator, *heard.values())
     said = {"processes": running, **heard}
     assert search([operator, *sites], data, said, taps["chain"].url) == []
+
+
+def spend_privacy(operator: Person, sites: list[Person], data: Sequence[Path]) -> None:
+    """Train with noise: nothing is spent before it may be, and then what the account foretold."""
+    operator.types("plan", "new", "noisy", *NOISY)
+    operator.types("run", "open", "noisy.toml")
+    foretold = {}
+    for number, (person, path) in enumerate(zip(sites, data, strict=True), start=1):
+        examples = len(path.read_text().splitlines()) - 1
+        told = operator.reads("privacy", "plan", "noisy.toml", "--examples", str(examples))
+        foretold[number] = told["datasets"][0]["epsilon"]
+        operator.types("access", "request", str(number), "--purpose", "with noise")
+        grant = str(len(sites) + number)
+        person.types("access", "grant", grant, "--days", "9", "--terms", "for this study")
+        refused = person.types("run", "consent", "2", "--yes", expect=4).stderr
+        assert "fednet privacy ceiling" in refused
+        person.types(
+            *("privacy", "ceiling", str(number), "--epsilon", "6", "--delta", "0.00001"),
+            *("--reason", "study 17"),
+        )
+        person.types("run", "consent", "2", "--yes")
+    assert "round 1: final" in operator.types("run", "watch", "2").stdout
+    assert operator.reads("audit", "2")["verified"]
+    spent = {each["dataset"]: each["spent"] for each in operator.reads("privacy", "show")}
+    assert {number: each["epsilon"] for number, each in spent.items()} == foretold
+    assert {each["delta"] for each in spent.values()} == {"0.00001"}
 
 
 def require_traffic(operator: Person, chain: bytes, store: bytes) -> None:
