@@ -74,6 +74,7 @@ class MaskedChain(World):
     """Keep the rules of the masked module and of the ledger of masked rounds."""
 
     granted = 0
+    is_closing_told = True
 
     def begin(self, number: int, attempt: int = 1) -> None:
         super().begin(number, attempt)
@@ -85,10 +86,9 @@ class MaskedChain(World):
     # What a reader asks
 
     def state(self, run: RunId) -> RunState:
-        held = len(self.record.holdings)
         return RunState(
             self.phase, RoundNumber(self.place.round), self.place.attempt, self.number,
-            self.since, self.deadline, len(self.sites), len(self.sites), held,
+            self.since, self.deadline, len(self.sites), len(self.sites), len(self.sites),
             len(self.submissions()), len(self.votes[True]), len(self.votes[False]), self.quorum,
             len(self.settlements), self.granted, len(self.sites),
         )  # fmt: skip
@@ -209,9 +209,18 @@ class MaskedChain(World):
             self._close_collecting()
 
     def _close_collecting(self) -> None:
-        self.close()
         self.phase, self.since, self.number = Phase.PROPOSING, self.now, 1
-        self.deadline = self.open_until
+        self.deadline = self.open_until = self._reveal_end() + PROPOSE
+        self.is_closing_told = False
+
+    def close(self) -> None:
+        """Tell that submissions have closed, with the next act only, as the module does."""
+        if not self.is_closing_told:
+            self.is_closing_told = True
+            self.emit(
+                ev.SubmissionsClosed, round=self.place.round, attempt=self.place.attempt,
+                submitted=len(self.submissions()), deadline=self.open_until,
+            )  # fmt: skip
 
     def propose_set(
         self, run: RunId, site: SiteId, number: int, attempt: int, inclusion: bytes
@@ -251,6 +260,7 @@ class MaskedChain(World):
         self._require(Phase.PROPOSING, None, (said.round, said.attempt))
         if self.attempt.frozen != said.inclusion:
             raise refuse("InclusionNotFrozen")
+        self.close()
         self.phase, self.since, self.deadline = Phase.ATTESTING, self.now, self.now + ATTEST
         self.proposal = self.emit(
             ev.RoundProposed, round=said.round, site=said.site, attempt=said.attempt,
@@ -278,6 +288,7 @@ class MaskedChain(World):
             self.phase, self.since = Phase.FINAL, self.now
 
     def advance(self, run: RunId) -> None:
+        self.close()
         if self.phase is Phase.FINAL:
             if self.place.round == self.plan.rounds:
                 self.emit(ev.RunCompleted, rounds=self.place.round)
@@ -288,6 +299,7 @@ class MaskedChain(World):
             raise refuse("DeadlineAhead")
         elif self.phase is Phase.COLLECTING and len(self.submissions()) >= 2:
             self._close_collecting()
+            self.close()
         elif self.place.attempt == self.plan.timing.max_attempts:
             self.emit(ev.RunAborted, round=self.place.round, account=DEPLOYMENT.runs)
             self.phase = Phase.ABORTED

@@ -140,15 +140,19 @@ class Network:
             self.close_node(site)
 
     def play(self, until: Callable[[MaskedChain], bool], vanish: Vanish = lambda chain: ()) -> None:
-        """Let nodes act until something holds; at each turn some may vanish for good."""
+        """Let nodes act until something holds; before each act some may vanish for good."""
         gone: set[int] = set()
         idle = 0
+
+        def look() -> Collection[int]:
+            gone.update(vanish(self.chain))
+            return gone | self.paused
+
         for _ in range(_MOST_STEPS):
-            gone |= set(vanish(self.chain))
+            away = look()
             if until(self.chain):
                 return
-            away = gone | self.paused
-            waits = list(self._turn(away))
+            waits = list(self._turn(look))
             if len(waits) < len(self.nodes) - len(away):
                 idle = 0
                 continue
@@ -174,11 +178,12 @@ class Network:
             assert time.monotonic() < until, "the fetchers are stuck"
             time.sleep(0.001)
 
-    def _turn(self, gone: Collection[int]) -> Iterator[int]:
+    def _turn(self, away: Callable[[], Collection[int]]) -> Iterator[int]:
         """Let every node act once; give when each that waits would act again."""
-        for site, node in self.nodes.items():
-            if site in gone:
+        for site in self.nodes:
+            if site in away():
                 continue
+            node = self.nodes[site]
             try:
                 act = node.step()
             except FednetError as exc:

@@ -10,7 +10,7 @@ from fednet.api.plan import Plan
 from fednet.cli import variants
 from fednet.errors import SettingsError
 from fednet.learning.hostile import ATTACKS
-from fednet.simulation import Attack, Partition, Scenario
+from fednet.simulation import Attack, Partition, Scenario, Vanishing
 from fednet.simulation.comparison import Outcome, merged
 
 Watch = Callable[[str, int, Mapping[str, float]], None]
@@ -66,6 +66,7 @@ def simulate(
     rounds: int | None = None,
     partition: str = "iid",
     attack: str | None = None,
+    vanish: str | None = None,
     compare: Sequence[str] = ("fedavg",),
     plan: Plan | None = None,
     data: Sequence[str | Path] | None = None,
@@ -89,7 +90,8 @@ def simulate(
         rounds: The plan's, or 10, unless given.
         partition: How records that ship with a task are dealt: ``iid``, ``dirichlet:0.3``.
         attack: ``NAME:COUNT`` makes the last sites hostile.
-        compare: Rules, local algorithms and server optimisers.
+        vanish: ``COUNT@STEP`` lets that many sites vanish in each attempt, ``3@submitting``.
+        compare: Rules, local algorithms, server optimisers, and ``masked``.
         plan: Start from this one instead of the defaults; it also gives the task.
         data: A file or folder of one's own for each site; no copy is made.
         held_out: Records of no site, to judge models on; needed with `data`.
@@ -116,7 +118,8 @@ def simulate(
         sites = len(own.sites)
     names = tuple(name for name in ATTACKS if name != "none")
     hostile = Attack.parse(attack, names) if attack else None
-    scenario = Scenario(sites, Partition.parse(partition), hostile, seed)
+    gone = Vanishing.parse(vanish) if vanish else None
+    scenario = Scenario(sites, Partition.parse(partition), hostile, seed, gone)
     file = None if plan is None else plan.path
     changes = merged(sections)
     raws = {name: variants.lay_out(name, scenario, rounds, changes, file) for name in compare}

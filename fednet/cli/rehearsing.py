@@ -62,6 +62,8 @@ class Stage:
     crowd: Crowd
     tasks: Tasks
     pool: ThreadPoolExecutor
+    leap: Callable[[int], None]
+    """Lets the chain's time pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ def staged(
         crowd = Crowd(reader, operator, lambda: new_writer(reader), Convoy(reader))
         say(f"{scenario.sites} sites join")
         crowd.join(tasks.records)
-        yield Stage(app, scenario, reader, operator, opening.result(), crowd, tasks, pool)
+        yield Stage(
+            app, scenario, reader, operator, opening.result(), crowd, tasks, pool, chain.pass_time
+        )
 
 
 def play(stage: Stage, raw: Mapping[str, Any], corrupt: Corrupt, watch: Watch) -> Rehearsal:
@@ -159,6 +163,8 @@ def play(stage: Stage, raw: Mapping[str, Any], corrupt: Corrupt, watch: Watch) -
         folder,
         stage.pool,
         watch,
+        vanishing=stage.scenario.vanishing,
+        leap=stage.leap,
     )
 
 

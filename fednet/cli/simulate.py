@@ -13,10 +13,11 @@ from fednet.cli.app import App, example, json_option, pass_app
 from fednet.domain.identity import RoundNumber
 from fednet.errors import FednetError
 from fednet.learning.hostile import ATTACKS
-from fednet.simulation import Attack, Partition, Scenario
+from fednet.simulation import Attack, Partition, Scenario, Step, Vanishing
 from fednet.simulation.comparison import Outcome
 
 _ATTACKS = tuple(name for name in ATTACKS if name != "none")
+_STEPS = (*(step.word for step in Step), "each")
 _PNG, _JSON = "curves.png", "result.json"
 
 
@@ -36,8 +37,10 @@ _PNG, _JSON = "curves.png", "result.json"
               help="How records are dealt: iid, or dirichlet:ALPHA.")  # fmt: skip
 @click.option("--attack", metavar="NAME:COUNT",
               help=f"Make COUNT sites hostile: {', '.join(_ATTACKS)}.")  # fmt: skip
+@click.option("--vanish", metavar="COUNT@STEP",
+              help=f"Let COUNT sites vanish in each attempt: {', '.join(_STEPS)}.")  # fmt: skip
 @click.option("--compare", default="fedavg", show_default=True, metavar="NAME,...",
-              help="What to play in turn: rules, local algorithms, server optimisers.")  # fmt: skip
+              help="Play in turn: rules, local algorithms, server optimisers, masked.")  # fmt: skip
 @click.option("--set", "values", multiple=True, metavar="SECTION.FIELD=VALUE",
               help="Set a field of the plans: --set training.batch_size=16.")  # fmt: skip
 @click.option("--plan", "file", type=click.Path(path_type=Path, dir_okay=False),
@@ -56,6 +59,7 @@ def simulate(
     rounds: int,
     partition: str,
     attack: str | None,
+    vanish: str | None,
     compare: str,
     values: tuple[str, ...],
     file: Path | None,
@@ -73,7 +77,8 @@ def simulate(
     from fednet.cli import rehearsing
 
     hostile = Attack.parse(attack, _ATTACKS) if attack else None
-    scenario = Scenario(sites, Partition.parse(partition), hostile, seed)
+    gone = Vanishing.parse(vanish) if vanish else None
+    scenario = Scenario(sites, Partition.parse(partition), hostile, seed, gone)
     names = [name.strip() for name in compare.split(",") if name.strip()]
     changes = plans.with_values({}, values)
     raws = {name: variants.lay_out(name, scenario, rounds, changes, file) for name in names}

@@ -127,7 +127,7 @@ class MaskedActs:
 
     def _deal(self, key: AttemptKey) -> None:
         data = deal(self._masking.circle(key), self.secrets(key))
-        commitment, locator = self._publish("shares", key, data)
+        commitment, locator = self._publish("dealt", key, data)
         self._tools.writer.deal_shares(
             self._run, self._tools.site, key.round, key.attempt, commitment, locator
         )
@@ -206,11 +206,7 @@ class MaskedActs:
         tools.writer.disclose_shares(self._run, site, key.round, key.attempt, commitment, locator)
 
     def _publish(self, what: str, key: AttemptKey, data: bytes) -> tuple[Commitment, Locator]:
-        """Hand bytes out to the store, which keeps them."""
-        name = f"{what}-{key.round}-{key.attempt}-{self._tools.site}"
-        path = self._workshop.folder / name
+        """Hand bytes out to the store; the file stays as long as an update of the round does."""
+        path = self._workshop.shares_path(what, key, self._tools.site)
         write_whole(path, data)
-        try:
-            return Commitment.of(data), self._tools.blobs.publish(path)
-        finally:
-            path.unlink()
+        return Commitment.of(data), self._tools.blobs.publish(path)

@@ -132,6 +132,8 @@ class Masking:
             ) from exc
         if events:
             self._last_log = (events[-1].log.block, events[-1].log.index)
+        if self._may_have_closed():
+            self._reading.read_state()
         # After the events, so that it may lead them and never lags behind them. What the passing
         # of time alone changes is reckoned from it.
         run_state = self._reading.state
@@ -139,6 +141,18 @@ class Masking:
             self._state = self._reader.masking_state(self._terms.run)
             self._run_state = run_state
         self._block = block
+
+    def _may_have_closed(self) -> bool:
+        """Tell whether every masked update that can come is in: no event says that this closes.
+
+        The chain waits for those that said what they hold, the run's state names the whole cohort.
+        """
+        state = self._reading.state
+        key = AttemptKey(state.round, state.attempt)
+        attempt = find_attempt(self._reading.history, key)
+        if state.phase is not Phase.COLLECTING or attempt is None:
+            return False
+        return 0 < len(self.history.attempt(*key).holdings) <= len(attempt.submissions)
 
     @property
     def frozen_attempts(self) -> frozenset[AttemptKey]:
@@ -252,7 +266,7 @@ class Masking:
             return MaskingStage.NONE, 0
         counts = (state.advertised, state.dealt, state.held, state.number)
         seen = (len(record.keys), len(record.dealings), len(record.holdings), len(record.sets))
-        if counts != seen:
+        if counts != seen or (state.stage is MaskingStage.UNMASKING and record.frozen is None):
             return MaskingStage.NONE, 0
         now, times = self._reading.now - CLOCK_MARGIN_SECONDS, self._terms.plan.masking.times
         moved = state.at(now, times, current.deadline)

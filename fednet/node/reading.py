@@ -107,6 +107,14 @@ class RunReading:
         self._head, self._head_seen = head, time.monotonic()
         return bool(events)
 
+    def read_state(self) -> None:
+        """Read the state anew: something else than an event says that the phase may have changed.
+
+        Raises:
+            LedgerError: The chain does not answer.
+        """
+        self._state = self._reader.state(self._run)
+
     def _needs_state(self, events: list[ev.RunEvent]) -> bool:
         """Tell whether the phase may have changed, with these events in the history."""
         state = self._state

@@ -42,8 +42,10 @@ from fednet.node.view import Pledge
 
 _FETCH_TIMEOUT_SECONDS = 60.0
 _DRAFT_SUFFIX = ".draft"
-_TIDIED = {STATE_SUFFIX, OPENED_SUFFIX, _DRAFT_SUFFIX}
-_UPDATE_NAME = re.compile(r"update-(\d+)-\d+-\d+\.(safetensors|draft)")
+_SHARES_SUFFIX = ".shares"
+_TIDIED = {STATE_SUFFIX, OPENED_SUFFIX, _DRAFT_SUFFIX, _SHARES_SUFFIX}
+_OWN_NAME = re.compile(r"[a-z]+-(\d+)-\d+-\d+\.(safetensors|draft|shares)")
+"""Of what this site made in an attempt: its update, what it dealt, what it disclosed."""
 _UPDATES = "update-*.safetensors"
 
 
@@ -187,6 +189,10 @@ class Workshop:
         is_hidden = self.vault is not None or self._terms.plan.is_masked
         return path.with_suffix(_DRAFT_SUFFIX) if is_hidden else path
 
+    def shares_path(self, what: str, key: AttemptKey, site: SiteId) -> Path:
+        """Name the file of what a site ``dealt`` or ``disclosed`` in an attempt."""
+        return self.folder / f"{what}-{key.round}-{key.attempt}-{site}{_SHARES_SUFFIX}"
+
     def record_path(self, commitment: Commitment) -> Path:
         """Name the file of a record."""
         return self.folder / f"{commitment}.json"
@@ -229,8 +235,8 @@ class Workshop:
         for path in self.folder.iterdir():
             if path.suffix not in _TIDIED:
                 continue
-            update = _UPDATE_NAME.fullmatch(path.name)
-            if int(update[1]) < oldest if update else path.stem not in states:
+            own = _OWN_NAME.fullmatch(path.name)
+            if int(own[1]) < oldest if own else path.stem not in states:
                 path.unlink(missing_ok=True)
         if self.vault is not None:
             self.vault.tidy(RoundNumber(oldest))

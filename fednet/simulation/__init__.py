@@ -9,6 +9,7 @@ recomputed, and the process that trains.
 from fednet.simulation.crowd import Crowd, Member, VirtualData
 from fednet.simulation.engine import Rehearsal, rehearse
 from fednet.simulation.scenario import Attack, Partition, Scenario
+from fednet.simulation.vanishing import Step, Vanishing
 
 __all__ = [
     "Attack",
@@ -17,6 +18,8 @@ __all__ = [
     "Partition",
     "Rehearsal",
     "Scenario",
+    "Step",
+    "Vanishing",
     "VirtualData",
     "rehearse",
 ]

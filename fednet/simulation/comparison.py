@@ -11,7 +11,14 @@ from fednet.errors import SettingsError
 from fednet.simulation.engine import Rehearsal
 from fednet.simulation.scenario import HELP
 
+_MASKED = "masked"
+"""The mean again, of which nothing but the sum is known to anybody."""
 _DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    _MASKED: {
+        "module": {"name": "masked"},
+        "masking": {"clip": "1"},
+        "update": {"maximum_examples": 1_000},
+    },
     "fedprox": {"training": {"proximal_mu": "0.1"}},
     "norm-bounding": {"aggregation": {"norm": "1"}},
     "centred-clipping": {"aggregation": {"norm": "1"}},
@@ -65,8 +72,8 @@ class Outcome:
 
 
 def variants() -> tuple[str, ...]:
-    """Name everything that can be compared: rules, local algorithms, server optimisers."""
-    return (*_words(AggregationSection, "rule"), *_others())
+    """Name everything that can be compared: rules, local algorithms, server optimisers, masks."""
+    return (*_words(AggregationSection, "rule"), *_others(), _MASKED)
 
 
 def variant(name: str, hostile: int) -> dict[str, dict[str, Any]]:
@@ -89,7 +96,7 @@ def variant(name: str, hostile: int) -> dict[str, dict[str, Any]]:
         changes.setdefault("training", {})["algorithm"] = name
     elif name in _words(ServerSection, "optimizer"):
         changes.setdefault("server", {})["optimizer"] = name
-    else:
+    elif name != _MASKED:
         raise SettingsError(
             "nothing of this name can be compared",
             subject=name,

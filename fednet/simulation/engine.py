@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,7 @@ from fednet.domain.messages import LocalBus
 from fednet.domain.plan import Plan
 from fednet.errors import AggregationError, FednetError, LedgerError, PlanError
 from fednet.node import Journal
-from fednet.node.acts import Done, Fetch, Wait
+from fednet.node.acts import Done, Fetch, FetchShares, Wait
 from fednet.node.carrying import begin_carrying
 from fednet.node.fetching import Fetcher
 from fednet.node.following import RunFollower, SharedWork
@@ -29,6 +29,7 @@ from fednet.node.terms import read_terms
 from fednet.node.workshop import Workshop
 from fednet.simulation.crowd import Crowd, Member
 from fednet.simulation.sharing import SharedStore, SweepReading, VirtualStanding, VirtualTools
+from fednet.simulation.vanishing import Absence, Vanishing
 
 _FETCH_THREADS = 2
 _PAUSE_SECONDS = 0.005
@@ -40,6 +41,8 @@ Watch = Callable[[RoundNumber, Mapping[str, float]], None]
 """Told of each final round and what its model reaches."""
 Equip = Callable[[Member], tuple[TrainerPort, Airlock]]
 """Gives a site what it trains with, and what lets its updates out."""
+Leap = Callable[[int], None]
+"""Lets so many seconds pass on the chain's clock."""
 Judge = Callable[[Path], Mapping[str, float]]
 """Gives the metrics of the state in a file."""
 
@@ -67,6 +70,9 @@ def rehearse(
     folder: Path,
     pool: Executor,
     watch: Watch = lambda number, metrics: None,
+    *,
+    vanishing: Vanishing | None = None,
+    leap: Leap | None = None,
 ) -> Rehearsal:
     """Lead every virtual site through a run to which it consents.
 
@@ -79,12 +85,16 @@ def rehearse(
         folder: An existing folder of this run's own.
         pool: Where the task works for one site after the other, while the others act.
         watch: Told of each final round.
+        vanishing: Who vanishes in each attempt; None lets everybody stay.
+        leap: Lets the chain's time pass where all sites wait for a time; None lets them wait.
 
     Raises:
         LedgerError: Nothing happened for half a minute.
+        PlanError: The plan cannot be rehearsed, or has no step at which sites are to vanish.
         FednetError: The chain or the store failed.
     """
-    stage = _Stage(crowd, opened, SharedStore(store), equip, folder, pool)
+    shared = SharedStore(store, (opened.plan_locator, opened.initial_model_locator))
+    stage = _Stage(crowd, opened, shared, equip, folder, pool, vanishing, leap)
     try:
         return stage.play(judge, watch)
     finally:
@@ -100,6 +110,8 @@ class _Stage:
         equip: Equip,
         folder: Path,
         pool: Executor,
+        vanishing: Vanishing | None,
+        leap: Leap | None,
     ) -> None:
         reader = crowd.reader
         self._opened = opened
@@ -112,6 +124,17 @@ class _Stage:
         self._fetcher = Fetcher(store, reader.announced, self._news.set, _FETCH_THREADS)
         terms = read_terms(reader, store, opened)
         _require_unsealed(terms.plan)
+        self._sites = [member.site for member in crowd.members]
+        self._absence = (
+            Absence(vanishing, terms.plan, self._sites, reader, self._reading)
+            if vanishing
+            else None
+        )
+        self._leap = leap
+        self._waits: list[int | None] = []
+        """Until when each site waits that has nothing else to do, as of the last time all acted."""
+        self._still = 0
+        """How often in a row all sites waited for a time, and for nothing that is under way."""
         self._workshop = Workshop(terms, store, self._fetcher, folder, threads=1)
         self._carrying = begin_carrying(reader, terms, self._reading, self._fetcher, LocalBus())
         shared = SharedWork(self._reading, self._fetcher, terms, self._workshop, self._carrying)
@@ -163,8 +186,12 @@ class _Stage:
             for text in acted:
                 if text:
                     result.failures[text] = result.failures.get(text, 0) + 1
+            self._still = self._still + 1 if self._all_wait(acted) else 0
             if any(text is not None for text in acted):
                 moved = time.monotonic()
+            elif self._leap is not None and self._still > 1:
+                self._leap(self._next_time() - self._reading.now)
+                self._still = 0
             elif time.monotonic() - moved > _STALLED_SECONDS:
                 raise LedgerError(
                     "the rehearsal stands still",
@@ -173,8 +200,7 @@ class _Stage:
                     hint="a site that sits out is waited for until the plan's deadline",
                 )
             else:
-                fetches = bool(self._fetcher.fetching)
-                self._news.wait(_FETCH_PAUSE_SECONDS if fetches else _PAUSE_SECONDS)
+                self._news.wait(_FETCH_PAUSE_SECONDS if self._is_fetching else _PAUSE_SECONDS)
             self._reading.refresh()
         self._judge_new(result, judge, watch)
         self._store.settle()
@@ -187,6 +213,21 @@ class _Stage:
         """Tell whether all rounds are final; what sites do then is to keep what one store has."""
         return self._reading.state.phase is Phase.COMPLETED
 
+    @property
+    def _is_fetching(self) -> bool:
+        """Tell whether blobs are under way that anybody serves."""
+        return any(self._store.serves(each.locator) for each in tuple(self._fetcher.fetching))
+
+    def _all_wait(self, acted: Sequence[str | None]) -> bool:
+        """Tell whether nothing but the time can bring anybody to act."""
+        is_idle = len(self._waits) == len(acted) and not any(text is not None for text in acted)
+        return is_idle and not self._is_fetching
+
+    def _next_time(self) -> int:
+        """Return when the first of those who wait would act, in seconds since 1970."""
+        end = self._reading.state.deadline + 1
+        return max(self._reading.now + 1, min((until or end for until in self._waits), default=end))
+
     def _begin(self, place: int, work: Callable[[], None]) -> None:
         self._begun.append((place, self._pool.submit(work)))
 
@@ -195,7 +236,13 @@ class _Stage:
 
         All of them in this thread: threads that only compute take turns, and pay for each.
         """
-        acted = [self._step(follower) for follower in self._followers if not follower.is_over]
+        away = self._absence.look() if self._absence else frozenset()
+        self._waits = []
+        acted = [
+            self._step(follower)
+            for follower, site in zip(self._followers, self._sites, strict=True)
+            if not (follower.is_over or site in away)
+        ]
         while self._begun:
             place, work = self._begun.popleft()
             work.result()
@@ -212,7 +259,9 @@ class _Stage:
             if not exc.retryable:
                 return str(exc)
             return None
-        return None if isinstance(act, Wait | Done | Fetch) else ""
+        if isinstance(act, Wait | Done):
+            self._waits.append(getattr(act, "until", None))
+        return None if isinstance(act, Wait | Done | Fetch | FetchShares) else ""
 
     def _judge_new(self, result: Rehearsal, judge: Judge, watch: Watch) -> None:
         history = self._reading.history

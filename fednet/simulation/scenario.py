@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from fednet.errors import SettingsError
+from fednet.simulation.vanishing import Vanishing
 
 MOST_SITES = 10_000
 HELP = "`fednet simulate --help` shows what can be rehearsed"
@@ -76,12 +77,14 @@ class Scenario:
     partition: Partition
     attack: Attack | None
     seed: int
+    vanishing: Vanishing | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be played.
 
         Raises:
-            SettingsError: Too few or too many sites, or all of them hostile.
+            SettingsError: Too few or too many sites, all of them hostile or vanishing, or some of
+                each.
         """
         if not 1 <= self.sites <= MOST_SITES:
             raise SettingsError(
@@ -92,4 +95,17 @@ class Scenario:
                 "every site would be hostile",
                 expected=f"fewer than {self.sites}",
                 actual=self.attack.count,
+            )
+        if self.vanishing is None:
+            return
+        if self.vanishing.count >= self.sites:
+            raise SettingsError(
+                "every site would vanish",
+                expected=f"fewer than {self.sites}",
+                actual=self.vanishing.count,
+            )
+        if self.attack is not None:
+            raise SettingsError(
+                "hostile sites and vanishing ones cannot be rehearsed together",
+                hint="hostile sites wait for every honest update; rehearse one after the other",
             )

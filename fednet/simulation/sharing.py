@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from fednet.domain.events import RunOpened
 from fednet.domain.identity import Commitment, GrantId, Locator, SiteId
 from fednet.domain.ledger import Dataset, Role, Standing
 from fednet.domain.ports import LedgerReader
+from fednet.errors import BlobMissingError
 from fednet.node.files import file_matches
 from fednet.node.reading import RunReading
 from fednet.node.site import SiteTools
@@ -22,11 +23,17 @@ class SharedStore:
     """Publish and pin once what many sites of one process publish and pin; a `BlobStore`.
 
     What was published together travels in few calls, while the sites go on: all of
-    them see the same disk, so that no fetch waits for it.
+    them see the same disk, so that no fetch waits for it. What nobody has published
+    nobody else could serve, and is missed at once.
+
+    Args:
+        store: The one store.
+        known: Locators of what it held before.
     """
 
-    def __init__(self, store: BlobStore) -> None:
+    def __init__(self, store: BlobStore, known: Collection[Locator] = ()) -> None:
         self._store = store
+        self._known = frozenset(known)
         self._kept: set[Locator] = set()
         self._here: dict[Locator, Path] = {}
         self._located: dict[tuple[Path, int, int, int], Locator] = {}
@@ -99,7 +106,13 @@ class SharedStore:
                 continue
             if path.stat().st_size <= size_cap_bytes:
                 return path
+        if not any(map(self.serves, locators)):
+            raise BlobMissingError("no site of the rehearsal serves it", subject=str(commitment))
         return self._store.fetch(commitment, locators, size_cap_bytes, timeout_seconds)
+
+    def serves(self, locator: Locator) -> bool:
+        """Tell whether a blob was published here, or before."""
+        return locator in self._here or locator in self._known
 
     def pin(self, locator: Locator) -> None:
         """Keep a blob; what was published here is kept already."""

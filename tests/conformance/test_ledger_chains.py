@@ -154,3 +154,23 @@ def test_engine_that_cannot_open_its_data_says_its_last_words(make: Make, tmp_pa
         chain.start()
     assert str(chain.log) in caught.value.hint
     assert chain.status().pid == 0
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_time_passes_on_a_chain_of_ones_own(make: Make, engine: str) -> None:
+    chain = make(engine)
+    chain.start()
+    rpc = JsonRpc(chain.url)
+
+    def time_of_head() -> int:
+        return int(rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    mine(chain)
+    before = time_of_head()
+    chain.pass_time(5_000)
+    passed = time_of_head()
+    mine(chain)
+    later = time_of_head()
+    rpc.close()
+    assert 5_000 <= passed - before < 5_060
+    assert later >= passed

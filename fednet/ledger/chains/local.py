@@ -144,6 +144,24 @@ class LocalChain:
             rpc.close()
         return balance
 
+    def pass_time(self, seconds: int) -> None:
+        """Put the chain's clock forward and make a block, as only a chain of one's own can.
+
+        Args:
+            seconds: At least 1; later blocks keep what the clock is ahead.
+
+        Raises:
+            LedgerUnavailableError: The chain does not run.
+        """
+        rpc = self._rpc()
+        try:
+            rpc.call("evm_increaseTime", seconds)
+            rpc.call("evm_mine")
+        except RpcRefusedError as exc:
+            raise LedgerError("the chain's clock stands", actual=exc.text) from exc
+        finally:
+            rpc.close()
+
     def _start(self) -> Process:
         port = self._choose_port()
         command = self.engine.command(self._home, self._host, port, self._is_brief)

@@ -95,6 +95,8 @@ def settle_set(view: NodeView, attempt: AttemptHistory) -> Act | None:
         return disclose(view, key) or unmask(view, key)
     if not took_part(view, key.proposal(view.state.proposal)) or is_forgotten(view, key):
         return Wait("others settle which updates count", end)
+    if masks.stage is MaskingStage.NONE:
+        return Wait("the log lags behind the chain")
     latest = masks.record.sets.get(max(masks.record.sets, default=0))
     if latest is not None and view.now <= masks.deadline:
         return _affirm(view, attempt, masks, latest)

@@ -15,7 +15,7 @@ from fednet.domain.masking_stages import MaskingStage
 from fednet.domain.tensors import decode_tensors
 from fednet.node import acts
 from fednet.privacy.masking import agree_on
-from tests.masked_chain import MaskedChain, sections
+from tests.masked_chain import COLLECT, MaskedChain, sections
 from tests.masked_network import Network, Vanish, stop_time, values_of
 from tests.unit.audit.books import RUN
 
@@ -115,6 +115,16 @@ def test_three_of_ten_nodes_vanish_at_a_stage_and_the_round_becomes_final(
     is_late = stage is MaskingStage.UNMASKING
     counted = [site for site in range(1, TEN + 1) if is_late or site not in GONE]
     assert final_state(network) == clear_state(network.chain, counted)
+
+
+def test_nodes_go_on_once_all_have_submitted_that_said_what_they_hold(begin: Begin) -> None:
+    network = begin()
+    chain = network.chain
+    until = chain.now + COLLECT
+    network.play(is_over, from_stage(MaskingStage.SHARES, GONE))
+    assert chain.settlements.keys() == {1}
+    # The chain closed the submissions, and told nobody: three of the cohort never came.
+    assert chain.now < until
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,12 @@ def test_every_variant_makes_a_possible_plan() -> None:
     }
     for name in variants():
         plan = Plan.validated(merged(base, variant(name, hostile=2)), name)
-        assert name in (plan.aggregation.rule, plan.training.algorithm, plan.server.optimizer)
+        assert name in (
+            plan.aggregation.rule,
+            plan.training.algorithm,
+            plan.server.optimizer,
+            plan.module.name,
+        )
 
 
 def test_an_unknown_variant_is_refused() -> None:
