@@ -111,7 +111,11 @@ class Network:
         return Journal(self.folder / "journals", DEPLOYMENT, site)
 
     def _node(self, site: SiteId) -> RunFollower:
-        tools: Any = SiteTools(
+        return RunFollower(self.tools(site), Here(), self.chain.opened, Event())
+
+    def tools(self, site: SiteId) -> Any:
+        """Gather what a site acts with."""
+        return SiteTools(
             site=site,
             reader=self.chain,  # type: ignore[arg-type]
             writer=Account(self.chain, site),  # type: ignore[arg-type]
@@ -123,7 +127,6 @@ class Network:
             folder=self.folder / f"site-{site}",
             spawn=at_once,
         )
-        return RunFollower(tools, Here(), self.chain.opened, Event())
 
     def restart(self, site: int) -> None:
         """Kill a node and start it again from its disk."""

@@ -15,6 +15,7 @@ import numpy as np
 from fednet.domain import masking_events as me
 from fednet.domain.identity import Commitment, Digest, Locator, SiteId
 from fednet.domain.masking_stages import MaskingAttempt, MaskingHistory
+from fednet.domain.randomness import SecretWords
 from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, Place
 from fednet.privacy.masking import (
@@ -130,7 +131,7 @@ class Players:
             out[start : start + chunk.size] = chunk
 
         secrets = self.secrets(manifest.site)
-        mask(dealers, secrets, fixed_point, manifest.examples, Array(values), write)
+        mask(dealers, secrets, fixed_point, manifest.examples, Array(values), write, SecretWords())
         head = write_masked_header(dealers, manifest, fixed_point.ring, values.size)
         return head + out.tobytes()
 

@@ -39,6 +39,7 @@ from fednet.privacy.masking import (
     recover,
     unpack_holding,
 )
+from fednet.privacy.noise import Words
 
 PLACE = Place(1337, Address("0x" + "11" * 20), RunId(1), RoundNumber(2), 1)
 SEED = Digest(bytes([5]) * 32)
@@ -126,8 +127,9 @@ class Attempt:
         count: int,
         fixed_point: FixedPoint,
         values_of: Callable[[int, int], FloatArray] = values_of,
+        words_of: Callable[[int], Words] | None = None,
     ) -> None:
-        """Stage 3: those sites mask their updates."""
+        """Stage 3: those sites mask their updates, with noise from given words if any."""
         for site in sites:
             out = np.empty(count, fixed_point.ring.dtype)
 
@@ -135,7 +137,8 @@ class Attempt:
                 out[start : start + chunk.size] = chunk
 
             values = Array(values_of(site, count))
-            mask(dealers, self.secrets[site], fixed_point, weight_of(site), values, write)
+            words = words_of(site) if words_of else None
+            mask(dealers, self.secrets[site], fixed_point, weight_of(site), values, write, words)
             self.masked[site] = out
 
     def freeze(self, dealers: Dealers) -> Frozen:

@@ -196,8 +196,9 @@ CHECKS: tuple[Check, ...] = (
         "Privacy budgets",
         "What a run spent of a dataset never fell, nor passed what its plan promises; what all runs"
         " spent of it was under the ceiling in force at each moment, which rose on recorded grounds"
-        " alone; the ledger holds what the records add up to. That the spending was computed"
-        " rightly is not proved.",
+        " alone; the ledger holds what the records add up to. Where noise hides whole sites in a"
+        " masked sum, it is the accountant's figure for as many updates as the site submitted;"
+        " else, that the spending was computed rightly is not proved. That noise was added, never.",
     ),
     Check(
         30,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from fednet.audit.checks import PRIVACY_BUDGETS
 from fednet.audit.findings import Findings, Severity
+from fednet.audit.noisy_sums import check_sums
 from fednet.audit.snapshot import Snapshot
 from fednet.domain import disclosure_events as de
 from fednet.domain import events as ev
@@ -39,6 +40,8 @@ def check_promises(snapshot: Snapshot, plan: Plan, findings: Findings) -> None:
                 expected=f"at most {promise}",
                 actual=said.spent,
             )
+    if plan.privacy.hides_sites:
+        check_sums(snapshot, plan, list(_spendings(snapshot)), findings)
     noticed: set[SiteId] = set()
     for submission in unfold(snapshot.run_events):
         if not isinstance(submission, ev.UpdateSubmitted) or submission.site in noticed:

@@ -128,10 +128,8 @@ def _promised(plan: Plan) -> list[str]:
     from fednet.privacy.accounting import require_kept
 
     spent, promise = require_kept(plan), plan.privacy
-    return [
-        f"privacy: epsilon {spent} of {promise.epsilon} at delta {promise.delta}, "
-        f"{plan.update.minimum_examples} examples"
-    ]
+    where = "whole sites" if promise.hides_sites else f"{plan.update.minimum_examples} examples"
+    return [f"privacy: epsilon {spent} of {promise.epsilon} at delta {promise.delta}, {where}"]
 
 
 def _sealed(plan: Plan) -> list[str]:
@@ -158,11 +156,19 @@ def _masked(plan: Plan) -> list[str]:
 
     agreed = require_maskable(plan)
     fixed_point, needed = agreed.fixed_point, agreed.parameters
+    hidden, noise = [], fixed_point.noise
+    if noise is not None:
+        hidden = [
+            f"noise: at least {noise.honest_sites} honest sites share what is promised; "
+            f"in the mean of {agreed.least_updates} updates of full weight it deviates "
+            f"by {noise.deviation_of_mean(agreed.least_updates):.3g} a value"
+        ]
     return [
         f"masking: {plan.cohort.maximum_sites} sites at most, {needed.threshold} of "
         f"{needed.degree} neighbours unmask one, {agreed.least_updates} updates must count",
         f"masking: values up to {fixed_point.clip:g} in steps of 2^{-fixed_point.exponent} over "
         f"the examples, in a ring of {fixed_point.ring.value} bits",
+        *hidden,
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fednet.cli import budgeting, narrowing, output, plans, wiring
+from fednet.cli import budgeting, forecasts, narrowing, output, plans, wiring
 from fednet.cli.app import (
     App,
     Signer,
@@ -19,12 +19,8 @@ from fednet.cli.app import (
 )
 from fednet.domain.disclosures import PrivacyLoss
 from fednet.domain.identity import DatasetId
-from fednet.domain.plan import Plan
-from fednet.privacy.accounting import Forecast, forecast
 
 _SECONDS_PER_DAY = 86_400
-_FACTORS = (1, 2, 5, 10, 50)
-_COLUMNS = ("examples", "first round", "whole run", "tight", "all attempts", "trainings", "noise")
 
 
 @click.group(
@@ -69,25 +65,13 @@ def plan(file: Path, counts: tuple[int, ...], as_json: bool) -> None:
     attempts. "tight" is the whole run by a finer account. "trainings" is how
     many the promise pays for, and "noise" the least noise_multiplier that
     keeps it for the whole run.
+
+    Where noise hides whole sites in a masked sum, datasets of all sizes cost
+    the same. "there or not" is what papers count instead: whether a site's
+    update is there or is zero. Told besides is how much noise the fewest
+    sites and all of them leave, in each cohort and in the mean.
     """
-    read = plans.read(file).plan
-    found = [forecast(read, count) for count in counts or _counts(read)]
-    promise = read.privacy
-    if as_json:
-        output.emit_json(
-            {"promise": {"epsilon": promise.epsilon, "delta": promise.delta}, "datasets": found}
-        )
-        return
-    click.echo(
-        f"promise: epsilon {promise.epsilon} at delta {promise.delta}, "
-        f"{read.rounds} rounds, noise_multiplier {promise.noise_multiplier}"
-    )
-    output.emit_table("datasets", _COLUMNS, [_cells(each) for each in found])
-    for each in found:
-        if each.epsilon > promise.epsilon:
-            click.echo(f"{each.examples} examples: the promise ends in round {each.trainings + 1}")
-        if promise.delta * each.examples >= 1:
-            click.echo(f"{each.examples} examples: delta is 1 / {each.examples} or more")
+    forecasts.emit(plans.read(file).plan, counts, as_json)
 
 
 @privacy.command()
@@ -165,16 +149,3 @@ def retention(
     writer = wiring.writer(app, Signer(account, password_file))
     writer.set_retention(DatasetId(number), days * _SECONDS_PER_DAY)
     click.echo(f"what is made of dataset {number} is kept for {days} days after a run")
-
-
-def _counts(plan: Plan) -> list[int]:
-    least, most = plan.update.minimum_examples, plan.update.maximum_examples
-    return sorted({min(most, least * factor) for factor in _FACTORS})
-
-
-def _cells(found: Forecast) -> tuple[object, ...]:
-    return (
-        found.examples, found.first, found.epsilon, "unknown" if found.tight is None
-        else found.tight, found.repeated, found.trainings,
-        "none" if found.least_noise is None else found.least_noise,
-    )  # fmt: skip

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from fednet.domain.homomorphic_coherence import homomorphic_contradiction
 from fednet.domain.masking_coherence import masking_contradiction
 from fednet.domain.plan_sections import Sections
+from fednet.domain.privacy_coherence import privacy_contradiction
 
 MAX_CREDITS = 1 << 48
 """Credits of a whole run, which the contract packs into 48 bits."""
 MOST_COMPARED_SITES = 2_000
 LEAST_BATCHED_ATTEMPTS = 3
-LEAST_NOISE = Decimal("0.1")
-MOST_SEALED_SITES = 1_000
 _LINEAR_RULES = ("fedavg",)
 _RADIUS_RULES = ("norm-bounding", "centred-clipping")
 _TRUSTING_RULES = ("fedavg", "fednova", "norm-bounding")
@@ -37,8 +34,7 @@ def contradiction(plan: Sections) -> str:
         _personal,
         _clusters,
         _evaluation,
-        _privacy,
-        _sealing,
+        privacy_contradiction,
     )
     return next((reason for check in checks if (reason := check(plan))), "")
 
@@ -237,60 +233,4 @@ def _evaluation(plan: Sections) -> str:
         return "evaluation: lowest must be below highest"
     if target is not None and low is not None and high is not None and not low <= target <= high:
         return "evaluation: target must lie between lowest and highest"
-    return ""
-
-
-def _privacy(plan: Sections) -> str:
-    section = plan.privacy
-    named = {
-        "clip_norm": section.clip_norm,
-        "noise_multiplier": section.noise_multiplier,
-        "epsilon": section.epsilon,
-        "delta": section.delta,
-    }
-    if section.mechanism == "none":
-        given = [name for name, value in named.items() if value]
-        return f'privacy: {", ".join(given)} need mechanism = "dp-sgd"' if given else ""
-    missing = [name for name, value in named.items() if not value]
-    if missing:
-        return f"privacy: {section.mechanism} needs {', '.join(missing)} above 0"
-    if section.noise_multiplier < LEAST_NOISE:
-        return f"privacy: noise_multiplier must be at least {LEAST_NOISE}; less protects nobody"
-    if plan.training.local_epochs == 0:
-        return "privacy: noise is added in steps; training.local_epochs must be above 0"
-    if plan.update.minimum_examples < plan.training.batch_size:
-        return (
-            "privacy: a step draws batch_size examples on average, and spends most where it draws "
-            "all; set update.minimum_examples to training.batch_size at least, better to many times"
-        )
-    if section.delta * plan.update.minimum_examples >= 1:
-        return "privacy: delta must be below 1 / update.minimum_examples; usual are 0.00001 or less"
-    if plan.evaluation.metric:
-        return (
-            "privacy: sites publish evaluation.metric without noise, which the promise would not "
-            'cover; leave it out (metric = ""), and judge models on held-out data'
-        )
-    if plan.clusters.method == "ifca":
-        return (
-            "privacy: ifca chooses a cluster by the loss on the records, and the choice is public; "
-            'use method = "similarity", which looks at updates only'
-        )
-    return ""
-
-
-def _sealing(plan: Sections) -> str:
-    """Say what would tell everybody what sealed blobs keep among members, or cost too much."""
-    if not plan.privacy.sealed:
-        return ""
-    if plan.cohort.maximum_sites > MOST_SEALED_SITES:
-        return (
-            "privacy: each sealed update has a wrapped key for every member, and every member "
-            "checks all of them; with sealed, cohort.maximum_sites must be at most "
-            f"{MOST_SEALED_SITES}"
-        )
-    if plan.evaluation.metric:
-        return (
-            "privacy: round records stay readable for everybody, and would tell each site's "
-            'evaluation.metric, which sealed is to keep among members; leave it out (metric = "")'
-        )
     return ""

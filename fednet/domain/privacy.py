@@ -41,7 +41,14 @@ class NoisySteps:
 def noise_of_training(
     training: TrainingSection, privacy: PrivacySection, examples: int
 ) -> NoisySteps:
-    """Return what a plan has one training of so many examples add; at least 1."""
+    """Return what a plan has one training of so many examples add; at least 1.
+
+    A sum over sites that hides each whole one is a single step, of which the site's update
+    is the only example. Its noise counts half: another update instead may lie two norms away,
+    where an example that is left out lies one. So both can be added up for one record.
+    """
+    if privacy.hides_sites:
+        return NoisySteps(1, 1, privacy.noise_multiplier / 2, 1)
     per_epoch = -(-examples // training.batch_size)
     return NoisySteps(
         examples,

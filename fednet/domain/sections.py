@@ -297,20 +297,35 @@ class EvaluationSection(Section):
 
 
 class PrivacySection(Section):
-    """How little an update may betray of any one record that it was learnt from."""
+    """How little updates may betray of a record, or of a site, that they were learnt from."""
 
-    mechanism: Literal["none", "dp-sgd"] = "none"
-    """With dp-sgd each step adds noise to clipped gradients of a Poisson sample."""
+    mechanism: Literal["none", "dp-sgd", "distributed-gaussian"] = "none"
+    """With dp-sgd each step adds noise to clipped gradients of a Poisson sample, which hides each
+    record in an update; with distributed-gaussian each site adds a share of the noise that hides
+    its whole update in the sum which secure aggregation opens."""
     clip_norm: Real = Field(Decimal(0), ge=0, le=10**6)
-    """Largest Euclidean norm of one example's gradient; 0 without a mechanism."""
+    """Largest Euclidean norm of one example's gradient, or of a site's update before it is
+    weighted; 0 without a mechanism."""
     noise_multiplier: Real = Field(Decimal(0), ge=0, le=1_000)
-    """Standard deviation of the noise, in units of clip_norm."""
+    """Standard deviation of the noise, in units of clip_norm; in the sum of the fewest sites that
+    may be opened, in units of clip_norm times update.maximum_examples."""
     epsilon: Real = Field(Decimal(0), ge=0, le=1_000, decimal_places=6)
     """What a site spends at most on any one record, in the whole run."""
     delta: Real = Field(Decimal(0), ge=0, lt=1, decimal_places=12)
-    """Chance, roughly, with which epsilon may fail to bound it; below 1 in the dataset's size."""
+    """Chance, roughly, with which epsilon may fail to bound it; below 1 in the dataset's size, or
+    in the number of sites."""
     sealed: bool = False
     """Updates and states lie in the stores encrypted, for the members of each round's cohort."""
+
+    @property
+    def hides_records(self) -> bool:
+        """Tell whether noise in each update hides single records."""
+        return self.mechanism == "dp-sgd"
+
+    @property
+    def hides_sites(self) -> bool:
+        """Tell whether noise in the sum of updates hides each site's whole update."""
+        return self.mechanism == "distributed-gaussian"
 
 
 class CreditsSection(Section):

@@ -33,6 +33,16 @@ RECORDS_HIDDEN = (
     " allows; its node was to sit out what goes past that. Each institution added the noise"
     " itself: that it did, and that it counted rightly, is its own word."
 )
+SITES_HIDDEN = (
+    "The plan promised differential privacy for whole institutions: each cut its update to a length"
+    " of {clip_norm} and added a share of noise before it was masked, so that the sum of the fewest"
+    " institutions that could be opened had a deviation of {noise_multiplier} times the longest"
+    " weighted update. The sums of the whole run were to tell no more of any one institution's"
+    " data, and so of any one record, than an epsilon of {epsilon} at a delta of {delta} allows;"
+    " its node was to sit out what goes past that. Each institution added its share itself, and"
+    " masks hide that it did: no audit can see it, and one that leaves its share out weakens what"
+    " hides the others."
+)
 NOT_MASKED = (
     " The plan did not ask for secure aggregation: every member could read each single update,"
     " noise included."
@@ -121,7 +131,7 @@ def privacy_of(plan: Plan | None) -> str:
         masked = ENCRYPTED
     if promise.mechanism == "none":
         return masked or (NOTHING_HIDDEN + sealed if sealed else NO_PRIVACY)
-    hidden = RECORDS_HIDDEN.format(
+    hidden = (SITES_HIDDEN if promise.hides_sites else RECORDS_HIDDEN).format(
         clip_norm=f"{promise.clip_norm:f}",
         noise_multiplier=f"{promise.noise_multiplier:f}",
         epsilon=f"{promise.epsilon:f}",

@@ -143,8 +143,8 @@ def _train(
     anchor: Mapping[str, torch.Tensor],
     drift: Mapping[str, torch.Tensor],
 ) -> training.Trained:
-    """Train what is shared: hidden by noise where the plan says so."""
-    if privacy.mechanism == "none":
+    """Train what is shared: its records hidden by noise where the plan says so."""
+    if not privacy.hides_records:
         return training.train(
             task, model, data, settings, seed, fixed=fixed, anchor=anchor, drift=drift
         )

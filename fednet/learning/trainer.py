@@ -289,7 +289,7 @@ def _noise(
     answer: wire.Message, settings: TrainingSection, privacy: PrivacySection
 ) -> NoisySteps | None:
     """State what noise the plan put into an update, of as many examples as were trained on."""
-    if privacy.mechanism == "none":
+    if not privacy.hides_records:
         return None
     expected = noise_of_training(settings, privacy, max(1, wire.count(answer, "examples")))
     if wire.count(answer, "steps") != expected.steps:

@@ -22,7 +22,7 @@ from fednet.domain.clusters import part_for
 from fednet.domain.events import ConsentGiven
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Digest
-from fednet.domain.privacy import Expense
+from fednet.domain.privacy import Expense, noise_of_training
 from fednet.domain.tensors import Layout
 from fednet.domain.update import Manifest
 from fednet.errors import DataError, ShapeMismatchError, TrainingError
@@ -35,6 +35,7 @@ from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.values import digest_of
 from fednet.node.workshop import Workshop
+from fednet.privacy.clipping import cut_to_norm
 
 if TYPE_CHECKING:
     # Most runs mask nothing, and load nothing of it.
@@ -165,7 +166,7 @@ def wrap_update(
         SettingsError: The disk refuses.
     """
     plan, shape, result = terms.plan, trained.shape, trained.result
-    expense = _expense(tools, terms, order, history, trained)
+    expense = _expense(tools, terms, key, order, history, trained)
     keepsakes = Keepsakes(workshop.folder, tools.site)
     _, residual = residuals.split(keepsakes.latest(history, key.round).arrays)
     own_metrics = {name: canonical.decimal_text(at) for name, at in result.metrics.items()}
@@ -183,6 +184,8 @@ def wrap_update(
     path = workshop.folder / workshop.update_name(key, tools.site)
     content = workshop.draft_path(key, tools.site)
     wanted = with_residual(result.arrays, residual)
+    if plan.privacy.hides_sites:
+        wanted = cut_to_norm(wanted, plan.privacy.clip_norm)
     commitment: Commitment = write_update(content, wanted, manifest, plan.update)
     try:
         passage = tools.airlock.examine(
@@ -212,14 +215,26 @@ def wrap_update(
 
 
 def _expense(
-    tools: SiteTools, terms: RunTerms, order: TrainingOrder, history: RunHistory, trained: Trained
+    tools: SiteTools,
+    terms: RunTerms,
+    key: AttemptKey,
+    order: TrainingOrder,
+    history: RunHistory,
+    trained: Trained,
 ) -> Expense | None:
-    """Name a training by the attempt that it was begun for, whatever it is wrapped for."""
-    noise = trained.result.noise
+    """Name what has to be paid for by its attempt.
+
+    Noise of a training is the attempt's that it was begun for, whatever it is wrapped for;
+    noise in a sum is drawn anew for each, and hides the update in that one alone.
+    """
+    noise, paid_for, plan = trained.result.noise, order.key, terms.plan
+    if plan.privacy.hides_sites:
+        paid_for = key
+        noise = noise_of_training(plan.training, plan.privacy, trained.result.examples)
     if noise is None:
         return None
     dataset = tools.registered(history.consents[tools.site].grant).dataset
-    return Expense(dataset, terms.run, order.key.round, order.key.attempt, noise)
+    return Expense(dataset, terms.run, paid_for.round, paid_for.attempt, noise)
 
 
 def _tell(tools: SiteTools, terms: RunTerms, key: AttemptKey, metrics: Mapping[str, str]) -> None:

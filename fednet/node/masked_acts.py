@@ -102,12 +102,14 @@ class MaskedActs:
 
         Raises:
             TrainingError: It may not be masked in this attempt, or cannot.
+            PrivacyError: It is longer than its noise can hide.
             AggregationError: Nothing can be masked in this attempt.
             SettingsError: The disk refuses.
         """
         journal, masking = self._tools.journal, self._masking
         values, notes = digest_of(file), journal.notes(self._run)
-        require_new(notes, key, values, masking.frozen_attempts)
+        noisy = self._terms.plan.privacy.hides_sites
+        require_new(notes, key, values, masking.frozen_attempts, noisy=noisy)
         if notes.masked.get(key) != values:
             journal.mask(self._run, key, values)
         inputs = masking.inputs(key)

@@ -13,6 +13,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from fednet.domain.identity import Commitment
+from fednet.domain.randomness import SecretWords
 from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import TrainingError
 from fednet.node.files import disk_error
@@ -29,7 +30,12 @@ from fednet.privacy.masking import (
 
 
 def require_new(
-    notes: RunNotes, key: AttemptKey, values: Commitment, unmasked: Set[AttemptKey]
+    notes: RunNotes,
+    key: AttemptKey,
+    values: Commitment,
+    unmasked: Set[AttemptKey],
+    *,
+    noisy: bool = False,
 ) -> None:
     """Raise if masking these values would tell more than one sum does.
 
@@ -38,6 +44,7 @@ def require_new(
         key: The attempt.
         values: What the values to be masked hash to.
         unmasked: Attempts in which the ledger holds a frozen set.
+        noisy: Whether noise is drawn anew each time, so that the same values are masked as others.
 
     Raises:
         TrainingError: Others are committed to in this attempt, or these were masked in one whose
@@ -46,7 +53,7 @@ def require_new(
     subject = f"update for round {key.round}, attempt {key.attempt}"
     known = notes.masked.get(key)
     # What was masked and never committed to has not left this disk, and is overwritten.
-    if key in notes.pledges and known is not None and known != values:
+    if key in notes.pledges and known is not None and (noisy or known != values):
         raise TrainingError(
             "another update was masked in this attempt",
             subject=subject,
@@ -87,6 +94,7 @@ def write_masked(
 
     Raises:
         TrainingError: A value is not finite, or too large where the plan refuses that.
+        PrivacyError: The update is longer than its noise can hide.
         SettingsError: The disk refuses.
     """
     head = write_masked_header(dealers, manifest, fixed_point.ring, values.element_count)
@@ -100,7 +108,8 @@ def write_masked(
                 file.write(data)
 
             file.write(head)
-            mask(dealers, secrets, fixed_point, manifest.examples, values, write)
+            # Noise that anybody could foretell would hide nothing: its key is made for this file.
+            mask(dealers, secrets, fixed_point, manifest.examples, values, write, SecretWords())
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)

@@ -1,21 +1,47 @@
-"""Find a clipping norm by what sites say of it: adaptive clipping by a quantile.
+"""Cut an update to a norm, and find that norm by what sites say of it (adaptive clipping).
 
-Andrew et al., 2021, https://arxiv.org/abs/1905.03871. Each site adds to the sum, beside
-its update, whether it was within the norm; the noisy count moves the norm up or down
-until a share of ``target`` is within. Everybody has to get the same norm: in decimal
-arithmetic, whose exponential is rounded correctly on every machine.
+The norm follows a quantile: Andrew et al., 2021, https://arxiv.org/abs/1905.03871. Each
+site adds to the sum, beside its update, whether it was within the norm; the noisy count
+moves the norm up or down until a share of ``target`` is within. Everybody has to get the
+same norm: in decimal arithmetic, whose exponential is rounded correctly on every machine.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
+import numpy as np
+
+from fednet.domain.tensors import FloatArray
 from fednet.errors import PrivacyError
 
 _ARITHMETIC = Context(prec=40, rounding=ROUND_HALF_EVEN)
 _WRITTEN = Context(prec=12, rounding=ROUND_HALF_EVEN)
+_SHRINK = 1 - 2.0**-20
+"""Makes room for the rounding of each value to float32, and of the length."""
+
+
+def cut_to_norm(update: Mapping[str, FloatArray], norm: Decimal) -> dict[str, FloatArray]:
+    """Return an update in the same direction, whose Euclidean norm is below a bound.
+
+    One that is short enough is returned as it is, and so is one that is not finite, which
+    whoever looks at it refuses.
+
+    Args:
+        update: By tensor, any shapes.
+        norm: Above 0.
+    """
+    most = float(norm) * _SHRINK
+    wide = (each.ravel().astype(np.float64) for each in update.values())
+    length = math.sqrt(math.fsum(float(np.dot(each, each)) for each in wide))
+    if not math.isfinite(length) or length <= most:
+        return dict(update)
+    factor = most / length
+    return {name: np.multiply(each, factor, dtype=np.float64).astype(np.float32)
+            for name, each in update.items()}  # fmt: skip
 
 
 def next_norm(

@@ -48,8 +48,9 @@ def measures(plan: Plan) -> Iterator[str]:
     if privacy.mechanism == "none":
         yield "Differential privacy: not asked for."
     else:
+        where = "in the masked sum, for whole sites" if privacy.hides_sites else "at each site"
         yield (
-            f"Differential privacy ({privacy.mechanism}) at each site: clipping norm"
+            f"Differential privacy ({privacy.mechanism}) {where}: clipping norm"
             f" {privacy.clip_norm}, noise multiplier {privacy.noise_multiplier}, at most epsilon"
             f" {privacy.epsilon} at delta {privacy.delta} for any one record over the whole run."
             " A node refuses the training that would break it."

@@ -125,14 +125,24 @@ def _spent(plan: Plan) -> str:
         return "The plan bounds no epsilon: there is no differential privacy."
     least = plan.update.minimum_examples
     sizes = sorted({least, min(least * _FACTOR, plan.update.maximum_examples)})
+    if plan.privacy.hides_sites:
+        # Whole sites cost the same, however many examples they have.
+        sizes = sizes[:1]
     try:
-        told = ", ".join(f"{forecast(plan, size).epsilon} with {size} examples" for size in sizes)
+        told = ", ".join(_forecast(plan, size) for size in sizes)
     except PrivacyError:
         told = "no finite epsilon, so little is the noise"
     promise = plan.privacy
     return (
         f"Promised for any one record: epsilon {promise.epsilon} at delta {promise.delta}. All"
         f" {plan.rounds} rounds would spend {told}."
+    )
+
+
+def _forecast(plan: Plan, size: int) -> str:
+    epsilon = forecast(plan, size).epsilon
+    return (
+        f"{epsilon} at each site" if plan.privacy.hides_sites else f"{epsilon} with {size} examples"
     )
 
 

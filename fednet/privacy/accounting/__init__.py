@@ -2,7 +2,7 @@
 
 from fednet.privacy.accounting.allowance import Allowance
 from fednet.privacy.accounting.book import Book, round_up, spent_by
-from fednet.privacy.accounting.forecast import Forecast, forecast, require_kept
+from fednet.privacy.accounting.forecast import Forecast, forecast, presence_epsilon, require_kept
 from fednet.privacy.accounting.losses import tight_epsilon
 from fednet.privacy.accounting.renyi import Curve, curve_of, epsilon_of
 
@@ -14,6 +14,7 @@ __all__ = [
     "curve_of",
     "epsilon_of",
     "forecast",
+    "presence_epsilon",
     "require_kept",
     "round_up",
     "spent_by",

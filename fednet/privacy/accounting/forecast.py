@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from fednet.domain.plan import Plan
@@ -19,7 +19,11 @@ _QUIETEST, _LOUDEST = 10, 1_000 * 100
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a site with so many examples spends on any one record of them."""
+    """What a site with so many examples spends on any one record of them.
+
+    Where noise hides whole sites, a round is one step that draws everything, and neither
+    depends on how many examples there are.
+    """
 
     examples: int
     steps: int
@@ -44,7 +48,7 @@ def forecast(plan: Plan, examples: int) -> Forecast:
     """Work out what a plan costs a site.
 
     Args:
-        plan: With ``privacy.mechanism = "dp-sgd"``.
+        plan: With a ``privacy.mechanism``.
         examples: Of the site's dataset, at least 1.
 
     Raises:
@@ -55,12 +59,15 @@ def forecast(plan: Plan, examples: int) -> Forecast:
     promise = plan.privacy
     once = noise_of_training(plan.training, promise, examples)
 
-    def after(trainings: int, noise: Decimal = promise.noise_multiplier) -> Decimal:
-        steps = NoisySteps(examples, once.batch_size, noise, once.steps * trainings)
-        return spent_by([steps], promise.delta)
+    def noise_of(trainings: int, multiplier: Decimal = promise.noise_multiplier) -> NoisySteps:
+        louder = promise.model_copy(update={"noise_multiplier": multiplier})
+        one = noise_of_training(plan.training, louder, examples)
+        return replace(one, steps=one.steps * trainings)
+
+    def after(trainings: int, multiplier: Decimal = promise.noise_multiplier) -> Decimal:
+        return spent_by([noise_of(trainings, multiplier)], promise.delta)
 
     rounds, all_attempts = plan.rounds, plan.rounds * plan.timing.max_attempts
-    whole = NoisySteps(examples, once.batch_size, promise.noise_multiplier, once.steps * rounds)
     unpaid = _least(lambda count: after(count) > promise.epsilon, 1, all_attempts)
     noise = _least(
         lambda hundredths: after(rounds, hundredths * _FINEST) <= promise.epsilon,
@@ -72,7 +79,7 @@ def forecast(plan: Plan, examples: int) -> Forecast:
         steps=once.steps,
         sample_rate=round_up(once.sample_rate),
         epsilon=after(rounds),
-        tight=_tight(whole, promise.delta),
+        tight=_tight(noise_of(rounds), promise.delta),
         first=after(1),
         repeated=after(all_attempts),
         trainings=all_attempts if unpaid is None else unpaid - 1,
@@ -80,8 +87,21 @@ def forecast(plan: Plan, examples: int) -> Forecast:
     )
 
 
+def presence_epsilon(plan: Plan) -> Decimal:
+    """Return what the whole run betrays of whether a site's update is there or is zero.
+
+    Papers on hiding whole users mostly count so. It is for comparison: what is promised and
+    charged holds for any other update instead, which also covers a single record.
+
+    Args:
+        plan: With ``privacy.mechanism = "distributed-gaussian"``.
+    """
+    noise = NoisySteps(1, 1, plan.privacy.noise_multiplier, plan.rounds)
+    return spent_by([noise], plan.privacy.delta)
+
+
 def require_mechanism(plan: Plan) -> None:
-    """Raise unless a plan hides single records by noise.
+    """Raise unless a plan hides records or sites by noise.
 
     Raises:
         PlanError: It does not.
@@ -90,7 +110,7 @@ def require_mechanism(plan: Plan) -> None:
         raise PlanError(
             "the plan has no differential privacy",
             subject="privacy.mechanism",
-            expected="dp-sgd",
+            expected="dp-sgd or distributed-gaussian",
             actual="none",
             hint="docs/differential-privacy.md shows what to write under [privacy]",
         )
@@ -106,12 +126,18 @@ def require_kept(plan: Plan) -> Decimal:
     found = forecast(plan, examples)
     if found.epsilon > plan.privacy.epsilon:
         noise = "" if found.least_noise is None else f" noise_multiplier = {found.least_noise},"
+        where, less = (
+            " at the smallest dataset that it admits",
+            ("fewer rounds or epochs, or a higher update.minimum_examples"),
+        )
+        if plan.privacy.hides_sites:
+            where, less = "", "or fewer rounds"
         raise PlanError(
-            "the plan breaks its own promise at the smallest dataset that it admits",
-            subject=f"privacy.epsilon, {examples} examples",
+            f"the plan breaks its own promise{where}",
+            subject=f"privacy.epsilon, {examples} examples" if where else "privacy.epsilon",
             expected=f"at most {plan.privacy.epsilon}",
             actual=found.epsilon,
-            hint=f"use{noise} fewer rounds or epochs, or a higher update.minimum_examples",
+            hint=f"use{noise} {less}",
         )
     return found.epsilon
 

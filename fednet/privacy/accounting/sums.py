@@ -2,9 +2,9 @@
 
 The distributed discrete Gaussian: Kairouz, Liu and Steinke, 2021, proposition 14,
 https://arxiv.org/abs/2102.06387. A sum of discrete Gaussians is not quite one; `_gap`
-bounds the difference, which vanishes once a share's deviation is a few units.
-Neighbours differ in one site's update, which is there or is zero. No sampling of sites
-is counted on.
+bounds the difference, which vanishes once a share's deviation is a few units; where it
+has, this is what `fednet.domain.privacy.noise_of_training` has the book charge. No
+sampling of sites is counted on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class NoisySum:
     """Describe one opening of a sum of clipped whole-number updates, each with its noise."""
 
     norm: int
-    """Largest Euclidean norm of a site's update, its weight included, in units of the sum."""
+    """Euclidean norm that one site can move the sum by, its weight included, in units of the sum:
+    the largest of an update if neighbours lack it, twice that if they have another instead."""
     values: int
     """Length of the vector."""
     share: Fraction

@@ -14,6 +14,7 @@ One module a step, in the order of an attempt:
 - ``circle``, ``graph``: stage 1, who advertised keys, and who is whose neighbour.
 - ``dealing``, ``shamir``: stage 2, shares of both secrets, encrypted, with commitments.
 - ``dealers``: stage 2 closed: whose shares are held by enough neighbours.
+- ``hiding``: a share of noise in each update, where a plan hides each site in the sum.
 - ``masked``, ``streams``: stage 3, the update in its masks.
 - ``freezing``: stage 4, the included set, agreed before any share leaves.
 - ``unmasking``: stage 5, one share of one kind for each neighbour, for one set only.
@@ -48,6 +49,7 @@ from fednet.privacy.masking.dealing import (
 )
 from fednet.privacy.masking.fixed_point import FixedPoint
 from fednet.privacy.masking.freezing import Frozen, Masked, freeze
+from fednet.privacy.masking.hiding import SumNoise
 from fednet.privacy.masking.keys import PublicKeys, SiteSecrets
 from fednet.privacy.masking.masked import (
     mask,
@@ -94,6 +96,7 @@ __all__ = [
     "Ring",
     "RingArray",
     "SiteSecrets",
+    "SumNoise",
     "Unmasking",
     "Wrong",
     "agree_on",

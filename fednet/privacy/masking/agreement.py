@@ -7,11 +7,13 @@ frozen cohort, and never lowered in it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from fednet.domain.plan import Plan
 from fednet.errors import PlanError
 from fednet.privacy.masking.fixed_point import FixedPoint
+from fednet.privacy.masking.hiding import SumNoise
 from fednet.privacy.masking.parameters import LEAST_DEGREE, Bound, Parameters
 from fednet.privacy.masking.ring import Ring
 
@@ -39,11 +41,8 @@ def agree_on(plan: Plan, cohort: int) -> Agreement:
         PlanError: The ring is too small for the weights, or no threshold is safe for so many.
     """
     parameters = _bound(plan).fit(cohort)
-    return Agreement(
-        _fixed_point(plan, cohort),
-        parameters,
-        max(plan.cohort.minimum_updates, parameters.least_sites),
-    )
+    least_updates = max(plan.cohort.minimum_updates, parameters.least_sites)
+    return Agreement(_fixed_point(plan, cohort, least_updates), parameters, least_updates)
 
 
 def require_maskable(plan: Plan) -> Agreement:
@@ -54,7 +53,8 @@ def require_maskable(plan: Plan) -> Agreement:
             no safe threshold.
     """
     bound, cohort = _bound(plan), plan.cohort
-    for size in range(cohort.minimum_sites, min(cohort.maximum_sites, _MOST_COMPLETE) + 1):
+    sizes = range(cohort.minimum_sites, min(cohort.maximum_sites, _MOST_COMPLETE) + 1)
+    for size in sizes:
         try:
             bound.fit(size)
         except PlanError as exc:
@@ -65,6 +65,10 @@ def require_maskable(plan: Plan) -> Agreement:
                 actual=exc.actual,
                 hint="lower masking.colluding or masking.vanishing, or raise cohort.minimum_sites",
             ) from exc
+    if plan.privacy.hides_sites:
+        # In a small cohort noise may need more room than values do in a large one.
+        for size in sizes:
+            agree_on(plan, size)
     return agree_on(plan, cohort.maximum_sites)
 
 
@@ -73,6 +77,12 @@ def _bound(plan: Plan) -> Bound:
     return Bound(section.colluding, section.vanishing, section.targeted)
 
 
-def _fixed_point(plan: Plan, sites: int) -> FixedPoint:
+def _fixed_point(plan: Plan, sites: int, least_updates: int) -> FixedPoint:
     section, cap = plan.masking, plan.update.maximum_examples
-    return FixedPoint.fit(Ring(section.ring_bits), section.clip, cap, sites, clips=section.clips)
+    noise = None
+    if plan.privacy.hides_sites:
+        honest = least_updates - math.ceil(section.colluding * sites)
+        noise = SumNoise(plan.privacy.clip_norm, plan.privacy.noise_multiplier, honest)
+    return FixedPoint.fit(
+        Ring(section.ring_bits), section.clip, cap, sites, clips=section.clips, noise=noise
+    )

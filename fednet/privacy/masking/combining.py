@@ -64,6 +64,7 @@ def combine(
     masks = Masks(masks_left(frozen, recovery), ring)
     included = [updates[site] for site in frozen.included]
     most = sum(fixed_point.largest(entry.weight) for entry in frozen.included.values())
+    most += fixed_point.noise_reach(len(frozen.included))
     count = included[0].element_count
     total = np.empty(min(CHUNK_ELEMENTS, count), ring.dtype)
     read, mean = np.empty_like(total), np.empty(total.size, np.float64)

@@ -6,6 +6,9 @@ cohort, each with the highest weight and the largest magnitude, still fits:
 
     sites * (weight_cap * clip * 2**f + 1/2) <= 2**(bits-1) - 1
 
+Where noise hides each site (see ``hiding``), what it reaches is added on the left, and
+values are rounded towards zero, which makes no update longer.
+
 The weight is multiplied in before rounding, so a mean over n sites is off by at
 most n / (2 * sum of weights * 2**f), which is never more than half a step of
 2**-f. Every product here is exact in float64, the scale being a power of two;
@@ -25,6 +28,7 @@ import numpy.typing as npt
 
 from fednet.domain.tensors import FloatArray
 from fednet.errors import AggregationError, PlanError, TrainingError
+from fednet.privacy.masking.hiding import SumNoise
 from fednet.privacy.masking.ring import Ring, RingArray
 
 DoubleArray = npt.NDArray[np.float64]
@@ -48,10 +52,19 @@ class FixedPoint:
     """A step is 2 to the minus this."""
     clips: bool
     """Whether larger magnitudes are clipped; else they are refused."""
+    noise: SumNoise | None = None
+    """How noise hides each site; None where none does."""
 
     @classmethod
     def fit(
-        cls, ring: Ring, clip: Decimal, weight_cap: int, most_sites: int, *, clips: bool
+        cls,
+        ring: Ring,
+        clip: Decimal,
+        weight_cap: int,
+        most_sites: int,
+        *,
+        clips: bool,
+        noise: SumNoise | None = None,
     ) -> Self:
         """Choose the finest scale under which no sum of the cohort overflows.
 
@@ -61,11 +74,13 @@ class FixedPoint:
             weight_cap: Highest weight of a site, in examples.
             most_sites: Most sites that a sum may have.
             clips: Whether larger magnitudes are clipped; else they are refused.
+            noise: How noise hides each site of a sum.
 
         Raises:
             PlanError: A value is out of range, or the ring is too small for the weights.
         """
-        bound = _float32_below(clip)
+        # No value of a vector is larger than its norm.
+        bound = _float32_below(clip if noise is None else min(clip, noise.norm))
         if not 0 < weight_cap <= MOST_WEIGHT:
             raise PlanError(
                 "the weight of a site is out of range for secure aggregation",
@@ -74,15 +89,36 @@ class FixedPoint:
                 hint="lower the cap on a site's examples in the plan",
             )
         room = Fraction(ring.largest, most_sites) - Fraction(1, 2)
-        ratio = room / (weight_cap * Fraction(bound))
+        reach = Fraction(0) if noise is None else noise.reach(most_sites) / most_sites
+        ratio = room / (weight_cap * (Fraction(bound) + reach))
         if room <= 0 or ratio * Fraction(bound) < LEAST_STEPS:
+            most = ring.largest / (LEAST_STEPS * (1 + reach / Fraction(bound)))
             raise PlanError(
-                f"a ring of {ring.value} bits is too small for these weights",
-                expected=f"sites * weight cap of at most {ring.largest // LEAST_STEPS}",
+                f"a ring of {ring.value} bits is too small for these weights"
+                + (" and their noise" if noise else ""),
+                expected=f"sites * weight cap of at most {math.floor(most)}",
                 actual=f"{most_sites} * {weight_cap}",
-                hint="choose the ring of 64 bits, or lower the cap on a site's examples",
+                hint="choose the ring of 64 bits, or lower the cap on a site's examples"
+                + (", or the noise multiplier" if noise else ""),
             )
-        return cls(ring, bound, weight_cap, most_sites, _floor_log2(ratio), clips)
+        exponent = _floor_log2(ratio)
+        if noise is not None:
+            exponent = min(exponent, noise.most_exponent(weight_cap))
+            noise.require_fine(weight_cap, exponent)
+        return cls(ring, bound, weight_cap, most_sites, exponent, clips, noise)
+
+    @property
+    def noise_share(self) -> Fraction:
+        """Return the variance of the noise that each site adds, in squared steps."""
+        if self.noise is None:
+            return Fraction(0)
+        return self.noise.share(self.weight_cap, self.exponent)
+
+    def noise_reach(self, sites: int) -> int:
+        """Bound what noise adds to a value of a sum over so many sites, in steps."""
+        if self.noise is None:
+            return 0
+        return math.ceil(self.noise.reach(sites) * self.weight_cap * Fraction(2) ** self.exponent)
 
     def largest(self, weight: int) -> int:
         """Return the largest magnitude of an integer that a site of a weight can honestly send."""
@@ -106,7 +142,7 @@ class FixedPoint:
             raise ValueError(f"weight {weight} is not within 1..{self.weight_cap}")
         kept = self._within_clip(values, subject)
         wide = np.multiply(kept, math.ldexp(weight, self.exponent), dtype=np.float64)
-        np.rint(wide, out=wide)
+        (np.rint if self.noise is None else np.trunc)(wide, out=wide)
         np.copyto(self.ring.signed(out), wide, casting="unsafe")
 
     def mean_into(self, total: RingArray, total_weight: int, out: DoubleArray) -> None:
@@ -126,7 +162,7 @@ class FixedPoint:
 
         Args:
             total: Shape (n,); free of masks.
-            most: The sum of ``largest`` over the sites in it.
+            most: The sum of ``largest`` over the sites in it, and what their noise reaches.
 
         Raises:
             AggregationError: A number is too large: somebody sent what is no update.

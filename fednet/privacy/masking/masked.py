@@ -1,9 +1,10 @@
 """Stage 3: an update in its masks, in the byte form of every tensor file.
 
-A site adds to its encoded update its self-mask and, with each neighbour that
-dealt, the mask of the pair, which the site of the lower number adds and the
-other takes away. The file holds one tensor of ring elements and the manifest of
-a plain update, so that author, place, base and weight stand in its bytes.
+A site adds to its encoded update its share of the noise, if the plan has any, its
+self-mask and, with each neighbour that dealt, the mask of the pair, which the site
+of the lower number adds and the other takes away. The file holds one tensor of ring
+elements and the manifest of a plain update, so that author, place, base and weight
+stand in its bytes.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from fednet.errors import MalformedBlobError, VerificationError
 from fednet.privacy.masking.dealers import Dealers
 from fednet.privacy.masking.derivation import Purpose, derive
 from fednet.privacy.masking.fixed_point import FixedPoint
+from fednet.privacy.masking.hiding import Hider
 from fednet.privacy.masking.keys import SiteSecrets, agree, load
 from fednet.privacy.masking.ring import Ring, RingArray
 from fednet.privacy.masking.streams import CHUNK_ELEMENTS, Masks, Term
+from fednet.privacy.noise import Words
 
 MASKED_FORMAT = "fednet-masked-update/1"
 _TENSOR = "masked"
@@ -60,6 +63,7 @@ def mask(
     weight: int,
     values: Values,
     write: Write,
+    words: Words | None = None,
 ) -> None:
     """Write a site's update in its masks, chunk by chunk; once in an attempt.
 
@@ -72,11 +76,15 @@ def mask(
         fixed_point: How values stand in the ring.
         weight: Examples; from 1 to the plan's cap.
         values: The update.
-        write: Takes each chunk, in order.
+        write: Takes each chunk, in order; what it took counts once this comes back.
+        words: Where noise comes from, which nobody may foretell; needed if the plan has any.
 
     Raises:
         TrainingError: A value is not finite, or too large where that is refused.
+        PrivacyError: The update is longer than its noise can hide.
+        ValueError: There is nothing to draw noise from.
     """
+    hider = _hider(fixed_point, words)
     masks = Masks(masks_of(dealers, secrets), fixed_point.ring)
     count, subject = values.element_count, f"update of site {secrets.site}"
     read = np.empty(min(CHUNK_ELEMENTS, count), np.float32)
@@ -85,8 +93,20 @@ def mask(
         size = min(CHUNK_ELEMENTS, count - start)
         values.read_into(start, read[:size])
         fixed_point.encode_into(read[:size], weight, masked[:size], subject)
+        if hider is not None:
+            hider.add_to(read[:size], fixed_point.ring.signed(masked[:size]))
         masks.add_to(masked[:size])
         write(start, masked[:size])
+    if hider is not None:
+        hider.require_short(subject)
+
+
+def _hider(fixed_point: FixedPoint, words: Words | None) -> Hider | None:
+    if fixed_point.noise is None:
+        return None
+    if words is None:
+        raise ValueError("noise needs words to be drawn from")
+    return Hider(fixed_point.noise, fixed_point.noise_share, words)
 
 
 def masks_of(dealers: Dealers, secrets: SiteSecrets) -> list[Term]:

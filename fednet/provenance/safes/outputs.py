@@ -50,6 +50,13 @@ def _noise(plan: Plan) -> str:
     privacy = plan.privacy
     if privacy.mechanism == "none":
         return "no noise is planned"
+    if privacy.hides_sites:
+        return (
+            f"{privacy.mechanism}: updates of norm {privacy.clip_norm} at most, and in their masked"
+            f" sum noise of {privacy.noise_multiplier} times the longest weighted one; a site"
+            f" spends at most epsilon {privacy.epsilon} at delta {privacy.delta} on all its records"
+            f" together in the whole run"
+        )
     return (
         f"{privacy.mechanism}: gradients of norm {privacy.clip_norm} at most, noise"
         f" of {privacy.noise_multiplier} times that; a site spends at most epsilon"

@@ -131,6 +131,20 @@ def test_check_refuses_a_plan_that_breaks_its_promise(app: App, tmp_path: Path) 
     assert "500 examples" in caught.value.subject
 
 
+def test_check_says_what_hides_whole_sites(app: App, tmp_path: Path) -> None:
+    file = made(
+        app, tmp_path, "module.name=masked", "masking.clip=1", "update.maximum_examples=100",
+        "cohort.minimum_sites=10", "cohort.target_sites=10", "cohort.maximum_sites=10",
+        *PRIVATE[1:], "privacy.mechanism=distributed-gaussian", "privacy.noise_multiplier=30",
+    )  # fmt: skip
+    found = plans.check(file)
+    (spent,) = (line for line in found if line.startswith("privacy: epsilon "))
+    assert spent.endswith("of 3 at delta 0.00001, whole sites")
+    # Of ten 3 may vanish and 1 collude: 30 * sqrt(7 / 6) / 7
+    assert found[-1].startswith("noise: at least 6 honest sites share")
+    assert found[-1].endswith("deviates by 4.63 a value")
+
+
 def test_check_says_what_sealing_adds_to_a_blob(app: App, tmp_path: Path) -> None:
     file = made(app, tmp_path, "privacy.sealed=true", "cohort.maximum_sites=10")
     size, chunks = file.plan.model.size_bytes, -(-file.plan.model.size_bytes // (1 << 16))

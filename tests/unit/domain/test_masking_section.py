@@ -86,6 +86,57 @@ def test_what_masks_cannot_stand_beside_is_refused_with_the_remedy(
     assert "masking:" in str(caught.value)
 
 
+HIDDEN = {
+    "mechanism": "distributed-gaussian", "clip_norm": 1, "noise_multiplier": 4, "epsilon": 3,
+    "delta": "0.00001",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sections", "reason", "remedy"),
+    [
+        ({"module": {"name": "plain"}, "masking": {}}, "too little by itself", '"masked"'),
+        ({"masking": {}}, "largest magnitude", "clip must be above 0"),
+        ({"privacy": HIDDEN | {"clip_norm": 0}}, "needs clip_norm above 0", ""),
+        ({"privacy": HIDDEN | {"epsilon": 0, "delta": 0}}, "needs epsilon, delta", ""),
+        ({"privacy": HIDDEN | {"noise_multiplier": "0.05"}}, "at least 0.1", ""),
+        (
+            {"privacy": HIDDEN | {"delta": "0.001"}},
+            "below 1 / cohort.maximum_sites",
+            "0.00001 or less",
+        ),
+        ({"privacy": HIDDEN | {"mechanism": "none"}}, "need mechanism", '"distributed-gaussian"'),
+        ({"evaluation": {"metric": "accuracy"}}, "one by one", 'metric = ""'),
+    ],
+)
+def test_what_noise_for_whole_sites_cannot_stand_beside_is_refused(
+    sections: Any, reason: str, remedy: str
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_with(**(MASKED | {"privacy": HIDDEN} | sections))
+    assert reason in str(caught.value)
+    assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        # Nothing is sampled and nothing noisy in training: neither needs examples nor steps.
+        {"update": {"minimum_examples": 1}, "training": {"local_epochs": 0}},
+        {"training": {"algorithm": "fedprox", "proximal_mu": 1}},
+        {"server": {"optimizer": "fedadam"}},
+        {"personal": {"method": "ditto", "pull": 1}},
+        {"privacy": HIDDEN | {"delta": "0.000999"}},
+    ],
+)
+def test_noise_for_whole_sites_stands_beside_what_looks_at_the_sum_only(sections: Any) -> None:
+    plan = plan_with(**(MASKED | {"privacy": HIDDEN} | sections))
+    assert plan.privacy.hides_sites
+    assert not plan.privacy.hides_records
+    assert Plan.from_bytes(plan.to_bytes()) == plan
+
+
 @pytest.mark.parametrize(
     "sections",
     [

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from fednet.domain.identity import Commitment, SiteId
-from fednet.errors import TrainingError
+from fednet.domain.identity import Commitment, Digest, SiteId
+from fednet.domain.update import Manifest
+from fednet.errors import PrivacyError, TrainingError
 from fednet.node.journal import Journal
-from fednet.node.masked_update import require_new
+from fednet.node.masked_update import require_new, write_masked
+from fednet.privacy.masking import FixedPoint, Ring, SumNoise
+from tests.masking_fixtures import PLACE, TEN, Array, Attempt
 from tests.unit.node.test_journal import RUN, deployment
 from tests.unit.node.views import attempt_key, pledge_of
 
@@ -86,3 +93,55 @@ def test_update_of_an_attempt_whose_sum_others_unmasked_is_masked_no_second_time
     journal.mask(RUN, FIRST, ONE)
     with pytest.raises(TrainingError, match="was in a sum"):
         require_new(journal.notes(RUN), SECOND, ONE, {FIRST})
+
+
+def test_noisy_update_that_was_committed_to_is_masked_no_second_time(journal: Journal) -> None:
+    journal.mask(RUN, FIRST, ONE)
+    require_new(journal.notes(RUN), FIRST, ONE, frozenset(), noisy=True)
+    journal.pledge(RUN, FIRST, pledge_of(1))
+    require_new(journal.notes(RUN), FIRST, ONE, frozenset())
+    # Noise is drawn anew: the same values would be other bytes in the same masks.
+    with pytest.raises(TrainingError, match="another update was masked"):
+        require_new(journal.notes(RUN), FIRST, ONE, frozenset(), noisy=True)
+
+
+def test_noise_is_drawn_anew_for_every_file_and_nobody_can_foretell_it(tmp_path: Path) -> None:
+    attempt = Attempt.begin(TEN)
+    attempt.deal(TEN)
+    attempt.hold(TEN)
+    dealers, site, count = attempt.close(), SiteId(1), 5_000
+    fixed_point = FixedPoint.fit(
+        Ring.BITS_32, Decimal(1), 1_000, 10, clips=True,
+        noise=SumNoise(Decimal(1), Decimal(1), 7),
+    )  # fmt: skip
+    manifest = Manifest(PLACE, site, ONE, 10, Digest(bytes(32)))
+    values: Any = Array(np.zeros(count, np.float32))
+    written = []
+    for name in ("one", "other"):
+        path = tmp_path / name
+        commitment = write_masked(
+            path, values, manifest, dealers, attempt.secrets[site], fixed_point
+        )
+        data = path.read_bytes()
+        assert Commitment.of(data) == commitment
+        written.append(np.frombuffer(data[-4 * count :], np.uint32))
+    # The same masks: what is left is one noise minus another.
+    difference = (written[0] - written[1]).view(np.int32).astype(np.float64)
+    deviation = math.sqrt(2 * fixed_point.noise_share)
+    assert np.std(difference) == pytest.approx(deviation, rel=0.1)
+
+
+def test_update_that_noise_cannot_hide_leaves_no_file(tmp_path: Path) -> None:
+    attempt = Attempt.begin(TEN)
+    attempt.deal(TEN)
+    attempt.hold(TEN)
+    noise = SumNoise(Decimal(1), Decimal(1), 7)
+    fixed_point = FixedPoint.fit(Ring.BITS_32, Decimal(1), 10, 10, clips=True, noise=noise)
+    manifest = Manifest(PLACE, SiteId(1), ONE, 10, Digest(bytes(32)))
+    values: Any = Array(np.ones(2, np.float32))
+    with pytest.raises(PrivacyError, match="longer than its noise"):
+        write_masked(
+            tmp_path / "one", values, manifest, attempt.close(), attempt.secrets[SiteId(1)],
+            fixed_point,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +15,13 @@ from fednet.cli import main
 from fednet.domain.plan import Plan
 from fednet.domain.privacy import NoisySteps
 from fednet.errors import PlanError, PrivacyError
-from fednet.privacy.accounting import forecast, require_kept, spent_by, tight_epsilon
+from fednet.privacy.accounting import (
+    forecast,
+    presence_epsilon,
+    require_kept,
+    spent_by,
+    tight_epsilon,
+)
 
 PLAN = """
 name = "pilot"
@@ -111,6 +118,82 @@ def test_a_plan_must_keep_its_promise_where_it_costs_most() -> None:
     without = Plan.from_toml(text().split("[privacy]")[0])
     with pytest.raises(PlanError, match="no differential privacy"):
         require_kept(without)
+
+
+SITES = """
+[module]
+name = "masked"
+[masking]
+clip = 1
+[cohort]
+minimum_sites = 10
+target_sites = 10
+maximum_sites = 10
+[privacy]
+mechanism = "distributed-gaussian"
+clip_norm = 1
+noise_multiplier = {noise}
+epsilon = 3
+delta = 0.00001
+"""
+
+
+def hiding(noise: str = "10") -> str:
+    head = text().replace("minimum_examples", "maximum_examples").split("[privacy]")[0]
+    return head + SITES.format(noise=noise)
+
+
+def test_forecast_of_whole_sites_is_the_gaussians_whose_noise_is_half_as_loud() -> None:
+    from tests.unit.privacy.test_accounting import opacus_epsilon
+
+    plan = Plan.from_toml(hiding())
+    found = forecast(plan, 1_400)
+    assert found == replace(forecast(plan, 9), examples=1_400)
+    # Ten rounds of a sum that another update can move by two norms: 10 deviates by 5 of these.
+    whole = opacus_epsilon(NoisySteps(1, 1, Decimal(5), 10))
+    assert 0 <= float(found.epsilon) - whole < 1.000001e-6
+    assert found.repeated == spent_by([NoisySteps(1, 1, Decimal(5), 20)], Decimal("0.00001"))
+    assert found.tight is not None
+    assert found.tight < found.epsilon
+    assert presence_epsilon(plan) == spent_by([NoisySteps(1, 1, Decimal(10), 10)], Decimal("1e-5"))
+    assert require_kept(plan) == found.epsilon
+
+
+def test_plan_that_hides_sites_must_keep_its_promise() -> None:
+    with pytest.raises(PlanError) as caught:
+        require_kept(Plan.from_toml(hiding("4")))
+    assert caught.value.subject == "privacy.epsilon"
+    least = forecast(Plan.from_toml(hiding("4")), 1).least_noise
+    assert f"noise_multiplier = {least}" in caught.value.hint
+    assert "minimum_examples" not in caught.value.hint
+    assert require_kept(Plan.from_toml(hiding(str(least)))) <= 3
+
+
+def test_command_tells_what_whole_sites_spend_and_how_much_noise_is_left(tmp_path: Path) -> None:
+    file = tmp_path / "pilot.toml"
+    file.write_text(hiding("4"))
+    runner = CliRunner()
+    shown = runner.invoke(main, ["privacy", "plan", str(file)])
+    assert shown.exit_code == 0, shown.output
+    found = forecast(Plan.from_toml(hiding("4")), 1)
+    assert str(found.epsilon) in shown.stdout
+    assert f"promise ends in round {found.trainings + 1}" in shown.stdout
+    answer = json.loads(runner.invoke(main, ["privacy", "plan", str(file), "--json"]).stdout)
+    assert answer["site"]["epsilon"] == str(found.epsilon)
+    # Three of ten may vanish and one collude: six honest sites share what is promised.
+    assert [(each["sites"], each["variance"]) for each in answer["sums"]] == [
+        (7, "7/6"), (10, "5/3"),
+    ]  # fmt: skip
+    # 4 norms in a sum of 7 with 7/6 of the variance: 4 * sqrt(7 / 6) / 7
+    assert answer["sums"][0]["noise_in_mean"] == pytest.approx(0.6172134, rel=1e-6)
+
+
+def test_command_refuses_noise_that_has_no_room_in_the_ring(tmp_path: Path) -> None:
+    file = tmp_path / "pilot.toml"
+    file.write_text(hiding("900"))
+    shown = CliRunner().invoke(main, ["privacy", "plan", str(file)])
+    assert shown.exit_code == 2
+    assert "noise multiplier" in shown.output
 
 
 def test_command_tells_what_a_plan_spends(tmp_path: Path) -> None:

@@ -243,7 +243,11 @@ def test_a_time_that_no_calendar_has_is_told_in_seconds() -> None:
     assert f"until second {1 << 62}" in about(lines, "grant on request 1").says
 
 
-NOISES = {"none": "no noise is planned; ", "dp-sgd": "dp-sgd: gradients of norm 1 at most, "}
+NOISES = {
+    "none": "no noise is planned; ",
+    "dp-sgd": "dp-sgd: gradients of norm 1 at most, ",
+    "distributed-gaussian": "distributed-gaussian: updates of norm 1 at most, and in their masked ",
+}
 
 
 @pytest.mark.parametrize("noise", NOISES)
