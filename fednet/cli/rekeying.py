@@ -35,6 +35,7 @@ def rekey(app: App, file: Path, signer: Signer) -> int:
     from fednet.ledger.keystore import unlock
     from fednet.ledger.swarm_letters import sign_swarm_letter
 
+    home.require_deployment(app)
     if file.exists():
         raise SettingsError("is there already", subject=str(file), hint="choose another name")
     reader, before = wiring.reader(app), home.swarm_key(app)
