@@ -8,55 +8,33 @@ What another member still serves is checked all the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from fednet.audit.checks import DISCLOSURES
 from fednet.audit.findings import Findings, Severity
 from fednet.audit.snapshot import Snapshot
 from fednet.domain import disclosure_events as de
-from fednet.domain import events as ev
-from fednet.domain.erasing import datasets_of, erased_list, updates_from
-from fednet.domain.identity import Commitment, DatasetId, GrantId, SiteId
+from fednet.domain.erasing import Erasable, datasets_of, lawful_erasures
+from fednet.domain.identity import Commitment
 
 
 def erased_updates(snapshot: Snapshot, findings: Findings) -> Mapping[Commitment, de.BlobsErased]:
     """Find the erased updates of the run, each with its record; note records that name others."""
     asked = datasets_of(snapshot.events)
-    holders: dict[DatasetId, SiteId] = {}
-    closed: set[DatasetId] = set()
     found: dict[Commitment, de.BlobsErased] = {}
-    for event in snapshot.events:
-        match event:
-            case ev.DatasetRegistered():
-                holders[event.dataset] = event.site
-            case ev.DatasetClosed():
-                closed.add(event.dataset)
-            case de.BlobsErased() if event.run == snapshot.run_id:
-                # Where it is another's, or open, check 28 says so.
-                if holders.get(event.dataset) == event.site and event.dataset in closed:
-                    found.update(dict.fromkeys(_named(snapshot, asked, event, findings), event))
-            case _:
-                pass
+    # Of those by another than the holder, or of an open dataset, check 28 says so.
+    for record in lawful_erasures(snapshot.events):
+        if record.run != snapshot.run_id:
+            continue
+        made = Erasable.at(record, snapshot.run_events, asked)
+        if made.is_named_by(record):
+            found.update(dict.fromkeys(made.commitments, record))
+        else:
+            _note_unknown(record, made, findings)
     return found
 
 
-def _named(
-    snapshot: Snapshot,
-    asked: Mapping[GrantId, DatasetId],
-    event: de.BlobsErased,
-    findings: Findings,
-) -> Collection[Commitment]:
-    """Return the updates that a record names; none, and a note, if its list is another."""
-    updates = updates_from(snapshot.run_events, asked, event.site, event.dataset, event.log)
-    named = {each.commitment for each in updates}
-    listed = Commitment.of(erased_list(event.run, event.site, event.dataset, named))
-    if listed == event.list and len(named) == event.blobs:
-        return named
-    _note_unknown(event, len(named), listed, findings)
-    return ()
-
-
-def _note_unknown(event: de.BlobsErased, many: int, listed: Commitment, findings: Findings) -> None:
+def _note_unknown(event: de.BlobsErased, made: Erasable, findings: Findings) -> None:
     findings.add(
         DISCLOSURES,
         "erasure-unknown",
@@ -64,6 +42,6 @@ def _note_unknown(event: de.BlobsErased, many: int, listed: Commitment, findings
         "its list is not that of the updates which the site had made from the dataset: it excuses"
         " the absence of none",
         severity=Severity.NOTICE,
-        expected=f"{many} updates, list {listed}",
+        expected=f"{len(made.commitments)} updates, list {made.list}",
         actual=f"{event.blobs} blobs, list {event.list}",
     )

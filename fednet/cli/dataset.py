@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fednet.cli import output, private_data, queries, replacing, wiring
+from fednet.cli import output, private_data, queries, replacing, sweeping, wiring
 from fednet.cli.app import (
     App,
     Signer,
@@ -162,8 +162,9 @@ def erase(
 
     Removes their bytes from this home and its store, destroys keys that they
     were sealed under, and records each run's erasure; audits then say "erased"
-    with the grounds. Other members are asked by the record, not forced. If it is
-    interrupted, give the command again.
+    with the grounds. Nodes and hubs of other members let go of theirs by the
+    record (`fednet store sweep`); nobody can force them. If it is interrupted,
+    give the command again.
     """
     text = read_text(grounds, grounds_file, "grounds")
     confirm(f"erase every update made from dataset {number}, for ever?", yes)
@@ -171,7 +172,8 @@ def erase(
     reader = wiring.reader(app)
     site = queries.own_site(reader, writer.address)
     with wiring.store(app) as store:
-        eraser = Eraser(app.home, site, reader, writer, store)
+        remover = sweeping.remover(app, site, reader, store)
+        eraser = Eraser(app.home, site, reader, writer, remover)
         found = list(eraser.erase(DatasetId(number), text, RunId(only) if only else None))
     for each in found:
         click.echo(

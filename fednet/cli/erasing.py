@@ -11,20 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fednet.cli import notes, unsealing
+from fednet.cli import notes
 from fednet.domain import events as ev
-from fednet.domain.batches import BatchedUpdate
-from fednet.domain.blobs import ErasingStore
 from fednet.domain.disclosure_events import BlobsErased
 from fednet.domain.erasing import datasets_of, erased_list, updates_from
-from fednet.domain.identity import Commitment, DatasetId, Locator, RunId, SiteId
+from fednet.domain.identity import Commitment, DatasetId, RunId, SiteId
 from fednet.domain.ports import LedgerReader, LedgerWriter
-from fednet.domain.update import Place
 from fednet.errors import FednetError, SettingsError
-from fednet.node.files import file_matches
-from fednet.node.places import AttemptKey
-from fednet.node.vault import destroy_opened
-from fednet.privacy.sealing import BlobPlace, Erasure, KeyStore
+from fednet.node.removing import Remover
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ class Eraser:
     site: SiteId
     reader: LedgerReader
     writer: LedgerWriter
-    store: ErasingStore
+    remover: Remover
 
     def erase(
         self, dataset: DatasetId, grounds: bytes, only: RunId | None = None
@@ -69,7 +63,7 @@ class Eraser:
                 continue
             done = self._record_of(run, dataset, updates)
             told = done.grounds if done else self._keep(dataset, grounds)
-            removed = sum(self._remove(update, told) for update in updates)
+            removed = sum(self.remover.remove(update, told) for update in updates)
             if done is None:
                 listed = erased_list(run, self.site, dataset, _names(updates))
                 count = len(set(_names(updates)))
@@ -111,32 +105,6 @@ class Eraser:
 
     def _keep(self, dataset: DatasetId, grounds: bytes) -> Commitment:
         return notes.keep(self.home / "datasets", f"erasure-{dataset}", grounds)
-
-    def _remove(self, update: ev.UpdateSubmitted, grounds: Commitment) -> bool:
-        """Destroy an update's key, and remove its bytes from runs, cache and store."""
-        places = {update.locator, *self.reader.announced(update.commitment)}
-        had = False
-        for path in (self.home / "runs" / f"run-{update.run}").glob("update-*"):
-            if file_matches(path, update.commitment):
-                if isinstance(update, BatchedUpdate):
-                    places.add(self.store.locate(path))
-                path.unlink()
-                had = True
-        self._shred(update, grounds)
-        key = AttemptKey(update.round, update.attempt)
-        destroy_opened(self.home / "runs" / f"run-{update.run}", key)
-        named = [place for place in places if not Locator(place).is_zero]
-        return self.store.erase(update.commitment, named) or had
-
-    def _shred(self, update: ev.UpdateSubmitted, grounds: Commitment) -> None:
-        """Destroy the key that an update was sealed under, where this home keeps such keys."""
-        folder = self.home / unsealing.FOLDER
-        if not folder.is_dir():
-            return
-        deployment, module = self.reader.deployment, self.reader.run(update.run).module
-        place = Place(deployment.chain_id, module, update.run, update.round, update.attempt)
-        erasure = Erasure(update.commitment, grounds, self.reader.head().timestamp)
-        KeyStore(folder, self.site).shred(BlobPlace(place, self.site, "update"), erasure)
 
 
 def updates_by_run(

@@ -20,7 +20,7 @@ from fednet.domain.batches import (
     sheet_size_bytes,
     unpack_positions,
 )
-from fednet.domain.disclosure_events import ReaderAdmitted
+from fednet.domain.disclosure_events import BlobsErased, ReaderAdmitted
 from fednet.domain.identity import ZERO_DIGEST, Address, Commitment, Locator, RunId
 from fednet.domain.ledger import Head
 from fednet.domain.masking_events import SharesDealt, SharesDisclosed
@@ -43,6 +43,7 @@ _KINDS = (
     ReaderAdmitted,
     SharesDealt,
     SharesDisclosed,
+    BlobsErased,
 )
 
 
@@ -60,6 +61,8 @@ class NamedBlobs:
         self._start_over()
 
     def _start_over(self) -> None:
+        self.erasures = 0
+        """Records of erasures on the ledger, lawful or not."""
         self._head: Head | None = None
         self._modules: set[Address] = set()
         self._plans: dict[RunId, Plan] = {}
@@ -120,6 +123,8 @@ class NamedBlobs:
                 self._want((event.letter, event.letter_locator), LETTER_SIZE_CAP_BYTES)
             case SharesDealt() | SharesDisclosed():
                 self._note_of_run(event.run, event)
+            case BlobsErased():
+                self.erasures += 1
 
     def _note_of_run(self, run: RunId, event: ev.LedgerEvent) -> None:
         plan = self._plans.get(run)

@@ -13,6 +13,7 @@ from fednet.cli import (
     checkpoints,
     policies,
     queries,
+    sweeping,
     unsealing,
     wiring,
 )
@@ -64,6 +65,10 @@ def node(
     training = SiteTrainer(
         lambda source: wiring.trainer(app, source, data.path, held_out), stored.task.source
     )
+    keys = SiteKeys(
+        unsealing.content_keys(app, site),
+        cache(applying.encryption_keys(app, signer).holding),
+    )
     tools = SiteTools(
         site=site,
         reader=looking,
@@ -82,10 +87,8 @@ def node(
         report=report,
         checkpoints=CheckpointKeeper(checkpoints.book(app), looking, acting, site),
         bus=blobs.bus,
-        keys=SiteKeys(
-            unsealing.content_keys(app, site),
-            cache(applying.encryption_keys(app, signer).holding),
-        ),
+        keys=keys,
+        sweeper=sweeping.sweeper(app, looking, blobs),
     )
 
     def close() -> None:

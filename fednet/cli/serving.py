@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from fednet.cli import home, mirroring, output, settings, wiring
+from fednet.cli import home, mirroring, output, settings, sweeping, wiring
 from fednet.cli.app import App
 from fednet.errors import FednetError, SettingsError, StoreUnavailableError
 
@@ -37,7 +37,9 @@ def serve(app: App) -> None:
     with wiring.own_store(app) as store:
         output.say(f"serving at {store.address() or 'no address: dialling out only'}")
         if app.path(app.settings().chain.deployment).exists():
-            mirroring.mirror(app, wiring.reader(app), store, stop)
+            reader, poll_seconds = wiring.reader(app), app.settings().node.poll_seconds
+            sweeper = sweeping.sweeper(app, reader, store)
+            mirroring.mirror(reader, store, sweeper, poll_seconds, stop)
         stop.wait()
     output.say("stopped")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from fednet.cli import output, rekeying, serving, wiring
+from fednet.cli import output, rekeying, serving, sweeping, wiring
 from fednet.cli.app import App, Signer, account_options, example, json_option, pass_app
 
 
@@ -61,6 +62,35 @@ def status(app: App, as_json: bool) -> None:
     output.emit_fields({"address": fields["address"], "peers": len(fields["peers"])})
     for peer in fields["peers"]:
         click.echo(f"  {peer}")
+
+
+@store.command()
+@json_option
+@pass_app
+def sweep(app: App, as_json: bool) -> None:
+    """Let go of updates that members erased, by the ledger's records.
+
+    Removes their bytes from this home and its store, and destroys the keys that
+    sealed ones were opened with. A running node or hub does it by itself, once
+    a record is there; this looks again for all that was ever erased. Updates of a
+    live run's last two rounds stay until it has gone on.
+    """
+    with wiring.store(app) as found, output.working("sweeping"):
+        swept = list(sweeping.sweep(app, wiring.reader(app), found))
+    if as_json:
+        output.emit_json([asdict(each) for each in swept])
+        return
+    for each in swept:
+        click.echo(
+            f"run {each.run}: of dataset {each.dataset}, erased by site {each.site},"
+            f" {each.removed} updates are gone from here, {each.absent} were not to be had"
+        )
+        if each.in_use:
+            output.say(f"{each.in_use} are of the last rounds of a run that goes on: sweep later")
+        if each.shared:
+            output.say(f"{each.shared} stay: another site submitted the same commitment")
+    if not swept:
+        click.echo("no member has erased anything")
 
 
 @store.command()

@@ -7,14 +7,74 @@ to say what was erased, and a site can erase no more and no less than it says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 from fednet.domain import canonical
 from fednet.domain import events as ev
 from fednet.domain.batches import unfold
+from fednet.domain.disclosure_events import BlobsErased
 from fednet.domain.identity import Commitment, DatasetId, GrantId, RunId, SiteId
 
 ERASED_FORMAT = "fednet-erased-updates/1"
+
+
+ERASURES: tuple[type[ev.LedgerEvent], ...] = (
+    ev.DatasetRegistered,
+    ev.DatasetClosed,
+    ev.AccessRequested,
+    BlobsErased,
+)
+"""What tells of erasures, beside the runs' own events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasable:
+    """All that a site had made from a dataset in a run when it recorded an erasure."""
+
+    updates: tuple[ev.UpdateSubmitted, ...]
+    commitments: frozenset[Commitment]
+    list: Commitment
+    """Of the list of these."""
+
+    @classmethod
+    def at(
+        cls,
+        record: BlobsErased,
+        run_events: Sequence[ev.RunEvent],
+        asked: Mapping[GrantId, DatasetId],
+    ) -> Self:
+        """Find what a record had to name, from the ledger before it; see ``updates_from``."""
+        updates = updates_from(run_events, asked, record.site, record.dataset, record.log)
+        named = frozenset(each.commitment for each in updates)
+        listed = Commitment.of(erased_list(record.run, record.site, record.dataset, named))
+        return cls(tuple(updates), named, listed)
+
+    def is_named_by(self, record: BlobsErased) -> bool:
+        """Tell whether a record names just these."""
+        return (record.list, record.blobs) == (self.list, len(self.commitments))
+
+
+def lawful_erasures(events: Iterable[ev.LedgerEvent]) -> Iterator[BlobsErased]:
+    """Pass on the erasures by a site that holds the dataset, and had closed it.
+
+    Args:
+        events: All of ``ERASURES``, in the order of the chain.
+    """
+    holders: dict[DatasetId, SiteId] = {}
+    closed: set[DatasetId] = set()
+    for event in events:
+        match event:
+            case ev.DatasetRegistered():
+                holders[event.dataset] = event.site
+            case ev.DatasetClosed():
+                closed.add(event.dataset)
+            case BlobsErased():
+                if holders.get(event.dataset) == event.site and event.dataset in closed:
+                    yield event
+            case _:
+                pass
 
 
 def datasets_of(events: Iterable[ev.LedgerEvent]) -> Mapping[GrantId, DatasetId]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fednet.domain import events as ev
+from fednet.domain.disclosure_events import BlobsErased
 from fednet.domain.identity import RunId, SiteId
 from fednet.domain.ledger import Head, Role, Standing
 from fednet.domain.ports import LedgerReader
@@ -17,6 +18,7 @@ _KINDS: tuple[type[ev.LedgerEvent], ...] = (
     ev.SiteAccountRotated,
     ev.AccountRolesChanged,
     ev.RunOpened,
+    BlobsErased,
 )
 
 
@@ -37,6 +39,8 @@ class Consortium:
         self.standing = Standing.NONE
         self.roles = Role.NONE
         self.runs: dict[RunId, ev.RunOpened] = {}
+        self.erasures = 0
+        """Records of erasures on the ledger, lawful or not."""
         self._standings: dict[SiteId, Standing] = {}
         self._stores: dict[SiteId, str] = {}
 
@@ -69,7 +73,7 @@ class Consortium:
         moved = head != self._head
         if moved:
             if self._head is not None and head.number <= self._head.number:
-                self._head, self._last_log = None, (-1, -1)
+                self._head, self._last_log, self.erasures = None, (-1, -1), 0
             first = self._reader.deployment.block if self._head is None else self._head.number + 1
             self._fold(self._reader.events(_KINDS, first))
             self._head = head
@@ -99,5 +103,7 @@ class Consortium:
                     self._stores[event.site] = event.store_address
                 case ev.RunOpened():
                     self.runs[event.run] = event
+                case BlobsErased():
+                    self.erasures += 1
                 case _:
                     pass

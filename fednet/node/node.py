@@ -18,6 +18,7 @@ from fednet.node.consortium import Consortium
 from fednet.node.following import RunFollower
 from fednet.node.progress import Progress
 from fednet.node.site import SiteTools
+from fednet.node.sweeping import Sweeper
 
 _FIRST_PAUSE_SECONDS = 0.1
 _FIRST_DIAL_PAUSE_SECONDS = 1.0
@@ -43,6 +44,7 @@ class Node:
         self._dialled: tuple[str, ...] = ()
         self._dial_again = 0.0
         self._dial_pause = 0.0
+        self._sweeping: Thread | None = None
 
     def stop(self) -> None:
         """Ask the node to end; returns at once."""
@@ -89,6 +91,7 @@ class Node:
         """
         self._has_moved |= self._consortium.look()
         self._dial()
+        self._sweep()
         if not self._has_moved:
             return
         for run, opened in list(self._consortium.runs.items()):
@@ -139,6 +142,22 @@ class Node:
         try:
             if len(self._tools.blobs.peers()) < len(addresses):
                 self._tools.blobs.connect(addresses)
+        except FednetError as exc:
+            self._complain(exc)
+
+    def _sweep(self) -> None:
+        """Let go of what members erased, in a thread of its own: a store takes its time."""
+        sweeper, before = self._tools.sweeper, self._sweeping
+        if sweeper is None or (before is not None and before.is_alive()):
+            return
+        if sweeper.is_due(self._consortium.erasures):
+            self._sweeping = Thread(target=self._let_go, args=(sweeper,), name="sweep", daemon=True)
+            self._sweeping.start()
+
+    def _let_go(self, sweeper: Sweeper) -> None:
+        try:
+            for due in sweeper.find():
+                sweeper.let_go(due)
         except FednetError as exc:
             self._complain(exc)
 

@@ -20,6 +20,7 @@ from fednet.node.journal import Journal
 from fednet.node.ports import DataPort, TrainerPort
 from fednet.node.progress import Report, ignore
 from fednet.node.settings import NodeSettings
+from fednet.node.sweeping import Sweeper
 from fednet.node.treasury import Treasurer
 from fednet.node.vault import SiteKeys
 
@@ -54,6 +55,8 @@ class SiteTools:
     """Pays for what noisy trainings betray; without it nobody counts."""
     keys: SiteKeys | None = None
     """Seals and opens; without it this site has no part in runs that seal their blobs."""
+    sweeper: Sweeper | None = None
+    """Lets go of what other members erased; without it all is kept."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""
     spawn: Spawn = aside

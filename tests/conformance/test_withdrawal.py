@@ -11,7 +11,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fednet.blobs import MemoryStore, MemorySwarm
-from fednet.cli import main, private_data, queries, replacing, retention, unsealing, wiring
+from fednet.cli import (
+    main,
+    private_data,
+    queries,
+    replacing,
+    retention,
+    sweeping,
+    unsealing,
+    wiring,
+)
 from fednet.cli.app import App
 from fednet.cli.erasing import Eraser
 from fednet.domain import events as ev
@@ -93,7 +102,8 @@ class Clinic:
 
     def eraser(self, writer: Any = None) -> Eraser:
         acting = writer or self.own.writer
-        return Eraser(self.app.home, self.own.site, self.reader, acting, self.store)
+        remover = sweeping.remover(self.app, self.own.site, self.reader, self.store)
+        return Eraser(self.app.home, self.own.site, self.reader, acting, remover)
 
     def erasures(self) -> list[BlobsErased]:
         found = self.reader.events((BlobsErased,), self.reader.deployment.block)

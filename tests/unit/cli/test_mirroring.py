@@ -18,7 +18,8 @@ from fednet.cli.named_blobs import NamedBlobs
 from fednet.domain import events as ev
 from fednet.domain.batch_events import UpdatesBatched
 from fednet.domain.batches import SheetEntry, pack_positions, pack_rows, pack_sheet
-from fednet.domain.disclosure_events import ReaderAdmitted
+from fednet.domain.disclosure_events import BlobsErased, ReaderAdmitted
+from fednet.domain.erasing import erased_list
 from fednet.domain.identity import (
     Address,
     Commitment,
@@ -31,9 +32,11 @@ from fednet.domain.identity import (
     RunId,
     SiteId,
 )
-from fednet.domain.ledger import Head
+from fednet.domain.ledger import Head, Phase
 from fednet.domain.masking_events import SharesDealt, SharesDisclosed
 from fednet.errors import BlobMissingError
+from fednet.node.removing import Remover
+from fednet.node.sweeping import Sweeper
 from tests.unit.node.views import PLAN
 
 CAP, PATIENCE_SECONDS = 1 << 20, 10.0
@@ -66,6 +69,9 @@ class Consortium:
     def log(self) -> ev.Log:
         return ev.Log(len(self.logged) + 1, 0, Digest(bytes(32)), NOBODY)
 
+    def tell(self, kind: type[Any], *fields: object) -> None:
+        self.logged.append(kind(self.log(), *fields))
+
     def head(self) -> Head:
         return self.blocks([len(self.logged)])[0]
 
@@ -77,6 +83,38 @@ class Consortium:
 
     def module_events(self, modules: list[Address], first: int) -> list[ev.LedgerEvent]:
         return self.events((ev.RunEvent,), first) if modules else []
+
+    def state(self, run: RunId) -> Any:
+        return SimpleNamespace(phase=Phase.COMPLETED, round=ROUND)
+
+    def announced(self, commitment: Commitment) -> list[Locator]:
+        return []
+
+    def sweeper(self) -> Sweeper:
+        """Start a hub anew: it remembers what it has dealt with."""
+        reader: Any = self
+        remover = Remover(self.folder / "runs", reader, self.hub, None)
+        return Sweeper(reader, remover, self.folder / "swept")
+
+    def submit(self, site: int, update: Blob) -> None:
+        """Tell of an update that a site made from its dataset."""
+        who, dataset, grant = SiteId(site), DatasetId(site), GrantId(site)
+        self.tell(ev.DatasetRegistered, dataset, who, *(Commitment(bytes(32)),) * 2, 10)
+        self.tell(ev.AccessRequested, grant, dataset, NOBODY, *self.publish(b"a purpose"))
+        self.tell(ev.ConsentGiven, RUN, who, grant, site - 1, 10, 1 << 33)
+        self.tell(ev.UpdateSubmitted, RUN, ROUND, who, 1, 0, update[0], 1, update[1])
+
+    def erase(self, site: int, update: Blob) -> None:
+        """Let a site erase what it made, here and on the record."""
+        self.site.erase(update[0], [update[1]])
+        who, dataset = SiteId(site), DatasetId(site)
+        listed = Commitment.of(erased_list(RUN, who, dataset, [update[0]]))
+        self.tell(ev.DatasetClosed, dataset, who)
+        self.tell(BlobsErased, RUN, who, dataset, 1, listed, Commitment.of(b"grounds"))
+
+    def holds(self, blob: Blob) -> bool:
+        """Tell whether the hub itself has a blob."""
+        return blob[1] in self.hub._objects or (self.folder / "hub" / blob[0].hex()).exists()
 
     def open_run(self, plan: bytes = PLAN.to_bytes()) -> None:
         """Tell of a run."""
@@ -120,9 +158,8 @@ def consortium(tmp_path: Path) -> Consortium:
 def mirrored(consortium: Consortium, condition: Callable[[], bool]) -> None:
     """Mirror until something holds."""
     stop, reader = threading.Event(), consortium
-    app: Any = SimpleNamespace(settings=lambda: SimpleNamespace(node=node))
-    node = SimpleNamespace(poll_seconds=0.01)
-    thread = threading.Thread(target=mirror, args=(app, reader, consortium.hub, stop))
+    sweeper = consortium.sweeper()
+    thread = threading.Thread(target=mirror, args=(reader, consortium.hub, sweeper, 0.01, stop))
     thread.start()
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -186,3 +223,20 @@ def test_mirror_reads_anew_what_another_branch_says(consortium: Consortium) -> N
     consortium.branch = 1
     named.look()
     assert set(named.caps) == {first, second}
+
+
+def test_mirror_lets_go_of_what_was_erased_and_fetches_it_no_more(consortium: Consortium) -> None:
+    first, second = consortium.publish(b"first"), consortium.publish(b"second")
+    consortium.open_run()
+    consortium.submit(1, first)
+    consortium.submit(2, second)
+    mirrored(consortium, lambda: consortium.holds(first) and consortium.holds(second))
+    consortium.erase(1, first)
+    mirrored(consortium, lambda: not consortium.holds(first))
+    assert consortium.holds(second)
+    # A hub that starts anew finds it served by somebody who kept it, and leaves it alone.
+    assert consortium.publish(b"first") == first
+    later = consortium.publish(b"letter")
+    consortium.tell(ReaderAdmitted, RUN, SiteId(1), NOBODY, ReaderId(1), Digest(bytes(32)), *later)
+    mirrored(consortium, lambda: consortium.holds(later))
+    assert not consortium.holds(first)
