@@ -75,8 +75,9 @@ def sweep(app: App, as_json: bool) -> None:
     a record is there; this looks again for all that was ever erased. Updates of a
     live run's last two rounds stay until it has gone on.
     """
+    reader = wiring.reader(app)
     with wiring.store(app) as found, output.working("sweeping"):
-        swept = list(sweeping.sweep(app, wiring.reader(app), found))
+        swept = list(sweeping.sweep(app, reader, found))
     if as_json:
         output.emit_json([asdict(each) for each in swept])
         return
