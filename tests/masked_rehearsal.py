@@ -31,6 +31,7 @@ from fednet.node.ports import TrainingResult
 from fednet.privacy.masking import (
     Circle,
     Dealers,
+    FixedPoint,
     Frozen,
     Recovery,
     RingArray,
@@ -168,14 +169,17 @@ class Played:
             path = self.stage.app.home / f"{self.plan.name}.safetensors"
         return flat(decode_tensors(path.read_bytes(), f"state {number}")[0])
 
+    @cached_property
+    def fixed_point(self) -> FixedPoint:
+        return agree_on(self.plan, SITES).fixed_point
+
     def encoded(self, number: int, attempt: int, site: SiteId) -> tuple[RingArray, int]:
         """Encode what a site trained, without any mask; give its weight as well."""
         result = self.heard[RoundNumber(number), attempt, site]
-        fixed_point = agree_on(self.plan, SITES).fixed_point
         values = flat(result.arrays)
-        out = np.empty(values.size, fixed_point.ring.dtype)
+        out = np.empty(values.size, self.fixed_point.ring.dtype)
         weight = min(result.examples, self.plan.update.maximum_examples)
-        fixed_point.encode_into(values, weight, out, f"site {site}")
+        self.fixed_point.encode_into(values, weight, out, f"site {site}")
         return out, weight
 
     def clear_state(self, number: int, attempt: int, sites: Iterable[SiteId]) -> bytes:
@@ -183,8 +187,7 @@ class Played:
         parts = [self.encoded(number, attempt, site) for site in sites]
         total = sum((part for part, _ in parts[1:]), parts[0][0].copy())
         mean = np.empty(total.size, np.float64)
-        fixed_point = agree_on(self.plan, SITES).fixed_point
-        fixed_point.mean_into(total, sum(weight for _, weight in parts), mean)
+        self.fixed_point.mean_into(total, sum(weight for _, weight in parts), mean)
         return (self.state(number - 1).astype(np.float64) + mean).astype(np.float32).tobytes()
 
 
