@@ -54,17 +54,23 @@ def require_maskable(plan: Plan) -> Agreement:
     """
     bound, cohort = _bound(plan), plan.cohort
     sizes = range(cohort.minimum_sites, min(cohort.maximum_sites, _MOST_COMPLETE) + 1)
+    refused: dict[int, PlanError] = {}
     for size in sizes:
         try:
             bound.fit(size)
         except PlanError as exc:
-            raise PlanError(
-                f"{exc.message}, in a cohort of {size}",
-                subject="masking",
-                expected=exc.expected,
-                actual=exc.actual,
-                hint="lower masking.colluding or masking.vanishing, or raise cohort.minimum_sites",
-            ) from exc
+            refused[size] = exc
+    if refused:
+        first, least = min(refused), max(refused) + 1
+        choice = f" to {least}" if least <= cohort.maximum_sites else " and cohort.maximum_sites"
+        raise PlanError(
+            f"{refused[first].message}, in a cohort of {first}",
+            subject="masking",
+            expected=refused[first].expected,
+            actual=refused[first].actual,
+            hint="lower masking.colluding or masking.vanishing, of which each is rounded up to "
+            f"whole sites, or raise cohort.minimum_sites{choice}",
+        )
     if plan.privacy.hides_sites:
         # In a small cohort noise may need more room than values do in a large one.
         for size in sizes:

@@ -81,15 +81,17 @@ class FixedPoint:
         """
         # No value of a vector is larger than its norm.
         bound = _float32_below(clip if noise is None else min(clip, noise.norm))
+        room = Fraction(ring.largest, most_sites) - Fraction(1, 2)
+        reach = Fraction(0) if noise is None else noise.reach(most_sites) / most_sites
+        fitting = math.floor(room / (LEAST_STEPS * (1 + reach / Fraction(bound))))
         if not 0 < weight_cap <= MOST_WEIGHT:
             raise PlanError(
                 "the weight of a site is out of range for secure aggregation",
                 expected=f"a cap of 1..{MOST_WEIGHT} examples",
                 actual=weight_cap,
-                hint="lower the cap on a site's examples in the plan",
+                hint="lower the cap on a site's examples in the plan: set update.maximum_examples "
+                f"to what the largest site has, and to {min(fitting, MOST_WEIGHT)} at most",
             )
-        room = Fraction(ring.largest, most_sites) - Fraction(1, 2)
-        reach = Fraction(0) if noise is None else noise.reach(most_sites) / most_sites
         ratio = room / (weight_cap * (Fraction(bound) + reach))
         if room <= 0 or ratio * Fraction(bound) < LEAST_STEPS:
             most = ring.largest / (LEAST_STEPS * (1 + reach / Fraction(bound)))
@@ -99,6 +101,7 @@ class FixedPoint:
                 expected=f"sites * weight cap of at most {math.floor(most)}",
                 actual=f"{most_sites} * {weight_cap}",
                 hint="choose the ring of 64 bits, or lower the cap on a site's examples"
+                + (f" (update.maximum_examples) to {fitting}" if fitting > 0 else "")
                 + (", or the noise multiplier" if noise else ""),
             )
         exponent = _floor_log2(ratio)

@@ -69,7 +69,15 @@ def test_ring_too_small_for_the_weights_is_refused() -> None:
     assert "too small for these weights" in str(caught.value)
     assert caught.value.actual == f"10 * {most + 1}"
     assert "64 bits" in caught.value.hint
+    assert f"(update.maximum_examples) to {most}" in caught.value.hint
     require_maskable(masked_plan(examples=most + 1, ring_bits=64))
+
+
+def test_plan_that_leaves_the_cap_on_examples_open_is_told_one() -> None:
+    with pytest.raises(PlanError) as caught:
+        require_maskable(masked_plan(examples=1 << 30))
+    assert "to 838860 at most" in caught.value.hint  # (2**31 / 10) / 256
+    require_maskable(masked_plan(examples=838860))
 
 
 def test_cohort_without_a_safe_threshold_is_named() -> None:
@@ -78,7 +86,13 @@ def test_cohort_without_a_safe_threshold_is_named() -> None:
     with pytest.raises(PlanError) as caught:
         require_maskable(masked_plan(minimum=6))
     assert "in a cohort of 7" in str(caught.value)
-    assert "minimum_sites" in caught.value.hint
+    assert "raise cohort.minimum_sites to 8" in caught.value.hint
+
+
+def test_no_cohort_that_the_plan_lets_begin_is_safe() -> None:
+    with pytest.raises(PlanError) as caught:
+        require_maskable(masked_plan(sites=7, minimum=7))
+    assert "raise cohort.minimum_sites and cohort.maximum_sites" in caught.value.hint
 
 
 def test_largest_cohort_is_looked_at_too() -> None:
