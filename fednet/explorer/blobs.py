@@ -38,6 +38,15 @@ def record(blobs: SmallBlobs, commitment: Commitment, locator: Locator) -> Round
         return None
 
 
+def veil(found: Plan | None) -> str:
+    """Name what hides a run's updates from whoever fetches them: a word, empty if nothing does."""
+    if found is None:
+        return ""
+    if found.privacy.sealed:
+        return "sealed"
+    return "masked" if found.is_masked else "encrypted" if found.is_encrypted else ""
+
+
 def facts(found: Plan) -> Facts:
     """Lay a plan out as it was written: sections of named values."""
     raw = found.model_dump()

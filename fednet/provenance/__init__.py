@@ -11,6 +11,7 @@ from fednet.provenance.disclosure_rows import (
 )
 from fednet.provenance.drawing import draw
 from fednet.provenance.index import LedgerIndex
+from fednet.provenance.mask_rows import MaskAct, MaskActRow
 from fednet.provenance.rows import (
     AccessRow,
     ClaimRow,
@@ -62,6 +63,8 @@ __all__ = [
     "Lineage",
     "LineageStep",
     "LineageUpdate",
+    "MaskAct",
+    "MaskActRow",
     "Match",
     "MemberRow",
     "PassingIndex",

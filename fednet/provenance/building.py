@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from fednet.domain.disclosures import ReleaseStatus
 from fednet.domain.identity import Digest
 from fednet.domain.ledger import AccessStatus, Role, Standing
+from fednet.provenance.mask_rows import MaskAct
 
 _Row = TypeVar("_Row")
 _Maker = Callable[[Any], Any]
@@ -44,7 +45,7 @@ def _maker(hint: object) -> _Maker | None:
     if isinstance(hint, type) and issubclass(hint, Digest):
         # What went in had 32 bytes: no need to count them a million times.
         return partial(bytes.__new__, hint)
-    if hint in (Standing, AccessStatus, ReleaseStatus, Role, bool):
+    if hint in (Standing, AccessStatus, ReleaseStatus, Role, MaskAct, bool):
         make_value: _Maker = hint
         return make_value
     return None

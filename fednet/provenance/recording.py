@@ -20,6 +20,7 @@ from fednet.domain.identity import Digest
 from fednet.domain.ledger import AccessStatus, Head, Standing
 from fednet.errors import LedgerError
 from fednet.provenance.batches import Batches, restore
+from fednet.provenance.mask_rows import MaskAct
 from fednet.provenance.rows import IndexedBlock
 from fednet.provenance.schema import INDEX_BITS, MAX_BLOCK, TABLES, first_of
 
@@ -140,12 +141,23 @@ _TARGETS: dict[type[ev.LedgerEvent], tuple[_Target, ...]] = {
     ),
     de.ReaderDismissed: (_Target("reader_ends", "reader run site"),),
     de.BlobsErased: (_Target("erasures", "run site dataset blobs erased:list grounds"),),
-    me.KeysAdvertised: (_Target("mask_keys", f"{_PLACE} site mask_key channel_key"),),
+    me.KeysAdvertised: (
+        _Target("mask_keys", f"{_PLACE} site mask_key channel_key"),
+        _Target("mask_acts", f"{_PLACE} site act", (MaskAct.ADVERTISED,)),
+    ),
     me.SharesDealt: (
         _Target("mask_shares", f"{_PLACE} site commitment locator disclosed", (0,)),
+        _Target("mask_acts", f"{_PLACE} site act", (MaskAct.DEALT,)),
     ),
+    me.SharesHeld: (_Target("mask_acts", f"{_PLACE} site act", (MaskAct.HELD,)),),
+    me.SetProposed: (
+        _Target("mask_acts", f"{_PLACE} site number inclusion act", (MaskAct.PROPOSED,)),
+    ),
+    me.SetAffirmed: (_Target("mask_acts", f"{_PLACE} site number act", (MaskAct.AFFIRMED,)),),
+    me.SetFrozen: (_Target("mask_acts", f"{_PLACE} number act", (MaskAct.FROZEN,)),),
     me.SharesDisclosed: (
         _Target("mask_shares", f"{_PLACE} site commitment locator disclosed", (1,)),
+        _Target("mask_acts", f"{_PLACE} site act", (MaskAct.DISCLOSED,)),
     ),
 }  # fmt: skip
 

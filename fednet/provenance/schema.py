@@ -185,6 +185,9 @@ CREATE TABLE mask_shares (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, at
     site INTEGER, commitment BLOB, locator BLOB, disclosed INTEGER);
 CREATE INDEX mask_shares_commitment ON mask_shares (commitment);
 CREATE INDEX mask_shares_locator ON mask_shares (locator);
+CREATE TABLE mask_acts (at INTEGER PRIMARY KEY, run INTEGER, round INTEGER, attempt INTEGER,
+    site INTEGER, number INTEGER, inclusion BLOB, act INTEGER);
+CREATE INDEX mask_acts_attempt ON mask_acts (run, round, attempt, at);
 """
 
 VERSION = hashlib.sha256(SCHEMA.encode()).hexdigest()

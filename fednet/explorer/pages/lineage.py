@@ -54,6 +54,7 @@ def lineage(request: Request) -> Response:
         "lineage.html",
         {
             "lineage": found,
+            "veil": blobs.veil(plan),
             "clusters": count,
             "cluster": shown.cluster,
             "page": page,

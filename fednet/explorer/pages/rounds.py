@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from fednet.audit import Severity
 from fednet.explorer import blobs, plots
+from fednet.explorer.pages.masking import masked_attempt
 from fednet.explorer.pages.reading import (
     asked_round,
     asked_run,
@@ -97,6 +98,8 @@ def _part(request: Request, window: Window, run: RunRow, row: RoundRow) -> dict[
         "record": _record(window, row),
         "timeline": _timeline(row, updates, found, votes, window.names()),
         "legend": _LEGEND,
+        "masked": masked_attempt(window, row),
+        "veil": blobs.veil(blobs.plan(window.blobs, run.plan, run.plan_locator)),
         **panel_of(window, run),
     }
 

@@ -70,6 +70,7 @@ def run(request: Request) -> Response:
         {
             "plan": plan,
             "facts": blobs.facts(plan) if plan else [],
+            "veil": blobs.veil(plan),
             "parameters": [] if plan else _parameters(window, row),
             "tally": tally,
             "earned": record.earned if record else {},
@@ -105,7 +106,8 @@ def updates(request: Request) -> Response:
     window, row = window_of(request), asked_run(request)
     of_run = partial(window.index.updates, run=row.run, newest_first=True)
     page, found = listed(request, row.updates, of_run)
-    told = {"run": row, "page": page, "updates": found, "names": window.names()}
+    veil = blobs.veil(blobs.plan(window.blobs, row.plan, row.plan_locator))
+    told = {"run": row, "page": page, "updates": found, "names": window.names(), "veil": veil}
     return window.page(request, "updates.html", told)
 
 

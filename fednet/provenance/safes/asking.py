@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from fednet.domain.disclosures import ReleaseStatus
 from fednet.provenance.building import build
-from fednet.provenance.disclosing import RELEASES, DisclosuresAsking
+from fednet.provenance.disclosing import RELEASES
 from fednet.provenance.listings import Filters, Listing
+from fednet.provenance.masking import MaskingAsking
 from fednet.provenance.safes import rows
 from fednet.provenance.schema import INDEX_BITS
 
@@ -67,7 +68,7 @@ WHERE x.at IN (SELECT MAX(l.at) FROM spendings l WHERE l.run = ? GROUP BY l.data
 ORDER BY x.site, x.dataset"""
 
 
-class SafesAsking(DisclosuresAsking):
+class SafesAsking(MaskingAsking):
     """Answer about the acts of a run's people, too; all of them, in the order of the chain."""
 
     def appointments(self) -> list[rows.AppointmentRow]:
