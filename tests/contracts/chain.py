@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -74,6 +75,8 @@ class Anvil:
     """One Anvil process on a free loopback port, stopped by its own id."""
 
     def __init__(self, accounts: int = 24, hardfork: str | None = None) -> None:
+        # It keeps old states below its home, by the gigabyte, and leaves them there.
+        self._home = tempfile.TemporaryDirectory(prefix="fednet-anvil-")
         self._process = subprocess.Popen(
             [
                 anvil_program(),
@@ -91,6 +94,7 @@ class Anvil:
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": self._home.name},
             text=True,
         )
         assert self._process.stdout is not None
@@ -107,10 +111,11 @@ class Anvil:
         self.accounts: list[str] = list(self.w3.eth.accounts)
 
     def stop(self) -> None:
-        """End the process and close its pipe."""
+        """End the process, close its pipe, remove what it kept."""
         self._process.kill()
         self._process.wait()
         self._reader.join()
+        self._home.cleanup()
 
     def _drain(self) -> None:
         assert self._process.stdout is not None
