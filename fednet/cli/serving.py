@@ -13,14 +13,20 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fednet.cli import home, mirroring, output, settings, sweeping, wiring
 from fednet.cli.app import App
 from fednet.errors import FednetError, SettingsError, StoreUnavailableError
 
+if TYPE_CHECKING:
+    from fednet.ledger.chains.processes import Process
+
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _TICK_SECONDS = 0.1
+_SERVING = "serving at "
+"""Begins the line that says so."""
 
 
 def choose_listen(app: App, listen: str | None) -> None:
@@ -35,7 +41,7 @@ def serve(app: App) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with wiring.own_store(app) as store:
-        output.say(f"serving at {store.address() or 'no address: dialling out only'}")
+        output.say(f"{_SERVING}{store.address() or 'no address: dialling out only'}")
         if app.path(app.settings().chain.deployment).exists():
             reader, poll_seconds = wiring.reader(app), app.settings().node.poll_seconds
             sweeper = sweeping.sweeper(app, reader, store)
@@ -51,7 +57,7 @@ def start(app: App) -> str:
         SettingsError: A store of this home runs already.
         StoreUnavailableError: It did not come up.
     """
-    if wiring.is_store_running(app):
+    if wiring.is_store_running(app) or ((before := _process(app)) and before.is_alive):
         raise SettingsError(
             "a store of this home runs already",
             subject=str(app.home),
@@ -68,7 +74,8 @@ def start(app: App) -> str:
     )
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.is_alive:
-        if wiring.is_store_running(app):
+        # A daemon of somebody else's answers whether or not it is served beside.
+        if _SERVING in log.read_text("utf-8", "replace"):
             with suppress(FednetError), wiring.running_store(app) as store:
                 return store.address()
         time.sleep(_TICK_SECONDS)
@@ -86,15 +93,22 @@ def start(app: App) -> str:
 
 def stop(app: App) -> bool:
     """Stop a store that `start` started; tell whether one ran."""
-    try:
-        pid, started = json.loads(_notes(app).read_text("ascii"))
-        process = wiring.detached(int(pid), str(started))
-    except (OSError, ValueError, TypeError):
+    process = _process(app)
+    if process is None:
         return False
     _notes(app).unlink(missing_ok=True)
     ran = process.is_alive
     process.stop(_STOP_SECONDS)
     return ran
+
+
+def _process(app: App) -> Process | None:
+    """Return the process that `start` started last; None if none is known."""
+    try:
+        pid, started = json.loads(_notes(app).read_text("ascii"))
+        return wiring.detached(int(pid), str(started))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _notes(app: App) -> Path:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from fednet.blobs import new_swarm_key
+from fednet.blobs.embedded.supervisor import EmbeddedNode
 from fednet.learning.partition import hospitals
 from tests.e2e.cli_world import (
     LOOPBACK_LISTEN,
@@ -24,6 +26,7 @@ from tests.e2e.cli_world import (
     invite,
     join,
 )
+from tests.wiretap import Wiretap
 
 
 @pytest.fixture(scope="module")
@@ -311,3 +314,17 @@ def test_swarms_new_key_reaches_every_member_and_nobody_else(
     clinic.types(*accept)
     assert key_of(clinic) == after
     refuses(clinic, *accept, expect=3, told="follows another key")
+
+
+def test_store_is_served_beside_a_daemon_of_ones_own(tmp_path: Path) -> None:
+    person = Person(tmp_path / "hub", inside=True)
+    daemon = EmbeddedNode(tmp_path / "daemon", swarm_key=new_swarm_key())
+    try:
+        with Wiretap.of_store(daemon.endpoint()) as tap:
+            person.more["FEDNET_STORE_RPC"] = tap.url
+            assert "/p2p/" in person.types("store", "start").stdout
+            refuses(person, "store", "start", expect=2, told="runs already")
+            assert person.types("store", "stop").stdout == "stopped\n"
+            assert person.types("store", "stop").stdout == "was not running\n"
+    finally:
+        daemon.close()
