@@ -6,7 +6,7 @@ site can do; so a test can say what the sum of masked ones has to be.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -209,8 +209,9 @@ def play(
     vanishing: Vanishing | None = None,
     rounds: int = 1,
     sections: Sequence[tuple[str, str, Any]] = (),
+    corrupt: Callable[[Member], None] = lambda member: None,
 ) -> Played:
-    """Play one masked run to its end."""
+    """Play one masked run to its end; some of its sites may be corrupted once they consent."""
     scenario = replace(stage.scenario, vanishing=vanishing)
     changes: dict[str, dict[str, Any]] = {}
     for section, name, value in sections:
@@ -219,6 +220,7 @@ def play(
     heard: Heard = {}
 
     def overhear(member: Member, trainer: Any) -> tuple[Any, Airlock]:
+        corrupt(member)
         return Overheard(trainer, heard), Airlock()
 
     rehearsal = rehearsing.play(

@@ -13,7 +13,13 @@ from fednet.audit.checks import BLOBS, INCLUSION, RECORD
 from fednet.audit.cohorts import Cohort
 from fednet.audit.evidence import Blob, Evidence, report_blob
 from fednet.audit.findings import Findings, Severity
-from fednet.audit.inputs import MaskedAttempt, OpenedUpdates, PreviousRound, RoundInputs
+from fednet.audit.inputs import (
+    MaskedAttempt,
+    MaskedInputs,
+    OpenedUpdates,
+    PreviousRound,
+    RoundInputs,
+)
 from fednet.audit.own_work import OwnWork
 from fednet.audit.proposals import (
     Judged,
@@ -23,9 +29,9 @@ from fednet.audit.proposals import (
     check_settlement,
     report_unavailable,
 )
-from fednet.audit.recomputation import Combined, Locate, combine, settle
+from fednet.audit.recomputation import Combined, Locate, combine, judge_alone, settle
 from fednet.audit.sheets import RowVerdict, SignerOf
-from fednet.codec import Reason, update_blob_limit_bytes
+from fednet.codec import Reason, Verdict, update_blob_limit_bytes
 from fednet.domain.batches import BatchedUpdate
 from fednet.domain.blobs import BlobFile
 from fednet.domain.events import RoundProposed, UpdateSubmitted
@@ -131,6 +137,22 @@ class AttemptAudit:
                 continue  # Of what a mask hides nothing can be compared.
             if (path := self._content(site)) is not None:
                 own_work.look(submission, path, base, verdict, counted=is_final)
+
+    def judge_masked(self, masked: MaskedInputs) -> Mapping[SiteId, Verdict]:
+        """Judge the masked updates whose bytes are there; the others come out unavailable."""
+        submissions = self.history.submissions
+        inputs = RoundInputs(
+            plan=self.plan,
+            place=self.place,
+            previous=self.previous,
+            submissions=tuple(submissions.values()),
+            paths={site: self._blob(site).path for site in submissions},
+            credits_contract=self.tools.credits_contract,
+            cohort=self.history.started.cohort,
+            late=self.late,
+            masked=masked,
+        )
+        return judge_alone(inputs, self.tools.threads)
 
     def _unavailable(self, proposed: RoundProposed) -> frozenset[SiteId] | None:
         """Read from the ledger whose bytes the proposer could not get."""

@@ -223,7 +223,8 @@ CHECKS: tuple[Check, ...] = (
         33,
         "Frozen set",
         "No share was disclosed before it was settled which masked updates count, and every"
-        " proposal counts exactly these.",
+        " proposal counts exactly these; nobody proposed or affirmed a set that the updates' bytes"
+        " contradict.",
     ),
 )
 

@@ -2,13 +2,13 @@
 
 Proved by published bytes, and therefore accused: a share that is not the one dealt, shares of
 two polynomials or of another key than advertised, a disclosure for another set, a dealing that
-is none. Told, without an accusation: a share that its neighbour does not hold, a share that was
-held and not disclosed. See docs/adr/0021.
+is none, a set that contradicts the bytes (``audit.sets``). Told, without an accusation: a share
+that its neighbour does not hold, a share that was held and not disclosed. See docs/adr/0021.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,7 +17,9 @@ from fednet.audit.cohorts import Cohort, Key
 from fednet.audit.evidence import Evidence, report_blob
 from fednet.audit.findings import CHAIN_DUTY, Findings, Severity
 from fednet.audit.inputs import MaskedAttempt, MaskedInputs
+from fednet.audit.sets import SetGround, check_sets
 from fednet.audit.snapshot import Snapshot
+from fednet.codec import Verdict
 from fednet.domain.blobs import Wanted
 from fednet.domain.history import AttemptHistory
 from fednet.domain.identity import RoundNumber, SiteId
@@ -42,6 +44,9 @@ from fednet.privacy.masking import (
     share_blobs,
     usable_keys,
 )
+
+Judge = Callable[[MaskedInputs], Mapping[SiteId, Verdict]]
+"""Judges an attempt's masked updates; those whose bytes cannot be had as unavailable."""
 
 
 @dataclass(slots=True)
@@ -97,6 +102,7 @@ class MasksAudit:
         """Fold one attempt that has proposals, and note who lied in it."""
         key = (place.round, place.attempt)
         record, cohort = self.history.attempt(*key), self.cohorts[key]
+        self._tell_useless_keys(place, record)
         try:
             agreement = agree_on(self.plan, history.started.cohort)
             dealers = self._dealers(place, record, agreement)
@@ -112,6 +118,30 @@ class MasksAudit:
             is_missing=missing and not is_whole,
         )
 
+    def check_sets(self, place: Place, history: AttemptHistory, judge: Judge) -> None:
+        """Hold every set that was proposed in an attempt against the updates' bytes.
+
+        Args:
+            place: The attempt.
+            history: What the run's own ledger says of it.
+            judge: Judges the masked updates whose bytes are there.
+        """
+        key = (place.round, place.attempt)
+        record, cohort = self.history.attempt(*key), self.cohorts[key]
+        if not record.sets:
+            return
+        try:
+            agreement = agree_on(self.plan, history.started.cohort)
+            dealers = self._dealers(place, record, agreement)
+        except (AggregationError, PlanError, VerificationError):
+            return  # Nobody can have masked, so that no set could count anything.
+        known = {
+            site: said for site, said in history.submissions.items() if site in cohort.positions
+        }
+        verdicts = judge(MaskedInputs(dealers, agreement.fixed_point))
+        ground = SetGround(agreement, dealers, known, cohort.positions, verdicts)
+        check_sets(record, ground, self.findings)
+
     def _blobs(self, key: Key, cohort: int) -> tuple[dict[SiteId, Wanted], dict[SiteId, Wanted]]:
         """Name the blobs of an attempt's shares, as dealt and as disclosed, by site."""
         return share_blobs(self.history.attempt(*key), cohort)
@@ -119,6 +149,10 @@ class MasksAudit:
     def _dealers(self, place: Place, record: MaskingAttempt, agreement: Agreement) -> Dealers:
         if record.seed_block is None:
             raise VerificationError("no keys were ever closed", subject=_named(place))
+        seed = self.blocks[record.seed_block].block_hash
+        return dealers_of(circle_of(place, record, seed, agreement), record)
+
+    def _tell_useless_keys(self, place: Place, record: MaskingAttempt) -> None:
         for site, said in record.keys.items():
             if usable_keys(said) is None:
                 self.findings.add(
@@ -130,8 +164,6 @@ class MasksAudit:
                     round_number=place.round,
                     accused=site,
                 )
-        seed = self.blocks[record.seed_block].block_hash
-        return dealers_of(circle_of(place, record, seed, agreement), record)
 
     def _frozen(
         self,

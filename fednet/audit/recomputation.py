@@ -217,6 +217,20 @@ def combine(
     )
 
 
+def judge_alone(inputs: RoundInputs, threads: int = DEFAULT_THREADS) -> dict[SiteId, Verdict]:
+    """Judge every submission, and combine nothing.
+
+    Raises:
+        MalformedBlobError: The previous state is no state.
+    """
+    plan, previous = inputs.plan, inputs.previous
+    with (
+        TensorFile(previous.state_path, "previous state", plan.model.size_bytes) as base,
+        ThreadPoolExecutor(threads, thread_name_prefix="judge") as pool,
+    ):
+        return judge(inputs, StateShape.of_state(plan, base.layout, "previous state"), pool)
+
+
 def _aggregate(
     inputs: RoundInputs,
     verdicts: Mapping[SiteId, Verdict],

@@ -82,8 +82,12 @@ class RoundsAudit:
         evidence, limit = self.tools.evidence, update_blob_limit_bytes(self.plan)
         if self.masks is not None and (first := next(iter(entry.attempts.values()), None)):
             self.masks.prefetch(first.started.round, entry.attempts)
-        for attempt in entry.attempts.values():
-            for submission in attempt.submissions.values() if attempt.proposals else ():
+        for number, attempt in entry.attempts.items():
+            is_masked = self.masks is not None and self.masks.has_frozen(
+                attempt.started.round, number
+            )
+            is_looked_at = bool(attempt.proposals) or is_masked
+            for submission in attempt.submissions.values() if is_looked_at else ():
                 if not (isinstance(submission, BatchedUpdate) and submission.locator.is_zero):
                     evidence.want(submission.commitment, submission.locator, limit)
         if (final := entry.final_proposal) is not None:
@@ -140,6 +144,8 @@ class RoundsAudit:
                 if previous
                 else None
             )
+            if self.masks and attempt and masked:
+                self.masks.check_sets(place, history, attempt.judge_masked)
             for proposal in history.proposals.values():
                 is_final = entry.final_proposal is proposal
                 judged = attempt.judge(proposal, is_final) if attempt else None
