@@ -63,13 +63,24 @@ class PreviousRound:
     """Cluster by site, once groups by similarity are formed."""
     is_sealed: bool = False
     """Whether the state cannot be read, because no key to it is here."""
+    next_norm: str = ""
+    """Clipping norm that the last final round settled, where it follows the sites; else empty."""
 
     @classmethod
     def of_record(
         cls, commitment: Commitment, state: Commitment, state_path: BlobFile, record: RoundRecord
     ) -> Self:
         """Take what the next round needs from a final round's record."""
-        return cls(commitment, state, state_path, record.earned, record.evaluation, record.assigned)
+        told = record.outcome.get("next_norm", "")
+        return cls(
+            commitment,
+            state,
+            state_path,
+            record.earned,
+            record.evaluation,
+            record.assigned,
+            next_norm=told if isinstance(told, str) else "",
+        )
 
     @property
     def ends(self) -> str:

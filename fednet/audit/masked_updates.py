@@ -26,7 +26,15 @@ from fednet.domain.ledger import Inclusion
 from fednet.domain.plan import Plan
 from fednet.domain.shape import StateShape
 from fednet.errors import AggregationError, MalformedBlobError, QuorumError
-from fednet.privacy.masking import Masked, Ring, RingArray, combine, read_masked_metadata
+from fednet.privacy.masking import (
+    Hearing,
+    Masked,
+    Ring,
+    RingArray,
+    combine,
+    read_masked_metadata,
+    round_norm,
+)
 
 _MOST_OPEN = 256
 """Updates kept open while adding; further ones are opened for each read."""
@@ -69,6 +77,9 @@ def judge_masked(path: BlobFile, plan: Plan, expected: Expected, masked: MaskedI
     """
     subject, ring = f"masked update of site {expected.site}", masked.fixed_point.ring
     count = expected.shape.parts[0].layout.element_count
+    if plan.privacy.adapts:
+        # The last one is no update's: it tells whether the update was within the norm.
+        count += 1
     try:
         with MaskedFile(path, subject, update_size_limit_bytes(plan), ring) as file:
             manifest, view = read_masked_metadata(file.header, ring, count, subject)
@@ -101,7 +112,7 @@ def unmask(
         target: Where the next state is written.
 
     Returns:
-        The state, and who vanished after having dealt.
+        The state; who vanished after having dealt, and the next norm where that follows the sites.
 
     Raises:
         QuorumError: No set is frozen, or too few shares were disclosed.
@@ -131,12 +142,21 @@ def unmask(
             if len(files) > _MOST_OPEN:
                 opened.close()
 
+        privacy, outcome = inputs.plan.privacy, Outcome()
+
         def emit_mean(emit: Emit) -> None:
-            combine(frozen, recovery, files, masked.fixed_point, emit)
+            if not privacy.adapts:
+                combine(frozen, recovery, files, masked.fixed_point, emit)
+                return
+            norm = round_norm(privacy, inputs.previous.next_norm)
+            hearing = Hearing(emit, shape.parts[0].layout.element_count, norm)
+            combine(frozen, recovery, files, masked.fixed_point, hearing.take)
+            outcome.update(hearing.settle(privacy))
 
         written = apply_mean(emit_mean, shape, base, target, server=inputs.plan.server)
-    vanished = [int(site) for site in frozen.vanished]
-    return written, {"vanished": vanished} if vanished else {}
+    if vanished := [int(site) for site in frozen.vanished]:
+        outcome["vanished"] = vanished
+    return written, outcome
 
 
 def _sites(sites: list[SiteId]) -> str:

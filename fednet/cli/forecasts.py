@@ -10,7 +10,7 @@ import click
 from fednet.cli import output
 from fednet.domain.plan import Plan
 from fednet.privacy.accounting import Forecast, forecast, presence_epsilon
-from fednet.privacy.masking import agree_on, require_maskable
+from fednet.privacy.masking import agree_on, noise_in_mean, require_maskable
 
 _FACTORS = (1, 2, 5, 10, 50)
 _COLUMNS = ("first round", "whole run", "tight", "all attempts", "trainings", "noise")
@@ -27,7 +27,8 @@ class SumForecast:
     variance: str
     """Of the noise, over what is promised; an exact fraction."""
     noise_in_mean: float
-    """Its standard deviation in a value of the mean, if every site weighs as much as it may."""
+    """Its standard deviation in a value of the mean, if every site weighs as much as it may; of
+    the first round, if the norm follows the sites."""
 
 
 def emit(plan: Plan, counts: Sequence[int], as_json: bool) -> None:
@@ -88,7 +89,9 @@ def _sums(plan: Plan) -> list[SumForecast]:
         noise = agreed.fixed_point.noise
         assert noise is not None  # the plan hides sites
         found += [
-            SumForecast(size, sites, str(noise.promised(sites)), noise.deviation_of_mean(sites))
+            SumForecast(
+                size, sites, str(noise.promised(sites)), noise_in_mean(plan.privacy, noise, sites)
+            )
             for sites in sorted({agreed.least_updates, size})
         ]
     return found

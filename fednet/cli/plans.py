@@ -152,7 +152,7 @@ def _masked(plan: Plan) -> list[str]:
     if not plan.is_masked:
         return []
     # Imported when asked for: most plans mask nothing.
-    from fednet.privacy.masking import require_maskable
+    from fednet.privacy.masking import noise_in_mean, require_maskable
 
     agreed = require_maskable(plan)
     fixed_point, needed = agreed.fixed_point, agreed.parameters
@@ -161,7 +161,8 @@ def _masked(plan: Plan) -> list[str]:
         hidden = [
             f"noise: at least {noise.honest_sites} honest sites share what is promised; "
             f"in the mean of {agreed.least_updates} updates of full weight it deviates "
-            f"by {noise.deviation_of_mean(agreed.least_updates):.3g} a value"
+            f"by {noise_in_mean(plan.privacy, noise, agreed.least_updates):.3g} a value"
+            + (", in round 1" if plan.privacy.adapts else "")
         ]
     return [
         f"masking: {plan.cohort.maximum_sites} sites at most, {needed.threshold} of "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from fednet.domain.plan_sections import Sections
+from fednet.domain.sections import PrivacySection
 
 LEAST_NOISE = Decimal("0.1")
 MOST_SEALED_SITES = 1_000
@@ -16,7 +17,7 @@ MOST_SEALED_SITES = 1_000
 
 def privacy_contradiction(plan: Sections) -> str:
     """Say what cannot stand beside noise or seals; empty if all can."""
-    checks = (_numbers, _records, _sites, _sealing)
+    checks = (_numbers, _norm, _records, _sites, _sealing)
     return next((reason for check in checks if (reason := check(plan))), "")
 
 
@@ -38,6 +39,26 @@ def _numbers(plan: Sections) -> str:
         return f"privacy: {section.mechanism} needs {', '.join(missing)} above 0"
     if section.noise_multiplier < LEAST_NOISE:
         return f"privacy: noise_multiplier must be at least {LEAST_NOISE}; less protects nobody"
+    return ""
+
+
+def _norm(plan: Sections) -> str:
+    """Say why the norm cannot follow the sites, or has no need of a rate."""
+    section = plan.privacy
+    if not section.adapts:
+        if section.norm_rate != PrivacySection().norm_rate:
+            return "privacy: norm_rate needs quantile above 0; else clip_norm stays as it is"
+        return ""
+    if not section.hides_sites:
+        return (
+            'privacy: quantile needs mechanism = "distributed-gaussian": only in the masked sum '
+            "can sites tell whether they were within the norm, with noise"
+        )
+    if plan.masking.clip != 1:
+        return (
+            "masking: with privacy.quantile values stand in units of the round's norm, which none "
+            "is larger than; set masking.clip = 1"
+        )
     return ""
 
 

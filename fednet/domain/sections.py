@@ -314,6 +314,11 @@ class PrivacySection(Section):
     delta: Real = Field(Decimal(0), ge=0, lt=1, decimal_places=12)
     """Chance, roughly, with which epsilon may fail to bound it; below 1 in the dataset's size, or
     in the number of sites."""
+    quantile: Real = Field(Decimal(0), ge=0, lt=1)
+    """Part of the examples whose sites' updates should be within clip_norm, which then is the
+    first round's, and follows them; 0 keeps it. With distributed-gaussian."""
+    norm_rate: Real = Field(Decimal("0.2"), gt=0, le=2)
+    """How fast the norm follows: by exp(norm_rate) a round at most."""
     sealed: bool = False
     """Updates and states lie in the stores encrypted, for the members of each round's cohort."""
 
@@ -326,6 +331,11 @@ class PrivacySection(Section):
     def hides_sites(self) -> bool:
         """Tell whether noise in the sum of updates hides each site's whole update."""
         return self.mechanism == "distributed-gaussian"
+
+    @property
+    def adapts(self) -> bool:
+        """Tell whether the clipping norm follows the sites."""
+        return self.quantile > 0
 
 
 class CreditsSection(Section):

@@ -35,7 +35,6 @@ from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.values import digest_of
 from fednet.node.workshop import Workshop
-from fednet.privacy.clipping import cut_to_norm
 
 if TYPE_CHECKING:
     # Most runs mask nothing, and load nothing of it.
@@ -184,8 +183,9 @@ def wrap_update(
     path = workshop.folder / workshop.update_name(key, tools.site)
     content = workshop.draft_path(key, tools.site)
     wanted = with_residual(result.arrays, residual)
-    if plan.privacy.hides_sites:
-        wanted = cut_to_norm(wanted, plan.privacy.clip_norm)
+    within = True
+    if masked is not None:
+        wanted, within = masked.cut(wanted, key, history)
     commitment: Commitment = write_update(content, wanted, manifest, plan.update)
     try:
         passage = tools.airlock.examine(
@@ -199,7 +199,7 @@ def wrap_update(
             commitment = workshop.vault.seal_update(history, key, content, path).commitment
         if passage.refusal is None and masked is not None:
             opened = open_update(content, "update", plan, shape)
-            commitment = masked.mask(key, path, opened, manifest)
+            commitment = masked.mask(key, path, opened, manifest, history, within=within)
         if passage.refusal is None:
             kept = {**result.kept, **residuals.lost(wanted, content, plan, shape)}
             keepsakes.keep(key, commitment, Kept(kept, own_metrics), history)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
 from fednet.codec import Verdict
 from fednet.domain.history import RunHistory
 from fednet.domain.identity import Commitment, Locator, SiteId
 from fednet.domain.ledger import Inclusion, pack_inclusion
+from fednet.domain.tensors import FloatArray
 from fednet.domain.update import Manifest, UpdateFile
 from fednet.errors import AggregationError, VerificationError
 from fednet.node import acts
@@ -25,16 +27,20 @@ from fednet.node.site import SiteTools
 from fednet.node.terms import RunTerms
 from fednet.node.values import digest_of
 from fednet.node.workshop import Workshop
+from fednet.privacy.clipping import cut_to_norm, is_within
 from fednet.privacy.masking import (
     Masked,
     SiteSecrets,
+    Telling,
     Unmasking,
+    Values,
     bind,
     deal,
     disclose,
     frozen_of,
     pack_holding,
     receive,
+    round_norm,
 )
 
 _ROOT_SIZE_BYTES = 32
@@ -97,8 +103,43 @@ class MaskedActs:
         root = self._tools.journal.notes(self._run).roots[key]
         return SiteSecrets(self._terms.place(*key), self._tools.site, root)
 
-    def mask(self, key: AttemptKey, path: Path, file: UpdateFile, manifest: Manifest) -> Commitment:
+    def cut(
+        self, update: dict[str, FloatArray], key: AttemptKey, history: RunHistory
+    ) -> tuple[dict[str, FloatArray], bool]:
+        """Cut an update to the round's norm, where noise hides each site; tell if it was within.
+
+        Raises:
+            StoreError: The last final round's record can be had nowhere.
+            VerificationError: It and the chain contradict each other.
+        """
+        if not self._terms.plan.privacy.hides_sites:
+            return update, True
+        norm = self._norm(key, history)
+        return cut_to_norm(update, norm), is_within(update, norm)
+
+    def _norm(self, key: AttemptKey, history: RunHistory) -> Decimal:
+        told = self._workshop.previous(history, key.round).next_norm
+        return round_norm(self._terms.plan.privacy, told)
+
+    def mask(
+        self,
+        key: AttemptKey,
+        path: Path,
+        file: UpdateFile,
+        manifest: Manifest,
+        history: RunHistory,
+        *,
+        within: bool,
+    ) -> Commitment:
         """Mask an update in the bytes that leave, and commit to these.
+
+        Args:
+            key: The attempt.
+            path: Where the bytes go.
+            file: The update, cut to the round's norm where noise hides each site.
+            manifest: Who did this, where, from which state.
+            history: What happened in the run.
+            within: Whether it was no longer before it was cut.
 
         Raises:
             TrainingError: It may not be masked in this attempt, or cannot.
@@ -108,14 +149,17 @@ class MaskedActs:
         """
         journal, masking = self._tools.journal, self._masking
         values, notes = digest_of(file), journal.notes(self._run)
-        noisy = self._terms.plan.privacy.hides_sites
-        require_new(notes, key, values, masking.frozen_attempts, noisy=noisy)
+        privacy = self._terms.plan.privacy
+        require_new(notes, key, values, masking.frozen_attempts, noisy=privacy.hides_sites)
         if notes.masked.get(key) != values:
             journal.mask(self._run, key, values)
         inputs = masking.inputs(key)
+        told: Values = file
+        if privacy.adapts:
+            told = Telling(file, self._norm(key, history), within)
         with file:
             return write_masked(
-                path, file, manifest, inputs.dealers, self.secrets(key), inputs.fixed_point
+                path, told, manifest, inputs.dealers, self.secrets(key), inputs.fixed_point
             )
 
     def _advertise(self, key: AttemptKey) -> None:

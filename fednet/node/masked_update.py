@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fednet.domain.identity import Commitment
 from fednet.domain.randomness import SecretWords
-from fednet.domain.update import Manifest, UpdateFile
+from fednet.domain.update import Manifest
 from fednet.errors import TrainingError
 from fednet.node.files import disk_error
 from fednet.node.journal import RunNotes
@@ -24,6 +24,7 @@ from fednet.privacy.masking import (
     FixedPoint,
     RingArray,
     SiteSecrets,
+    Values,
     mask,
     write_masked_header,
 )
@@ -76,7 +77,7 @@ def require_new(
 
 def write_masked(
     path: Path,
-    values: UpdateFile,
+    values: Values,
     manifest: Manifest,
     dealers: Dealers,
     secrets: SiteSecrets,

@@ -34,14 +34,22 @@ def cut_to_norm(update: Mapping[str, FloatArray], norm: Decimal) -> dict[str, Fl
         update: By tensor, any shapes.
         norm: Above 0.
     """
-    most = float(norm) * _SHRINK
-    wide = (each.ravel().astype(np.float64) for each in update.values())
-    length = math.sqrt(math.fsum(float(np.dot(each, each)) for each in wide))
-    if not math.isfinite(length) or length <= most:
+    length = _length(update)
+    if not math.isfinite(length) or is_within(update, norm):
         return dict(update)
-    factor = most / length
+    factor = float(norm) * _SHRINK / length
     return {name: np.multiply(each, factor, dtype=np.float64).astype(np.float32)
             for name, each in update.items()}  # fmt: skip
+
+
+def is_within(update: Mapping[str, FloatArray], norm: Decimal) -> bool:
+    """Tell whether an update is short enough as it is."""
+    return _length(update) <= float(norm) * _SHRINK
+
+
+def _length(update: Mapping[str, FloatArray]) -> float:
+    wide = (each.ravel().astype(np.float64) for each in update.values())
+    return math.sqrt(math.fsum(float(np.dot(each, each)) for each in wide))
 
 
 def next_norm(
@@ -70,27 +78,3 @@ def next_norm(
     wide = _ARITHMETIC.divide(Decimal(share.numerator), Decimal(share.denominator))
     move = _ARITHMETIC.multiply(rate, _ARITHMETIC.subtract(target, wide))
     return _WRITTEN.plus(_ARITHMETIC.multiply(norm, _ARITHMETIC.exp(move))).normalize(_WRITTEN)
-
-
-def update_noise(noise_multiplier: float, count_deviation: float) -> float:
-    """Return the noise multiplier for updates that leaves room for a noisy count beside them.
-
-    Counting costs as well; theorem 1 of the paper: both together then cost as much as
-    updates alone with ``noise_multiplier``. A site's word counts as half, more or less.
-
-    Args:
-        noise_multiplier: What both together should be worth.
-        count_deviation: Standard deviation of the noise in the count.
-
-    Raises:
-        PrivacyError: The count alone costs as much.
-    """
-    if 2 * count_deviation <= noise_multiplier:
-        raise PrivacyError(
-            "the count has too little noise",
-            subject="adaptive clipping",
-            expected=f"a deviation above {noise_multiplier / 2}",
-            actual=count_deviation,
-            hint="a twentieth of the number of sites is usual",
-        )
-    return 1 / math.sqrt(noise_multiplier**-2 - (2 * count_deviation) ** -2)

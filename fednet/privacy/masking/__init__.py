@@ -14,6 +14,7 @@ One module a step, in the order of an attempt:
 - ``circle``, ``graph``: stage 1, who advertised keys, and who is whose neighbour.
 - ``dealing``, ``shamir``: stage 2, shares of both secrets, encrypted, with commitments.
 - ``dealers``: stage 2 closed: whose shares are held by enough neighbours.
+- ``adapting``: a norm that follows the sites, told inside the sum.
 - ``hiding``: a share of noise in each update, where a plan hides each site in the sum.
 - ``masked``, ``streams``: stage 3, the update in its masks.
 - ``freezing``: stage 4, the included set, agreed before any share leaves.
@@ -31,6 +32,7 @@ not compute in constant time: who can time a site's every step to the microsecon
 is not kept out.
 """
 
+from fednet.privacy.masking.adapting import Hearing, Telling, noise_in_mean, round_norm
 from fednet.privacy.masking.agreement import Agreement, agree_on, require_maskable
 from fednet.privacy.masking.circle import (
     Circle,
@@ -52,6 +54,7 @@ from fednet.privacy.masking.freezing import Frozen, Masked, freeze
 from fednet.privacy.masking.hiding import SumNoise
 from fednet.privacy.masking.keys import PublicKeys, SiteSecrets
 from fednet.privacy.masking.masked import (
+    Values,
     mask,
     read_masked_header,
     read_masked_metadata,
@@ -87,6 +90,7 @@ __all__ = [
     "Fault",
     "FixedPoint",
     "Frozen",
+    "Hearing",
     "HeldShares",
     "Masked",
     "Parameters",
@@ -97,7 +101,9 @@ __all__ = [
     "RingArray",
     "SiteSecrets",
     "SumNoise",
+    "Telling",
     "Unmasking",
+    "Values",
     "Wrong",
     "agree_on",
     "awaited_disclosures",
@@ -115,6 +121,7 @@ __all__ = [
     "frozen_of",
     "included_in",
     "mask",
+    "noise_in_mean",
     "pack_holding",
     "read_dealing",
     "read_dealings",
@@ -124,6 +131,7 @@ __all__ = [
     "receive",
     "recover",
     "require_maskable",
+    "round_norm",
     "share_blobs",
     "unpack_holding",
     "usable_keys",

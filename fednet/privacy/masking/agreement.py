@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 
 from fednet.domain.plan import Plan
 from fednet.errors import PlanError
@@ -88,7 +89,9 @@ def _fixed_point(plan: Plan, sites: int, least_updates: int) -> FixedPoint:
     noise = None
     if plan.privacy.hides_sites:
         honest = least_updates - math.ceil(section.colluding * sites)
-        noise = SumNoise(plan.privacy.clip_norm, plan.privacy.noise_multiplier, honest)
+        # A norm that follows the sites is the unit in which values are told.
+        norm = Decimal(1) if plan.privacy.adapts else plan.privacy.clip_norm
+        noise = SumNoise(norm, plan.privacy.noise_multiplier, honest)
     return FixedPoint.fit(
         Ring(section.ring_bits), section.clip, cap, sites, clips=section.clips, noise=noise
     )

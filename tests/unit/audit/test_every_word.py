@@ -19,16 +19,13 @@ from fednet.audit import AuditReport, RoundVerdict
 from fednet.codec import CODECS
 from fednet.credits import CREDIT_RULES
 from fednet.domain import disclosure_events as de
-from fednet.domain.disclosures import PrivacyLoss
 from fednet.domain.identity import Commitment, Digest, SiteId
 from fednet.domain.plan import Plan
-from fednet.domain.privacy import noise_of_training
 from fednet.domain.record import RoundRecord
 from fednet.domain.sections import ModelSection, Section, TaskSection
 from fednet.domain.tensors import FloatArray
-from fednet.privacy.accounting import spent_by
-from fednet.privacy.clipping import cut_to_norm
 from tests.unit.audit.books import RUN
+from tests.unit.audit.hidden_world import Following, Hidden
 from tests.unit.audit.masking import Masking
 from tests.unit.audit.modules import Batching, Sampling
 from tests.unit.audit.schooling import SITES, School
@@ -93,25 +90,6 @@ class SealedBatch(Sealed, Batched):
 
 class Masked(Masking, School):
     """All is masked."""
-
-
-class Hidden(Masked):
-    """Every site is hidden in the sum, and has recorded what that costs."""
-
-    def contribute(self, site: SiteId) -> None:
-        delta = self.plan.privacy.delta
-        noise = noise_of_training(self.plan.training, self.plan.privacy, 1)
-        loss = PrivacyLoss.of(spent_by([noise] * self.place.round, delta), delta)
-        spent = {"epsilon_micro": loss.epsilon_micro, "delta_pico": loss.delta_pico}
-        if self.place.round == 1:
-            most = {"epsilon_micro": 10**9, "delta_pico": 10**9}
-            self.emit(de.CeilingSet, dataset=site, site=site, grounds=GROUNDS, **most)
-        self.emit(de.BudgetSpent, run=RUN, round=self.place.round, site=site, dataset=site, **spent)
-        super().contribute(site)
-
-    def submit(self, site: int, *given: Any, arrays: Any = None, **named: Any) -> Any:
-        arrays = arrays and cut_to_norm(arrays, self.plan.privacy.clip_norm)
-        return super().submit(site, *given, arrays=arrays, **named)
 
 
 def server(optimizer: str, learning_rate: str, **more: str) -> Sections:
@@ -248,6 +226,18 @@ RUNS: dict[str, tuple[Sections, type[School]]] = {
             },
         },
         Hidden,
+    ),
+    "masked, with noise, and a norm that follows": (
+        {
+            "module": {"name": "masked"},
+            "masking": {"clip": 1, "vanishing": "0.2"},
+            "update": {"maximum_examples": 1_000},
+            "privacy": {
+                "mechanism": "distributed-gaussian", "clip_norm": "0.1", "noise_multiplier": "0.2",
+                "epsilon": "1000", "delta": "0.0001", "quantile": "0.5", "norm_rate": "0.5",
+            },
+        },
+        Following,
     ),
     "batched": ({"module": {"name": "batched", "batch_seconds": 60}}, Batched),
     "batched, with a committee": (

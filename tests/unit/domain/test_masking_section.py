@@ -107,8 +107,14 @@ HIDDEN = {
         ),
         ({"privacy": HIDDEN | {"mechanism": "none"}}, "need mechanism", '"distributed-gaussian"'),
         ({"evaluation": {"metric": "accuracy"}}, "one by one", 'metric = ""'),
+        ({"privacy": HIDDEN | {"quantile": "0.5"}}, "units of the round's norm", "clip = 1"),
+        ({"privacy": HIDDEN | {"norm_rate": "0.5"}}, "needs quantile", "stays as it is"),
+        (
+            {"module": {"name": "plain"}, "masking": {}, "privacy": {"quantile": "0.5"}},
+            "only in the masked sum", '"distributed-gaussian"',
+        ),
     ],
-)
+)  # fmt: skip
 def test_what_noise_for_whole_sites_cannot_stand_beside_is_refused(
     sections: Any, reason: str, remedy: str
 ) -> None:
@@ -128,6 +134,7 @@ def test_what_noise_for_whole_sites_cannot_stand_beside_is_refused(
         {"server": {"optimizer": "fedadam"}},
         {"personal": {"method": "ditto", "pull": 1}},
         {"privacy": HIDDEN | {"delta": "0.000999"}},
+        {"privacy": HIDDEN | {"quantile": "0.5", "norm_rate": 1}, "masking": {"clip": 1}},
     ],
 )
 def test_noise_for_whole_sites_stands_beside_what_looks_at_the_sum_only(sections: Any) -> None:

@@ -40,7 +40,7 @@ def test_plan_reads_back_from_its_bytes() -> None:
 def test_plan_has_the_pinned_commitment() -> None:
     assert (
         str(Plan.from_toml(MINIMAL).commitment)
-        == "960ad7295f048dd0931bf75d464214daddb5a842c0a8a57dd4b723a4ac165114"
+        == "9d66bf881c525b64c86805c7a557b5372c805ece411034e3278b7464e31f2994"
     )
 
 

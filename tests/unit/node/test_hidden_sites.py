@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -19,19 +20,20 @@ from fednet.domain.masking_stages import MaskingStage
 from fednet.domain.privacy import noise_of_training
 from fednet.errors import BudgetExceededError
 from fednet.node.expenses import ExpenseBook
+from fednet.node.ports import TrainingResult
 from fednet.node.treasury import Treasurer
 from fednet.privacy.accounting import spent_by
 from fednet.privacy.clipping import cut_to_norm
 from fednet.privacy.masking import agree_on
 from tests.masked_chain import MaskedChain, sections
-from tests.masked_network import Network, stop_time, values_of
+from tests.masked_network import Network, Trainer, stop_time, values_of
 from tests.memory_disclosures import MemoryDisclosures
 from tests.unit.audit.books import DEPLOYMENT
 from tests.unit.node.test_masked_rounds import final_state, from_stage, is_over
 
 TEN, GONE = 10, (2, 5, 9)
 DELTA = Decimal("0.00001")
-PLENTY = PrivacyLoss.of(Decimal(50), Decimal("0.0001"))
+PLENTY = PrivacyLoss.of(Decimal(5_000), Decimal("0.0001"))
 Begin = Callable[..., "Paying"]
 
 
@@ -42,6 +44,17 @@ HIDDEN: dict[str, Any] = {
     },
 }  # fmt: skip
 """Updates of the world's sites are many times as long as that."""
+
+
+def weight_of(site: int) -> int:
+    return min(1_000, 200 * site)
+
+
+class Heavy(Trainer):
+    """Train on as many examples as noise is measured by, or nearly."""
+
+    def train(self, plan: Any, base: Path, place: Any, site: int, *rest: object) -> TrainingResult:
+        return replace(super().train(plan, base, place, site, *rest), examples=weight_of(site))
 
 
 class Paying(Network):
@@ -59,7 +72,7 @@ class Paying(Network):
         self.ledgers[site] = ledger
         self.books.append(ExpenseBook(self.folder / "privacy", DEPLOYMENT, site))
         treasurer = Treasurer(site, ledger, ledger, self.books[-1])
-        return replace(super().tools(site), treasurer=treasurer)
+        return replace(super().tools(site), treasurer=treasurer, trainer=Heavy())
 
     @property
     def datasets(self) -> list[DatasetId]:
@@ -80,11 +93,17 @@ class Paying(Network):
 def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
     opened: list[Paying] = []
 
-    def make(sites: int, rounds: int = 1, **masking: Any) -> Paying:
+    def make(
+        sites: int,
+        rounds: int = 1,
+        privacy: dict[str, Any] | None = None,
+        **masking: Any,
+    ) -> Paying:
         class Chain(MaskedChain):
             pass
 
-        Chain.sections = sections(sites, **masking) | HIDDEN
+        said = {"privacy": HIDDEN["privacy"] | (privacy or {})}
+        Chain.sections = sections(sites, **masking) | said
         folder = tmp_path / "chain"
         folder.mkdir()
         chain = Chain(folder, sites, rounds)
@@ -104,6 +123,16 @@ def cost(chain: MaskedChain, sums: int) -> Decimal:
     return spent_by([noise] * sums, DELTA)
 
 
+def settled_norm(network: Network, number: int) -> Decimal:
+    """Read the norm that a final round's record settles for the next."""
+    (record,) = {
+        path.read_text()
+        for path in network.folder.glob("site-1/run-1/*.json")
+        if f'"round":{number},' in path.read_text()
+    }
+    return Decimal(json.loads(record)["outcome"]["next_norm"])
+
+
 def test_what_is_opened_is_the_sum_of_cut_updates_and_noise_that_was_paid_for(
     begin: Begin,
 ) -> None:
@@ -114,9 +143,9 @@ def test_what_is_opened_is_the_sum_of_cut_updates_and_noise_that_was_paid_for(
     counted = [site for site in range(1, TEN + 1) if site not in GONE]
     # The clear sum of what was cut: noise alone stands between it and the state.
     fixed_point = agree_on(network.chain.plan, TEN).fixed_point
-    weights = sum(10 * site for site in counted)
+    weights = sum(weight_of(site) for site in counted)
     clear = sum(
-        10 * site * np.concatenate([each.reshape(-1) for _, each in sorted(cut.items())])
+        weight_of(site) * np.concatenate([each.reshape(-1) for _, each in sorted(cut.items())])
         for site in counted
         if (cut := cut_to_norm(values_of(site, 1, 1), Decimal("0.25")))
     )
@@ -147,3 +176,20 @@ def test_a_node_sits_out_what_would_go_past_its_ceiling_and_the_others_go_on(
     assert "fednet privacy ceiling" in error.hint
     round_two = [each for each in network.chain.submissions() if each.round == RoundNumber(2)]
     assert {each.site for each in round_two} == {1, 2, 3, 5}
+
+
+def test_nodes_follow_a_norm_that_their_sums_settle_and_the_audit_gets_the_same(
+    begin: Begin,
+) -> None:
+    adapts = {"quantile": "0.5", "norm_rate": 2, "noise_multiplier": "0.1", "epsilon": 1_000}
+    network = begin(5, rounds=2, privacy=adapts, colluding="0.1", clip=1)
+    network.play(lambda chain: chain.phase is Phase.COMPLETED)
+    assert network.errors == []
+    chain = network.chain
+    norms = [settled_norm(network, number) for number in (1, 2)]
+    # Every update is far longer than 0.25: the first sum says so, and the second again. Noise
+    # deviates by a tenth of the share, and would have to say half of it.
+    assert Decimal("0.25") < norms[0] < norms[1]
+    report = chain.audit()
+    assert {each.code for each in report.findings} == {"spending-unrecorded"}
+    assert report.verified

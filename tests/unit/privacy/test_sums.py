@@ -11,7 +11,7 @@ import pytest
 from fednet.errors import PrivacyError
 from fednet.privacy.accounting.renyi import ORDERS, epsilon_of
 from fednet.privacy.accounting.sums import NoisySum, concentration, sum_curve
-from fednet.privacy.clipping import next_norm, update_noise
+from fednet.privacy.clipping import next_norm
 
 
 def test_much_noise_costs_what_a_gaussian_of_that_variance_costs() -> None:
@@ -76,14 +76,6 @@ def test_clipping_norm_finds_the_median_of_honest_norms() -> None:
         within = sum(each <= Fraction(norm) for each in lengths)
         norm = next_norm(norm, Fraction(within), 7, Decimal("0.5"), Decimal("0.1"))
     assert Decimal("0.8") < norm < Decimal("1.5")
-
-
-def test_a_count_needs_room_beside_the_updates() -> None:
-    # 1 / sqrt(1 - 1/100) = 1.00503782
-    assert update_noise(1.0, 5.0) == pytest.approx(1.00503782, abs=1e-7)
-    with pytest.raises(PrivacyError) as caught:
-        update_noise(1.0, 0.5)
-    assert caught.value.hint
 
 
 @pytest.mark.parametrize(
