@@ -44,6 +44,7 @@ from fednet.domain.update import Place
 from fednet.errors import AggregationError, MalformedBlobError, SealedError
 
 if TYPE_CHECKING:
+    from fednet.audit.encrypted_sums import EncryptedAttempt, SumsAudit
     from fednet.audit.sealed import AttemptSeals, RunSeals
 
 _MOST_ALTERNATIVES = 16
@@ -64,6 +65,8 @@ class Tools:
     credits_contract: Address
     seals: RunSeals | None = None
     """Opens blobs and seals states, in a run that seals."""
+    sums: SumsAudit | None = None
+    """Adds ciphertexts again, in a run whose updates are encrypted."""
 
 
 @dataclass(slots=True)
@@ -85,6 +88,8 @@ class AttemptAudit:
     """Whether the last proposal could not be judged because no key to something is here."""
     masked: MaskedAttempt | None = None
     """What the masks came to, in a run whose updates are masked."""
+    encrypted: EncryptedAttempt | None = None
+    """What the sum of encrypted updates came to, in a run that has them."""
     _combined: dict[frozenset[SiteId], Combined] = field(default_factory=dict)
 
     def judge(self, said: ProposalHistory, is_final: bool) -> Judged | None:
@@ -94,7 +99,7 @@ class AttemptAudit:
         unavailable = self._unavailable(proposed)
         if unavailable is None or not self._require_blobs(proposed, unavailable, is_final):
             return None
-        if not self._require_masks(proposed):
+        if not self._require_masks(proposed) or not self._require_sum(proposed):
             return None
         try:
             combined = self._combine(unavailable)
@@ -102,7 +107,10 @@ class AttemptAudit:
             self._accuse(proposed, "proposal-impossible", str(exc))
             return None
         except SealedError as exc:
-            self._report_sealed(proposed, exc)
+            if self.tools.sums is None:
+                self._report_sealed(proposed, exc)
+            else:
+                self.tools.sums.tell_not_decrypted(self.place)
             self.is_sealed = True
             return None
         recomputed = settle(combined, proposed.proposal, proposed.site)
@@ -133,6 +141,8 @@ class AttemptAudit:
             verdict = verdicts.get(site)
             if self._is_refused(site):
                 continue
+            if self.encrypted:
+                continue  # Equal updates have other ciphertexts each time.
             if self.masked and (verdict is None or verdict.inclusion is Inclusion.INCLUDED):
                 continue  # Of what a mask hides nothing can be compared.
             if (path := self._content(site)) is not None:
@@ -197,6 +207,15 @@ class AttemptAudit:
             return False
         return not self.masked.is_missing
 
+    def _require_sum(self, proposed: RoundProposed) -> bool:
+        """Tell whether there is a sum to decrypt, where updates are encrypted."""
+        if self.encrypted is None or self.encrypted.inputs is not None:
+            return True
+        if not self.encrypted.is_missing:
+            reason = "no majority of aggregators has the same sum of its updates"
+            self._accuse(proposed, "proposal-impossible", reason)
+        return False
+
     def _is_refused(self, site: SiteId) -> bool:
         """Tell whether a row counts for nothing whatever its bytes are."""
         return isinstance(self.rows.get(site), Reason)
@@ -231,6 +250,7 @@ class AttemptAudit:
                 refused={**refused, **opened.refused},
                 seal=opened.seal,
                 masked=self.masked.inputs if self.masked else None,
+                encrypted=self.encrypted.inputs if self.encrypted else None,
             )
             self._combined[unavailable] = combine(
                 inputs, self.tools.locate, self.tools.work_dir, self.tools.threads

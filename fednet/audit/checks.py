@@ -226,6 +226,21 @@ CHECKS: tuple[Check, ...] = (
         " proposal counts exactly these; nobody proposed or affirmed a set that the updates' bytes"
         " contradict.",
     ),
+    Check(
+        34,
+        "Encrypted sums",
+        "A majority of the plan's aggregators committed to the same sum of each final round's"
+        " encrypted updates, and adding the ciphertexts again, without any key of the sites', gives"
+        " these very bytes. Needs the aggregators' keys; without them it is called sealed.",
+    ),
+    Check(
+        35,
+        "Decryptions",
+        "Every final record is of the sum on which the aggregators agreed, and decrypting it again"
+        " gives the next state. Needs the one key that all sites share; without it the sites'"
+        " attestations stand, and it is called sealed. That a site and an aggregator did not"
+        " collude to read single updates is not proved.",
+    ),
 )
 
 (
@@ -262,4 +277,6 @@ CHECKS: tuple[Check, ...] = (
     MASKED_ACTS,
     MASKS,
     FROZEN_SET,
+    ENCRYPTED_SUMS,
+    DECRYPTIONS,
 ) = CHECKS

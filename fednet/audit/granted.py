@@ -74,7 +74,8 @@ class SealedRun:
         self._history = RunHistory.of(run, reader.run_events(run, block))
         self._module = reader.run(run).module
         register = reader.events(REGISTER, block)
-        self._seals = RunSeals(lambda: register, keys, folder)
+        named = plan.homomorphic.aggregator_sites if plan.is_encrypted else None
+        self._seals = RunSeals(lambda: register, keys, folder, named)
 
     def gather_keys(self, note: Note) -> Keys:
         """Collect the keys to all updates that were proposed on, and to the final states.
@@ -94,7 +95,7 @@ class SealedRun:
         return found
 
     def open_state(self, wanted: int | None = None) -> tuple[RoundProposed, Path]:
-        """Open the state of a final round; the latest unless another is wanted.
+        """Open the sealed state of a final round; the latest unless another is wanted.
 
         Raises:
             PhaseError: The round is not final.
@@ -121,7 +122,7 @@ class SealedRun:
                 for each in of_attempt.submissions.values() if of_attempt.proposals else ():
                     place = seals.update_place(each.site)
                     yield _Named(each.commitment, each.locator, cap, place, seals)
-            if named := self._state(number):
+            if self._plan.privacy.sealed and (named := self._state(number)):
                 yield named[1]
 
     def _state(self, number: RoundNumber) -> tuple[RoundProposed, _Named] | None:

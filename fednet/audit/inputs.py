@@ -18,6 +18,7 @@ from fednet.domain.update import Place
 
 if TYPE_CHECKING:
     # Most rounds mask nothing, and load nothing of it.
+    from fednet.privacy.homomorphic import Decrypting, SumHeader
     from fednet.privacy.masking import Dealers, FixedPoint, Frozen, Recovery
     from fednet.privacy.sealing import Written
 
@@ -114,6 +115,19 @@ class MaskedAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptedInputs:
+    """The sum that aggregators agreed on, and what decrypts it."""
+
+    commitment: Commitment
+    path: BlobFile
+    """Its bytes, verified."""
+    header: SumHeader
+    """Of which updates it is, compared with the ledger."""
+    key: Decrypting | None
+    """What the sites share; None at an auditor without it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoundInputs:
     """Everything that a round follows from, except who proposes it."""
 
@@ -137,6 +151,8 @@ class RoundInputs:
     """Seals the next state, where the plan says so."""
     masked: MaskedInputs | None = None
     """Of an attempt whose updates are masked."""
+    encrypted: EncryptedInputs | None = None
+    """Of an attempt whose updates are encrypted, once there is a sum of them."""
 
     @property
     def bases(self) -> Mapping[Commitment, int]:

@@ -20,7 +20,16 @@ from fednet.errors import QuorumError
 
 
 def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId, Verdict]:
-    """Judge every submission of a round whose states have a shape, by site."""
+    """Judge every submission of a round whose states have a shape, by site.
+
+    Of encrypted updates only aggregators see the bytes: once there is a sum, it says what
+    became of each.
+    """
+    if inputs.encrypted is not None:
+        # Loaded when asked for: most rounds encrypt nothing.
+        from fednet.audit.encrypted_updates import verdicts_of
+
+        return verdicts_of(inputs.encrypted.header)
     commitments = {entry.site: entry.commitment for entry in inputs.submissions}
     bases, judge_bytes = inputs.bases, _judge_of(inputs)
 
@@ -50,6 +59,10 @@ def judge(inputs: RoundInputs, shape: StateShape, pool: Executor) -> dict[SiteId
 
 def _judge_of(inputs: RoundInputs) -> Callable[[BlobFile, Plan, Expected], Verdict]:
     """Return the intake of the run's kind of updates."""
+    if inputs.plan.is_encrypted:
+        from fednet.audit.encrypted_updates import judge_encrypted
+
+        return judge_encrypted
     if inputs.masked is None:
         return judge_update
     # Loaded when asked for: most rounds mask nothing.

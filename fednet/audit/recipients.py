@@ -2,12 +2,13 @@
 
 They are the sites whose consent stood and who were active when the attempt
 began, with the encryption keys that they had registered by then. A site that
-was revoked, or withdrew, before an attempt began is no recipient of it.
+was revoked, or withdrew, before an attempt began is no recipient of it. Where a
+plan names aggregators, these take the place of those who consented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from fednet.domain import events as ev
 from fednet.domain.identity import SiteId
@@ -24,25 +25,23 @@ REGISTER: tuple[type[ev.LedgerEvent], ...] = (
 
 
 def recipients_at(
-    began: ev.Log, run_events: Iterable[ev.RunEvent], register: Iterable[ev.LedgerEvent]
+    began: ev.Log,
+    run_events: Iterable[ev.RunEvent],
+    register: Iterable[ev.LedgerEvent],
+    named: Set[SiteId] | None = None,
 ) -> Recipients:
-    """Return the members of the attempt that an event began, with their keys of that moment.
+    """Return the readers of the attempt that an event began, with their keys of that moment.
 
     Args:
         began: Of ``AttemptStarted``.
         run_events: The run's, in the order of the chain.
         register: Of the classes ``REGISTER``, in the order of the chain.
+        named: Sites that read in place of those who consented.
 
     Raises:
         SettingsError: Nobody has a usable key.
     """
-    consenting: set[SiteId] = set()
-    for event in run_events:
-        if _is_before(event, began):
-            if isinstance(event, ev.ConsentGiven):
-                consenting.add(event.site)
-            elif isinstance(event, ev.ConsentEnded):
-                consenting.discard(event.site)
+    readers = _consenting_at(began, run_events) if named is None else named
     keys: dict[SiteId, bytes] = {}
     active: set[SiteId] = set()
     for entry in register:
@@ -59,7 +58,18 @@ def recipients_at(
                 active.discard(entry.site)
             case _:
                 pass
-    return Recipients.of({site: keys[site] for site in consenting & active & keys.keys()})
+    return Recipients.of({site: keys[site] for site in readers & active & keys.keys()})
+
+
+def _consenting_at(began: ev.Log, run_events: Iterable[ev.RunEvent]) -> set[SiteId]:
+    consenting: set[SiteId] = set()
+    for event in run_events:
+        if _is_before(event, began):
+            if isinstance(event, ev.ConsentGiven):
+                consenting.add(event.site)
+            elif isinstance(event, ev.ConsentEnded):
+                consenting.discard(event.site)
+    return consenting
 
 
 def _is_before(event: ev.LedgerEvent, began: ev.Log) -> bool:

@@ -35,6 +35,7 @@ from fednet.audit.judging import included_of, judge, path_of, require_enough
 from fednet.audit.storing import put_down
 from fednet.codec import TensorFile, Verdict, open_update
 from fednet.credits import CreditLedger, accumulate, credit_rule_of
+from fednet.domain.blobs import BlobFile
 from fednet.domain.clusters import forms_in
 from fednet.domain.evaluation import Evaluation, Judgement, follow
 from fednet.domain.events import RoundProposed, UpdateSubmitted
@@ -187,16 +188,21 @@ def combine(
         included = included_of(inputs.submissions, verdicts)
         require_enough(inputs, verdicts)
         # The digest is one long chain, so it is hashed beside the combining.
-        hashing = pool.submit(begin_digest, [path_of(inputs, entry.site) for entry in included])
+        hashing = pool.submit(begin_digest, _seen(inputs, included))
         unfinished = Path(mkdtemp(prefix="state-", dir=out_dir))
         stack.callback(unfinished.rmdir)
         target = unfinished / "state"
         stack.callback(target.unlink, missing_ok=True)
         assigned: Mapping[SiteId, int] = {}
-        if inputs.masked is None:
+        if plan.is_encrypted:
+            # Loaded when asked for, as what follows: most rounds hide nothing.
+            from fednet.audit.encrypted_updates import decrypt_sum
+
+            written, outcome, proof = decrypt_sum(inputs, shape, base, target)
+            hashing.result().update(memoryview(proof))
+        elif inputs.masked is None:
             written, outcome, assigned = _aggregate(inputs, verdicts, shape, base, target, threads)
         else:
-            # Loaded when asked for: most rounds mask nothing.
             from fednet.audit.masked_updates import unmask
 
             written, outcome = unmask(inputs, included, shape, base, target)
@@ -229,6 +235,13 @@ def judge_alone(inputs: RoundInputs, threads: int = DEFAULT_THREADS) -> dict[Sit
         ThreadPoolExecutor(threads, thread_name_prefix="judge") as pool,
     ):
         return judge(inputs, StateShape.of_state(plan, base.layout, "previous state"), pool)
+
+
+def _seen(inputs: RoundInputs, included: Sequence[UpdateSubmitted]) -> list[BlobFile]:
+    """List what a member has to have held: the updates, or their sum where these are encrypted."""
+    if inputs.encrypted is not None:
+        return [inputs.encrypted.path]
+    return [path_of(inputs, entry.site) for entry in included]
 
 
 def _aggregate(

@@ -57,8 +57,10 @@ from fednet.domain.proofs import LogProof
 from fednet.errors import MalformedBlobError
 
 if TYPE_CHECKING:
+    from fednet.audit.encrypted_sums import SumsAudit
     from fednet.audit.masks import MasksAudit
     from fednet.audit.sealed import RunSeals
+    from fednet.privacy.homomorphic import Decrypting
     from fednet.privacy.sealing import KeySource
 
 DEFAULT_FETCH_SECONDS = 30.0
@@ -83,6 +85,7 @@ def audit_run(
     memory: AuditMemory | None = None,
     pins: Mapping[int, Digest] | None = None,
     keys: KeySource | None = None,
+    shared_key: Decrypting | None = None,
 ) -> AuditReport:
     """Ask every question of ``fednet.audit.checks`` about a run.
 
@@ -99,6 +102,7 @@ def audit_run(
         memory: Rounds that this machine verified before; None looks at every round.
         pins: Hashes of blocks, by number, that the caller knows from elsewhere.
         keys: Open the blobs of a run that seals; without them its rounds are not replayed.
+        shared_key: What the sites of a run with encrypted updates decrypt its sums with.
 
     Raises:
         LedgerError: The ledger cannot be read, or knows no such run.
@@ -124,21 +128,19 @@ def audit_run(
         if ground is not None:
             check_promises(snapshot, ground.plan, findings)
         if history is not None and ground is not None:
-            work_dir = Path(name) / "states"
-            work_dir.mkdir()
             tools = Tools(
                 evidence=evidence,
                 locate=store.locate,
                 signer_of=reader.signer_of,
-                work_dir=work_dir,
+                work_dir=_made(Path(name) / "states"),
                 findings=findings,
                 threads=threads,
                 credits_contract=snapshot.deployment.credits,
             )
-            if ground.plan.privacy.sealed:
-                tools = replace(tools, seals=_seals(snapshot, keys, Path(name) / "opened"))
-                # What somebody verified with a key is not verified without one.
-                memory = memory if keys is not None else None
+            folder = Path(name) / "opened"
+            tools, has_keys = _with_keys(snapshot, ground.plan, tools, folder, keys, shared_key)
+            # What somebody verified with a key is not verified without one.
+            memory = memory if has_keys else None
             rounds, recalled = _audit_rounds(snapshot, history, ground, tools, progress, memory)
         proof = proving.result()
         pinned = check_pins(reader, snapshot, proof, pins or {}, proofs)
@@ -151,12 +153,59 @@ def audit_run(
     return _report(snapshot, rounds, recalled, findings, anchoring, proof)
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _with_keys(
+    snapshot: Snapshot,
+    plan: Plan,
+    tools: Tools,
+    folder: Path,
+    keys: KeySource | None,
+    shared_key: Decrypting | None,
+) -> tuple[Tools, bool]:
+    """Give an audit what opens and decrypts; tell whether no key is missing to it."""
+    if plan.privacy.sealed:
+        return replace(tools, seals=_seals(snapshot, keys, folder)), keys is not None
+    if plan.is_encrypted:
+        sums = _sums(snapshot, plan, keys, shared_key, tools, folder)
+        return replace(tools, sums=sums), keys is not None and shared_key is not None
+    return tools, True
+
+
 def _seals(snapshot: Snapshot, keys: KeySource | None, folder: Path) -> RunSeals:
     # Imported when a run seals: most do not, and cryptography takes its time.
     from fednet.audit.sealed import RunSeals
     from fednet.privacy.sealing import Keyring
 
     return RunSeals(lambda: snapshot.events, keys or Keyring({}), folder)
+
+
+def _sums(
+    snapshot: Snapshot,
+    plan: Plan,
+    keys: KeySource | None,
+    shared_key: Decrypting | None,
+    tools: Tools,
+    folder: Path,
+) -> SumsAudit:
+    # Imported when a run encrypts: most do not.
+    from fednet.audit.encrypted_sums import SumsAudit
+    from fednet.audit.sealed import RunSeals
+    from fednet.audit.sum_claims import SumClaims
+    from fednet.privacy.sealing import Keyring
+
+    section = plan.homomorphic
+    claims = SumClaims(section.aggregator_sites, section.majority)
+    claims.extend(snapshot.events)
+    ring = keys or Keyring({})
+    seals = RunSeals(lambda: snapshot.events, ring, folder, section.aggregator_sites)
+    return SumsAudit(
+        plan, claims, tools.evidence, tools.findings, seals, shared_key, tools.work_dir,
+        tools.credits_contract, tools.threads,
+    )  # fmt: skip
 
 
 def _report(

@@ -33,6 +33,7 @@ from fednet.errors import SealedError, UnsealingError
 
 if TYPE_CHECKING:
     # Most runs mask nothing, and load nothing of it.
+    from fednet.audit.encrypted_sums import EncryptedAttempt
     from fednet.audit.masks import MasksAudit
     from fednet.audit.sealed import AttemptSeals
 
@@ -49,6 +50,8 @@ class _Final:
     """Whether nothing but what was erased is missing."""
     is_sealed: bool = False
     """Whether it could not be judged because no key to something is here."""
+    encrypted: EncryptedAttempt | None = None
+    """What the sum of its encrypted updates came to."""
 
 
 @dataclass(slots=True)
@@ -128,6 +131,7 @@ class RoundsAudit:
             rows = self.rows.get((number, attempt_number), {})
             seals = self._seals(place, history)
             masked = self._masked(place, history, is_final=entry.final_attempt is history)
+            encrypted = self._encrypted(place, history, previous)
             attempt = (
                 AttemptAudit(
                     self.tools,
@@ -140,6 +144,7 @@ class RoundsAudit:
                     rows,
                     seals,
                     masked=masked,
+                    encrypted=encrypted,
                 )
                 if previous
                 else None
@@ -151,7 +156,7 @@ class RoundsAudit:
                 judged = attempt.judge(proposal, is_final) if attempt else None
                 if is_final:
                     is_sealed = attempt is not None and attempt.is_sealed
-                    final = self._final(proposal.proposed, judged, is_sealed)
+                    final = self._final(proposal.proposed, judged, is_sealed, encrypted)
             if attempt is not None and history.proposals:
                 attempt.look_at(self.own_work, is_final=entry.final_attempt is history)
         return final
@@ -166,12 +171,29 @@ class RoundsAudit:
             return None
         return self.masks.look_at(place, history, is_final=is_final)
 
-    def _final(self, proposed: RoundProposed, judged: Judged | None, is_sealed: bool) -> _Final:
+    def _encrypted(
+        self, place: Place, history: AttemptHistory, previous: PreviousRound | None
+    ) -> EncryptedAttempt | None:
+        """Look at the sum of an attempt that proposed something, where updates are encrypted."""
+        sums = self.tools.sums
+        if sums is None or previous is None or not history.proposals:
+            return None
+        return sums.look_at(place, history, previous, self.history.events)
+
+    def _final(
+        self,
+        proposed: RoundProposed,
+        judged: Judged | None,
+        is_sealed: bool,
+        encrypted: EncryptedAttempt | None,
+    ) -> _Final:
         if judged is not None:
-            return _Final(proposed, judged, judged.record)
+            return _Final(proposed, judged, judged.record, encrypted=encrypted)
         if is_sealed:
             record = fetch_record(self.tools, proposed, is_final=True)
-            return _Final(proposed, None, record, is_sealed=True)
+            if record and encrypted and encrypted.inputs and self.tools.sums:
+                self.tools.sums.check_record(record, encrypted.inputs, proposed.site)
+            return _Final(proposed, None, record, is_sealed=True, encrypted=encrypted)
         erased = self._is_erased(proposed.round)
         self.tools.findings.add(
             BLOBS,
@@ -318,6 +340,8 @@ def _final_result(
         verdict = RoundVerdict.VERIFIED if judged.right else RoundVerdict.WRONG
     elif final.is_sealed:
         verdict = RoundVerdict.SEALED
+    if final.encrypted is not None:
+        verdict = final.encrypted.weigh(verdict)
     verdicts = judged.recomputed.verdicts if judged else {}
     earned = judged.recomputed.record.earned if judged else {}
     before = previous.earned if previous else {}

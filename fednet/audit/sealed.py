@@ -8,7 +8,7 @@ it alike; what nobody here has a key to is neither right nor wrong.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
 
@@ -157,11 +157,17 @@ class RunSeals:
         register: Reads the events that tell members and keys; see ``recipients.REGISTER``.
         keys: Where keys come from.
         folder: Gets what is opened; made private.
+        named: Sites that blobs are sealed for, in place of the members of each attempt.
     """
 
     def __init__(
-        self, register: Callable[[], Sequence[ev.LedgerEvent]], keys: KeySource, folder: Path
+        self,
+        register: Callable[[], Sequence[ev.LedgerEvent]],
+        keys: KeySource,
+        folder: Path,
+        named: Set[SiteId] | None = None,
     ) -> None:
+        self._named = named
         self._register = register
         self._keys = keys
         self._folder = folder
@@ -178,7 +184,7 @@ class RunSeals:
         """
         began = attempt.started.log
         if began not in self._attempts:
-            recipients = recipients_at(began, run_events, self._register())
+            recipients = recipients_at(began, run_events, self._register(), self._named)
             folder = self._folder / f"{place.round}-{place.attempt}"
             self._attempts[began] = AttemptSeals(place, recipients, self._keys, folder)
         return self._attempts[began]

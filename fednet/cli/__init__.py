@@ -33,6 +33,7 @@ _COMMANDS = (
     "deploy",
     "doctor",
     "explorer",
+    "homomorphic",
     "keys",
     "ledger",
     "model",

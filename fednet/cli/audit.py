@@ -50,7 +50,7 @@ from fednet.domain.identity import Digest
     "--with-key",
     is_flag=True,
     help="Open sealed blobs with this home's encryption key: a member's, or one that was granted"
-    " to it.",
+    " to it; decrypt sums with the key that sites share, if it is here.",
 )
 @account_options
 @json_option

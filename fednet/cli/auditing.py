@@ -12,7 +12,7 @@ import click
 from fednet.audit import AuditReport, Finding, audit_run
 from fednet.audit.memory import AuditMemory
 from fednet.audit.schema import ALL_FORMAT
-from fednet.cli import checkpoints, output, wiring
+from fednet.cli import checkpoints, output, shared_keys, wiring
 from fednet.cli.app import App, Signer
 from fednet.domain.blobs import BlobStore
 from fednet.domain.checkpoint import SignedCheckpoint
@@ -22,6 +22,7 @@ from fednet.domain.record import outcome_text
 from fednet.errors import FednetError
 
 if TYPE_CHECKING:
+    from fednet.privacy.homomorphic import Decrypting
     from fednet.privacy.sealing import KeySource
 
 _AUDITS = "audits"
@@ -55,6 +56,18 @@ class Options:
         from fednet.cli import unsealing
 
         return unsealing.key_source(app, self.signer, reader, store, run)
+
+    def shared_key(
+        self, app: App, reader: LedgerReader, store: BlobStore, run: RunId
+    ) -> Decrypting | None:
+        """Find what decrypts the run's sums; None where it is not here, or not to be used.
+
+        Raises:
+            FednetError: The plan cannot be had, or the library is not installed.
+        """
+        if self.signer is None or not shared_keys.identities(app):
+            return None
+        return shared_keys.of_run(app, reader, store, run)
 
     @classmethod
     def gather(
@@ -129,6 +142,7 @@ def audit_with(
         memory=AuditMemory(memory_dir(app), options.afresh),
         pins=options.pins,
         keys=options.keys(app, reader, store, run),
+        shared_key=options.shared_key(app, reader, store, run),
     )
 
 

@@ -91,15 +91,20 @@ def join(
 
 
 @node.command()
+@click.option(
+    "--aggregate-only",
+    is_flag=True,
+    help="Only add encrypted updates, in runs whose plans name this site; needs no dataset.",
+)
 @account_options
 @pass_app
-def run(app: App, account: str | None, password_file: Path | None) -> None:
+def run(app: App, aggregate_only: bool, account: str | None, password_file: Path | None) -> None:
     """Take part in every run this site consented to, until Ctrl-C.
 
     Kill it at any moment and start it again: it goes on from what the chain
     says, and does nothing twice.
     """
-    nodes.run(app, Signer(account, password_file))
+    nodes.run(app, Signer(account, password_file), needs_data=not aggregate_only)
 
 
 @node.command()

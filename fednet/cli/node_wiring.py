@@ -13,6 +13,7 @@ from fednet.cli import (
     checkpoints,
     policies,
     queries,
+    shared_keys,
     sweeping,
     unsealing,
     wiring,
@@ -40,21 +41,29 @@ if TYPE_CHECKING:
 
 
 def node(
-    app: App, signer: Signer, blobs: KuboStore, report: Report
+    app: App, signer: Signer, blobs: KuboStore, report: Report, *, needs_data: bool = True
 ) -> tuple[Node, Callable[[], None]]:
     """Put a site's node together; also return what closes it.
 
+    Args:
+        app: The home.
+        signer: Whose keystore it acts with.
+        blobs: The site's own store.
+        report: Told what the node does.
+        needs_data: Whether a dataset must be registered: who only adds ciphertexts has none.
+
     Raises:
-        SettingsError: The account is no site's node, or no data is registered.
+        SettingsError: The account is no site's node, or no data is registered and some is needed.
     """
     acting, stored = wiring.writer(app, signer), app.settings()
     looking = wiring.reader(app)
     site = queries.own_site(looking, acting.address)
-    if not stored.data.dataset:
+    if needs_data and not stored.data.dataset:
         raise SettingsError(
             "no dataset is registered",
             subject=f"site {site}",
-            hint="`fednet node join` or `fednet dataset register` does it",
+            hint="`fednet node join` or `fednet dataset register` does it; a node that only adds "
+            "encrypted updates is run with --aggregate-only",
         )
     data = SaltedData(app.path(stored.data.path), app.path(stored.data.salt))
     policy = policies.airlock_policy(app)
@@ -89,6 +98,7 @@ def node(
         bus=blobs.bus,
         keys=keys,
         sweeper=sweeping.sweeper(app, looking, blobs),
+        shared_key=lambda identity: shared_keys.find(app, identity),
     )
 
     def close() -> None:

@@ -74,8 +74,12 @@ class _Screen:
             live.update(Group(table, *(Text(line) for line in self._recent)))
 
 
-def run(app: App, signer: Signer) -> None:
-    """Run the node until a signal comes."""
+def run(app: App, signer: Signer, *, needs_data: bool = True) -> None:
+    """Run the node until a signal comes.
+
+    Raises:
+        SettingsError: The account is no site's node, or no data is registered and some is needed.
+    """
     console = output.progress_console()
     site = SiteId(app.settings().site.id)
     reader = wiring.reader(app)
@@ -85,7 +89,7 @@ def run(app: App, signer: Signer) -> None:
     live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
     screen = _Screen(reader, status, live)
     with wiring.own_store(app) as blobs:
-        node, close = node_wiring.node(app, signer, blobs, screen)
+        node, close = node_wiring.node(app, signer, blobs, screen, needs_data=needs_data)
         try:
             output.say(f"node of site {site} runs; Ctrl-C stops it")
             _tell_faults_of_threads(app.verbose)

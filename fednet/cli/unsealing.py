@@ -59,7 +59,7 @@ def open_state(
         SealedError: No key to it is here.
         FednetError: The round is not final, or its blobs cannot be had.
     """
-    with _sealed_run(app, signer, reader, store, run) as found:
+    with _sealed_run(app, signer, reader, store, run, of_states=True) as found:
         said, path = found.open_state(wanted)
         return said, path.read_bytes()
 
@@ -79,19 +79,26 @@ def gather_keys(
         raise SettingsError(
             "this home opens no blob of the run",
             subject=f"run {run}",
-            hint="a member grants keys, in the home in which its node ran",
+            hint="a member grants keys, in the home in which its node ran; those of encrypted "
+            "updates an aggregator",
         )
     return keys
 
 
 @contextmanager
 def _sealed_run(
-    app: App, signer: Signer, reader: LedgerReader, store: BlobStore, run: RunId
+    app: App,
+    signer: Signer,
+    reader: LedgerReader,
+    store: BlobStore,
+    run: RunId,
+    *,
+    of_states: bool = False,
 ) -> Iterator[SealedRun]:
     plan = read_terms(reader, store, queries.opening_of(reader, run).opened).plan
-    if not plan.privacy.sealed:
+    if not plan.privacy.sealed and (of_states or not plan.is_encrypted):
         raise SettingsError(
-            "this run seals nothing",
+            "this run seals no states" if of_states else "this run seals nothing",
             subject=f"run {run}",
             hint="everybody can read it; take its model with `fednet model get`",
         )

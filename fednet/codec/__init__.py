@@ -12,6 +12,7 @@ from fednet.codec.intake import Expected, Reason, Verdict, judge_manifest, judge
 from fednet.codec.state import check_state, write_state
 from fednet.codec.update import (
     open_update,
+    sum_size_limit_bytes,
     update_blob_limit_bytes,
     update_size_limit_bytes,
     write_update,
@@ -31,6 +32,7 @@ __all__ = [
     "judge_manifest",
     "judge_update",
     "open_update",
+    "sum_size_limit_bytes",
     "update_blob_limit_bytes",
     "update_size_limit_bytes",
     "write_state",

@@ -10,9 +10,10 @@ from fednet.codec.files import HEADER_SLACK_BYTES
 from fednet.domain.blobs import BlobFile
 from fednet.domain.identity import Commitment
 from fednet.domain.plan import Plan
+from fednet.domain.sealed_sizes import sealed_size_bytes
 from fednet.domain.sections import UpdateSection
 from fednet.domain.shape import StateShape
-from fednet.domain.tensors import FloatArray
+from fednet.domain.tensors import MAX_HEADER_SIZE_BYTES, FloatArray
 from fednet.domain.update import Manifest, UpdateFile
 
 _PLAIN = UpdateSection()
@@ -57,9 +58,19 @@ def update_size_limit_bytes(plan: Plan) -> int:
     if plan.is_masked:
         words = plan.masking.ring_bits // FLOAT32_BITS
         return plan.model.size_bytes * words + HEADER_SLACK_BYTES
+    if plan.is_encrypted:
+        return plan.homomorphic.ciphertext_size_bytes(plan.model.size_bytes) + HEADER_SLACK_BYTES
     return codec_of(plan.update.codec).size_limit_bytes(plan.model.size_bytes, plan.update)
 
 
 def update_blob_limit_bytes(plan: Plan) -> int:
     """Bound the blob that an update lies in, sealed or not, before any is fetched."""
-    return plan.stored_size_bytes(update_size_limit_bytes(plan))
+    limit = update_size_limit_bytes(plan)
+    if plan.is_encrypted:
+        return sealed_size_bytes(limit, len(plan.homomorphic.aggregators))
+    return plan.stored_size_bytes(limit)
+
+
+def sum_size_limit_bytes(plan: Plan) -> int:
+    """Bound the complete bytes of a sum of encrypted updates, which names all of them."""
+    return plan.homomorphic.ciphertext_size_bytes(plan.model.size_bytes) + MAX_HEADER_SIZE_BYTES

@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from fednet.domain.identity import SiteId
 from fednet.domain.sections import Real, Section, to_tuple
+
+_EXPANSION = 8
+_BLOCK_SIZE_BYTES = 1 << 16
 
 
 class HomomorphicSection(Section):
@@ -29,6 +33,15 @@ class HomomorphicSection(Section):
     """Whether a larger value is cut to that; else its update stays at the site."""
 
     @property
+    def aggregator_sites(self) -> frozenset[SiteId]:
+        """Return the aggregators by their ids."""
+        return frozenset(map(SiteId, self.aggregators))
+
+    @property
     def majority(self) -> int:
         """Return how many aggregators must have the same sum."""
         return len(self.aggregators) // 2 + 1
+
+    def ciphertext_size_bytes(self, values_size_bytes: int) -> int:
+        """Bound the ciphertexts of float32 values, the last block's padding included."""
+        return values_size_bytes * _EXPANSION + _BLOCK_SIZE_BYTES

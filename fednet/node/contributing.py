@@ -34,6 +34,7 @@ from fednet.node.view import Pledge
 from fednet.node.workshop import Workshop
 
 if TYPE_CHECKING:
+    from fednet.node.hiding import Hides
     from fednet.node.masked_acts import MaskedActs
 
 _COSTS_THE_ROUND = (
@@ -63,6 +64,7 @@ class Contributing:
         desk: Holds the training.
         sat_out: Attempts to which there is no update to give, and why; written here.
         masked: Masks updates, in a masked run.
+        encryption: Encrypts them, in an encrypted one.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Contributing:
         desk: Desk,
         sat_out: dict[AttemptKey, str],
         masked: MaskedActs | None = None,
+        encryption: Hides | None = None,
     ) -> None:
         self._tools = tools
         self._terms = terms
@@ -80,6 +83,7 @@ class Contributing:
         self._desk = desk
         self._sat_out = sat_out
         self._masked = masked
+        self._encryption = encryption
         self.bench = Bench(tools, terms, desk)
 
     def perform(self, act: acts.Act, history: RunHistory, now: int) -> bool:
@@ -145,7 +149,7 @@ class Contributing:
                 history,
                 training.order,
                 trained,
-                self._masked,
+                self._masked or self._encryption,
             )
         except _COSTS_THE_ROUND as exc:
             self._give_up(key, exc)

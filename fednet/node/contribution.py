@@ -37,8 +37,7 @@ from fednet.node.values import digest_of
 from fednet.node.workshop import Workshop
 
 if TYPE_CHECKING:
-    # Most runs mask nothing, and load nothing of it.
-    from fednet.node.masked_acts import MaskedActs
+    from fednet.node.hiding import Hides
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def wrap_update(
     history: RunHistory,
     order: TrainingOrder,
     trained: Trained,
-    masked: MaskedActs | None = None,
+    hides: Hides | None = None,
 ) -> Wrapped:
     """Make an attempt's update of what was trained, and put its bytes to the airlock.
 
@@ -155,7 +154,7 @@ def wrap_update(
         history: What happened in the run.
         order: What was trained; from the state of an earlier round if the update is late.
         trained: What came of it.
-        masked: Masks it, in a masked run.
+        hides: Masks or encrypts it, where the plan says so.
 
     Raises:
         ShapeMismatchError: What was trained does not describe the model.
@@ -184,8 +183,8 @@ def wrap_update(
     content = workshop.draft_path(key, tools.site)
     wanted = with_residual(result.arrays, residual)
     within = True
-    if masked is not None:
-        wanted, within = masked.cut(wanted, key, history)
+    if hides is not None:
+        wanted, within = hides.cut(wanted, key, history)
     commitment: Commitment = write_update(content, wanted, manifest, plan.update)
     try:
         passage = tools.airlock.examine(
@@ -197,9 +196,9 @@ def wrap_update(
         )
         if workshop.vault is not None:
             commitment = workshop.vault.seal_update(history, key, content, path).commitment
-        if passage.refusal is None and masked is not None:
+        if passage.refusal is None and hides is not None:
             opened = open_update(content, "update", plan, shape)
-            commitment = masked.mask(key, path, opened, manifest, history, within=within)
+            commitment = hides.hide(key, path, opened, manifest, history, within=within)
         if passage.refusal is None:
             kept = {**result.kept, **residuals.lost(wanted, content, plan, shape)}
             keepsakes.keep(key, commitment, Kept(kept, own_metrics), history)

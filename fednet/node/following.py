@@ -6,7 +6,7 @@ import logging
 from collections.abc import Set
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from fednet.domain.airlock import AirlockRecord
 from fednet.domain.batches import BatchedUpdate
@@ -20,6 +20,7 @@ from fednet.node.carrying import Carrying, begin_carrying, carriage_of
 from fednet.node.decide import decide
 from fednet.node.desk import Desk
 from fednet.node.fetching import Fetcher
+from fednet.node.hiding import Hidden, begin_hiding
 from fednet.node.performing import Performer
 from fednet.node.places import AttemptKey, ProposalKey, final_key
 from fednet.node.progress import Progress
@@ -29,9 +30,6 @@ from fednet.node.terms import RunTerms, read_terms
 from fednet.node.vault import open_vault
 from fednet.node.view import NodeFacts, NodeView
 from fednet.node.workshop import Workshop
-
-if TYPE_CHECKING:
-    from fednet.node.masking import Masking
 
 _PAUSE_GROWTH = 1.3
 _FIRST_FAILURE_PAUSE_SECONDS = 0.1
@@ -46,7 +44,7 @@ class _Crew:
     workshop: Workshop
     performer: Performer
     carrying: Carrying | None
-    masking: Masking | None
+    hidden: Hidden
 
 
 class Membership(Protocol):
@@ -178,8 +176,7 @@ class RunFollower:
         crew = self._crew or self._begin()
         if crew.carrying is not None and not self._shared:
             crew.carrying.look(self._ground)
-        if crew.masking is not None:
-            crew.masking.look()
+        crew.hidden.look()
         view = self._view(crew)
         act = decide(view)
         self._say(view.state, type(act).__name__.lower(), getattr(act, "reason", ""))
@@ -209,20 +206,11 @@ class RunFollower:
                 terms, tools.blobs, self._fetcher, folder, tools.settings.recompute_threads, vault
             )
             carrying = begin_carrying(tools.reader, terms, self._reading, self._fetcher, tools.bus)
-        masking = self._begin_masking(terms)
-        performer = Performer(tools, terms, workshop, self._fetcher, self._desk, carrying, masking)
-        self._crew = _Crew(terms, workshop, performer, carrying, masking)
+        opened = self._opened.log.block
+        hidden = begin_hiding(tools, terms, self._reading, self._fetcher, opened)
+        performer = Performer(tools, terms, workshop, self._fetcher, self._desk, carrying, hidden)
+        self._crew = _Crew(terms, workshop, performer, carrying, hidden)
         return self._crew
-
-    def _begin_masking(self, terms: RunTerms) -> Masking | None:
-        """Follow the masks of a run in which there are any."""
-        if not terms.plan.is_masked:
-            return None
-        # Loaded when asked for: most runs mask nothing.
-        from fednet.node.masking import Masking
-
-        tools, roots = self._tools, self._tools.journal.notes(terms.run).roots
-        return Masking(tools.reader, terms, self._reading, self._fetcher, tools.site, roots)
 
     def _view(self, crew: _Crew) -> NodeView:
         terms, workshop, performer = crew.terms, crew.workshop, crew.performer
@@ -251,7 +239,8 @@ class RunFollower:
             ending=self._find_ending(terms, workshop, verified),
             obstacle=self._find_obstacle(terms),
             carriage=carriage_of(crew.carrying, performer.handing),
-            masks=crew.masking.masks(self._ground) if crew.masking else {},
+            masks=crew.hidden.masks(self._ground),
+            sums=crew.hidden.ready(self._ground),
         )
         return NodeView(
             site=self._tools.site,
@@ -335,8 +324,8 @@ class RunFollower:
             return
         if current != self._tidied:
             wanted = self._named_since(self._ground, current)
-            if self._crew and self._crew.masking:
-                wanted |= self._crew.masking.named_since(self._ground or current)
+            if self._crew:
+                wanted |= self._crew.hidden.named_since(self._ground or current)
             self._fetcher.stop_wanting(wanted)
         notes = self._tools.journal.notes(view.history.run)
         newest = self._newest({key for key in notes.verified if self._verified.get(key, True)})

@@ -121,7 +121,7 @@ class MaskedActs:
         told = self._workshop.previous(history, key.round).next_norm
         return round_norm(self._terms.plan.privacy, told)
 
-    def mask(
+    def hide(
         self,
         key: AttemptKey,
         path: Path,

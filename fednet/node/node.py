@@ -41,6 +41,7 @@ class Node:
         self._followers: dict[RunId, tuple[RunFollower, Thread]] = {}
         self._has_moved = False
         self._over: set[RunId] = set()
+        self._asked: set[RunId] = set()
         self._dialled: tuple[str, ...] = ()
         self._dial_again = 0.0
         self._dial_pause = 0.0
@@ -99,6 +100,11 @@ class Node:
                 continue
             if self._is_ours(run):
                 self._follow(opened)
+            elif run not in self._over and run not in self._asked and self._may_aggregate(opened):
+                self._asked.add(run)
+                Thread(
+                    target=self._aggregate, args=(opened,), name=f"adds-{run}", daemon=True
+                ).start()
         self._has_moved = False
 
     def _follow(self, opened: RunOpened) -> None:
@@ -106,6 +112,29 @@ class Node:
         thread = Thread(target=follower.follow, name=f"run-{opened.run}", daemon=True)
         self._followers[opened.run] = (follower, thread)
         thread.start()
+
+    def _may_aggregate(self, opened: RunOpened) -> bool:
+        """Tell whether a plan that is not read yet might name this site to add ciphertexts."""
+        modules = self._tools.reader.deployment.modules
+        return self._tools.keys is not None and modules.name_of(opened.module) == "plain"
+
+    def _aggregate(self, opened: RunOpened) -> None:
+        """Read the plan of a run without this site's consent, and add where it names this site."""
+        # Loaded when there may be something to add: most sites never do.
+        from fednet.node.aggregating import AggregatorFollower, find_part
+
+        pause = _FIRST_PAUSE_SECONDS
+        while not self._stop.is_set():
+            try:
+                terms = find_part(self._tools, opened)
+            except FednetError as exc:
+                self._complain(exc)
+                pause = min(2 * pause, self._tools.settings.dial_seconds)
+                self._stop.wait(pause)
+                continue
+            if terms is not None:
+                AggregatorFollower(self._tools, terms, opened, self._stop).follow()
+            return
 
     def _is_followed(self, run: RunId) -> bool:
         """Tell whether a thread is at work; note it if its work is done."""

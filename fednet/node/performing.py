@@ -38,8 +38,7 @@ from fednet.node.view import Pledge, Vote
 from fednet.node.workshop import Workshop
 
 if TYPE_CHECKING:
-    from fednet.node.masked_acts import MaskedActs
-    from fednet.node.masking import Masking
+    from fednet.node.hiding import Hidden
 
 _CAME_TOO_LATE = ("DeadlinePassed", "PhaseWrong", "PlaceWrong", "StageWrong")
 """Refusals of a submission to a stage that closed meanwhile: no fault of anybody's."""
@@ -56,7 +55,7 @@ class Performer:
         fetcher: Fetcher,
         desk: Desk,
         carrying: Carrying | None = None,
-        masking: Masking | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         self._tools = tools
         self._terms = terms
@@ -67,9 +66,12 @@ class Performer:
         mailbox = carrying.mailbox if carrying else None
         self.handing = Handing(tools, terms, workshop, mailbox) if mailbox else None
         self.sat_out: dict[AttemptKey, str] = {}
-        self._masking = masking
-        self._masked = _masked_acts(tools, terms, workshop, masking)
-        self.contributing = Contributing(tools, terms, workshop, desk, self.sat_out, self._masked)
+        self._hidden = hidden
+        self._masked = hidden.masked_acts(workshop) if hidden else None
+        self.contributing = Contributing(
+            tools, terms, workshop, desk, self.sat_out, self._masked,
+            hidden.encryption() if hidden else None,
+        )  # fmt: skip
         self.unproposable: set[ProposalKey] = set()
         self.disputed: set[ProposalKey] = set()
 
@@ -201,9 +203,9 @@ class Performer:
             for site, verdict in self._rows(key.attempt_key).items()
             if isinstance(verdict, Reason) and site not in unavailable
         }
-        masked = self._masking.inputs(key.attempt_key) if self._masking else None
+        masked, encrypted = self._hidden.inputs(key.attempt_key) if self._hidden else (None, None)
         return self._workshop.recompute(
-            history, key, proposer, unavailable, pledge, refused, masked
+            history, key, proposer, unavailable, pledge, refused, masked, encrypted
         )
 
     def _propose(
@@ -310,7 +312,7 @@ class Performer:
             for wanted in blobs_of(submission, rows, limit):
                 if self._fetcher.is_at(wanted):
                     _pin(self._tools, wanted.locator)
-        for wanted in self._masking.blobs(key.attempt_key) if self._masking else ():
+        for wanted in self._hidden.blobs(key.attempt_key) if self._hidden else ():
             if self._fetcher.is_at(wanted):
                 _pin(self._tools, wanted.locator)
         self._tools.journal.preserve(self._run, number)
@@ -323,18 +325,6 @@ class Performer:
         tools = self._tools
         if located != said and located not in tools.reader.announced(blob):
             tools.writer.announce(tools.site, blob, located)
-
-
-def _masked_acts(
-    tools: SiteTools, terms: RunTerms, workshop: Workshop, masking: Masking | None
-) -> MaskedActs | None:
-    """Make what acts in a masked run; None in another."""
-    if masking is None:
-        return None
-    # Loaded when asked for: most runs mask nothing.
-    from fednet.node.masked_acts import MaskedActs
-
-    return MaskedActs(tools, terms, workshop, masking)
 
 
 def _pin(tools: SiteTools, locator: Locator) -> None:

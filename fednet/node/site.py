@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from fednet.airlock import Airlock, ProbePort
 from fednet.domain.airlock import AirlockLedger
 from fednet.domain.blobs import BlobStore
-from fednet.domain.identity import GrantId, SiteId
+from fednet.domain.identity import Digest, GrantId, SiteId
 from fednet.domain.ledger import Dataset
 from fednet.domain.messages import MessageBus
 from fednet.domain.ports import LedgerReader, LedgerWriter
@@ -23,6 +25,10 @@ from fednet.node.settings import NodeSettings
 from fednet.node.sweeping import Sweeper
 from fednet.node.treasury import Treasurer
 from fednet.node.vault import SiteKeys
+
+if TYPE_CHECKING:
+    # Most runs encrypt nothing.
+    from fednet.privacy.homomorphic import CkksKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,9 @@ class SiteTools:
     """Seals and opens; without it this site has no part in runs that seal their blobs."""
     sweeper: Sweeper | None = None
     """Lets go of what other members erased; without it all is kept."""
+    shared_key: Callable[[Digest], CkksKey] | None = None
+    """Finds the key that a run's sites share; without it this site has no part in runs whose
+    updates are encrypted."""
     training: Lock = field(default_factory=Lock)
     """Held while the site trains: one model at a time."""
     spawn: Spawn = aside

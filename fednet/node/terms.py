@@ -67,13 +67,10 @@ def read_terms(reader: LedgerReader, blobs: BlobStore, opened: RunOpened) -> Run
 
         require_maskable(plan)
     if plan.is_encrypted:
-        raise PlanError(
-            "no node carries out encrypted rounds yet",
-            subject=subject,
-            expected='homomorphic.scheme = "none"',
-            actual=plan.homomorphic.scheme,
-            hint='take module.name = "masked", which hides updates as well',
-        )
+        # Imported when asked for, as above.
+        from fednet.privacy.homomorphic.agreement import numbers_of
+
+        numbers_of(plan)
     _require(subject, "initial model", plan.model.commitment, str(opened.initial_model))
     _require(subject, "transferable", plan.credits.transferable, opened.transferable)
     deployment: Deployment = reader.deployment

@@ -166,6 +166,8 @@ class NodeFacts:
     carriage: Carriage = field(default_factory=Carriage)
     masks: Mapping[AttemptKey, Masks] = field(default_factory=dict)
     """Of the attempt at hand and of those that may have to be recomputed, in a masked run."""
+    sums: Set[AttemptKey] = frozenset()
+    """Attempts whose sum of encrypted updates is here; of the same attempts."""
     obstacle: str = ""
     """Why this node must not train in this run at all; empty if it may."""
 

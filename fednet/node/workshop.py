@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -22,7 +23,7 @@ from fednet.audit import (
     judge,
     settle,
 )
-from fednet.audit.inputs import OpenedUpdates
+from fednet.audit.inputs import EncryptedInputs, OpenedUpdates
 from fednet.audit.storing import OPENED_SUFFIX, STATE_SUFFIX
 from fednet.codec import Reason, Verdict, check_state
 from fednet.codec.update import update_blob_limit_bytes
@@ -133,6 +134,7 @@ class Workshop:
         pledge: Pledge | None,
         refused: Mapping[SiteId, Reason],
         masked: MaskedInputs | None = None,
+        encrypted: EncryptedInputs | None = None,
     ) -> Recomputed:
         """Recompute a proposal with some updates left out as unavailable.
 
@@ -142,7 +144,9 @@ class Workshop:
         """
         # Several sites of one process may share a workshop: the first one combines.
         with self._combining:
-            combined = self._combine(history, key.attempt_key, unavailable, pledge, refused, masked)
+            combined = self._combine(
+                history, key.attempt_key, unavailable, pledge, refused, masked, encrypted
+            )
             settled = self._settled.get((key, proposer))
             if settled is None or settled[0] is not combined:
                 settled = (combined, settle(combined, key.number, proposer))
@@ -186,7 +190,8 @@ class Workshop:
     def draft_path(self, key: AttemptKey, site: SiteId) -> Path:
         """Name the file of an update's content: its own, unless it is sealed or masked."""
         path = self.folder / self.update_name(key, site)
-        is_hidden = self.vault is not None or self._terms.plan.is_masked
+        plan = self._terms.plan
+        is_hidden = self.vault is not None or plan.is_masked or plan.is_encrypted
         return path.with_suffix(_DRAFT_SUFFIX) if is_hidden else path
 
     def shares_path(self, what: str, key: AttemptKey, site: SiteId) -> Path:
@@ -299,12 +304,15 @@ class Workshop:
         pledge: Pledge | None,
         refused: Mapping[SiteId, Reason],
         masked: MaskedInputs | None,
+        encrypted: EncryptedInputs | None,
     ) -> Combined:
         """Combine an attempt's updates, once for each set of unavailable ones."""
         known, attempt = self._combined.get((key, unavailable)), find_attempt(history, key)
         if known is not None and attempt and len(known.verdicts) == len(attempt.submissions):
             return known
         inputs = self._inputs(history, key, unavailable, pledge, refused, masked)
+        if self._terms.plan.is_encrypted:
+            inputs = replace(inputs, encrypted=encrypted)
         combined = combine(inputs, self._blobs.locate, self.folder, self._threads)
         self._combined[key, unavailable] = combined
         return combined
@@ -321,7 +329,11 @@ class Workshop:
         attempt = find_attempt(history, key)
         if attempt is None:
             raise RuntimeError(f"no attempt {key}")
-        files = self._paths(attempt, unavailable | refused.keys(), pledge)
+        absent = unavailable | refused.keys()
+        if self._terms.plan.is_encrypted:
+            # What is sealed to aggregators is read here by nobody.
+            absent = absent | attempt.submissions.keys()
+        files = self._paths(attempt, absent, pledge)
         opened = OpenedUpdates(files, {}, None)
         if self.vault is not None:
             seals = self.vault.of(history, key)

@@ -283,8 +283,16 @@ def _require_unsealed(plan: Plan) -> None:
     """Refuse to rehearse what has no point where all sites share one process.
 
     Raises:
-        PlanError: The plan seals its blobs.
+        PlanError: The plan seals its blobs, or encrypts its updates.
     """
+    if plan.is_encrypted:
+        raise PlanError(
+            "the sites of a rehearsal share one process, and no aggregator is apart from them",
+            subject=f"plan {plan.name}",
+            actual=f'homomorphic.scheme = "{plan.homomorphic.scheme}"',
+            hint="rehearse the plan without its section [homomorphic]; the models differ by "
+            "rounding alone",
+        )
     if plan.privacy.sealed:
         raise PlanError(
             "the sites of a rehearsal share one process, and seal nothing",

@@ -30,6 +30,7 @@ class Liar(StrEnum):
     CHAIN = "whoever runs the chain"
     PROVIDER = "whoever answers for the chain (RPC)"
     AGGREGATOR = "the turn's aggregator"
+    ADDERS = "a majority of a plan's aggregators"
     MAJORITY = "a majority of the cohort"
     SITE = "a site"
     RESEARCHER = "the researcher"

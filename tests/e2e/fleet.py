@@ -140,11 +140,12 @@ def running_fleet(
     engine: str = "anvil",
     elements: int = 1_000,
     hubs: int = 1_000,
+    members: int = 0,
     **sections: dict[str, Any],
 ) -> Iterator[tuple[Fleet, LocalChain, RunId]]:
     """Start a chain and open a run to which every site consents; no node runs yet.
 
-    Sections change fields of the plan's.
+    Sections change fields of the plan's. With ``members`` only the first so many sites consent.
     """
     chain = LocalChain(engine, folder / "chain")
     chain.start()
@@ -156,8 +157,10 @@ def running_fleet(
         try:
             model = folder / "model"
             write_model(model, elements)
-            run = consortium.publish_run(make_plan(model, rounds, sites, **sections), model)
-            consortium.consent(run)
+            taking_part = members or sites
+            plan = make_plan(model, rounds, taking_part, **sections)
+            run = consortium.publish_run(plan, model)
+            consortium.consent(run, consortium.sites[:taking_part])
             yield fleet, chain, run
         finally:
             fleet.close()

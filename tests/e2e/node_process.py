@@ -48,11 +48,13 @@ from fednet.node import (
     TrainingResult,
     run_until_signal,
 )
+from fednet.node.encrypting import shared_keys
 from fednet.privacy.sealing import EncryptionKeys, KeyStore
 from tests.e2e.consortium import PASSWORD
 
 EXAMPLES = 100
 CONTENT_KEYS = "content-keys"
+SHARED_KEYS = "shared-keys"
 CHECKPOINTS = "checkpoints.jsonl"
 
 
@@ -189,6 +191,7 @@ def build(config: dict[str, Any], store: EmbeddedStore, crashes: Crashes) -> Sit
             KeyStore(home / CONTENT_KEYS, site),
             EncryptionKeys(home / "keystores", PASSWORD).holding,
         ),
+        shared_key=shared_keys(home / SHARED_KEYS),
     )
 
 

@@ -55,7 +55,7 @@ def measures(plan: Plan) -> Iterator[str]:
             f" {privacy.epsilon} at delta {privacy.delta} for any one record over the whole run."
             " A node refuses the training that would break it."
         )
-    yield _masked(plan)
+    yield _encrypted(plan) if plan.is_encrypted else _masked(plan)
     yield _sealed(plan)
     yield (
         f"Least data: {update.minimum_examples} examples behind an update, {least_updates(plan)}"
@@ -92,6 +92,16 @@ def _masked(plan: Plan) -> str:
     )
 
 
+def _encrypted(plan: Plan) -> str:
+    section = plan.homomorphic
+    return (
+        f"Homomorphic encryption: {len(section.aggregators)} aggregators without the key add the"
+        f" encrypted updates, sites decrypt the sum on which {section.majority} of these agree. All"
+        " sites share one secret key, without a threshold: one of them and one aggregator together"
+        " can read any update. Weights stay readable."
+    )
+
+
 def _sealed(plan: Plan) -> str:
     if plan.privacy.sealed:
         return (
@@ -99,17 +109,20 @@ def _sealed(plan: Plan) -> str:
             " who is revoked is out from the next one on. Others read with keys that a member"
             " granted, on the record. Weights, verdicts and credits stay readable."
         )
-    what = "model" if plan.is_masked else "update or model"
+    what = "model" if plan.is_masked or plan.is_encrypted else "update or model"
     return f"Sealed: not asked for; whoever gets hold of a stored {what} can read it."
 
 
 def _bounded(plan: Plan) -> str:
     said = f"Bounded influence: norm of an update at most {plan.update.maximum_norm}"
-    if not plan.is_masked:
+    if not (plan.is_masked or plan.is_encrypted):
         return f"{said}."
+    clip, hidden = plan.masking.clip, "a masked"
+    if plan.is_encrypted:
+        clip, hidden = plan.homomorphic.clip, "an encrypted"
     return (
-        f"{said}, no value above {plan.masking.clip}. Each site's own airlock sees to it: of a"
-        " masked update nobody else can."
+        f"{said}, no value above {clip}. Each site's own airlock sees to it: of {hidden} update"
+        " nobody else can."
     )
 
 

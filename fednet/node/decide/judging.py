@@ -5,7 +5,7 @@ from __future__ import annotations
 from fednet.domain.identity import Commitment
 from fednet.node.acts import Act, Attest, Object, Recompute, Wait
 from fednet.node.decide.carrying import is_asked, vote_with_others
-from fednet.node.decide.masking import unmask
+from fednet.node.decide.encrypting import unhide
 from fednet.node.decide.returning import catch_up
 from fednet.node.decide.standing import (
     excused,
@@ -84,6 +84,6 @@ def judge(view: NodeView, key: ProposalKey) -> Act:
         return step
     if missing:
         return Wait("fetching the updates to recompute")
-    if step := unmask(view, key.attempt_key):
+    if step := unhide(view, key.attempt_key):
         return step
     return Recompute(key, unavailable)

@@ -6,6 +6,7 @@ from fednet.domain.history import AttemptHistory
 from fednet.domain.identity import SiteId
 from fednet.domain.ledger import Role, turn_position
 from fednet.node.acts import Act, Propose, Wait
+from fednet.node.decide.encrypting import await_sum
 from fednet.node.decide.masking import frozen_unavailable, settle_set
 from fednet.node.decide.returning import catch_up
 from fednet.node.decide.standing import MOST_RANKS, in_cohort, is_forgotten, missing_of
@@ -46,6 +47,8 @@ def _take_turn(view: NodeView, attempt: AttemptHistory, position: int) -> Act:
     if view.now < opens:
         return Wait("it is another's turn to propose", opens)
     if step := catch_up(view, key.round):
+        return step
+    if step := await_sum(view, key.attempt_key):
         return step
     if (intent := view.facts.intents.get(key)) is not None:
         return Propose(key, intent)

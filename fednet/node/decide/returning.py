@@ -10,7 +10,7 @@ from __future__ import annotations
 from fednet.codec.update import update_blob_limit_bytes
 from fednet.domain.identity import RoundNumber, SiteId
 from fednet.node.acts import Act, Fetch, Replay, Wait
-from fednet.node.decide.masking import unmask
+from fednet.node.decide.encrypting import unhide
 from fednet.node.decide.standing import excused, missing_of
 from fednet.node.decide.steps import blob_of
 from fednet.node.places import ProposalKey, final_key, find_attempt, find_proposal
@@ -38,7 +38,7 @@ def catch_up(view: NodeView, number: RoundNumber) -> Act | None:
             return Fetch(key.attempt_key, tuple(sorted(sites)))
     first = missed[0]
     if not wanted[first]:
-        step = unmask(view, first.attempt_key)
+        step = unhide(view, first.attempt_key)
         if not isinstance(step, Wait):
             return step or Replay(first, _excused(view, first))
     size = len(wanted[first]) * view.facts.update_size_bytes

@@ -15,7 +15,12 @@ MOST_RANKS = 9
 
 
 def missing_of(view: NodeView, attempt: AttemptHistory) -> frozenset[SiteId]:
-    """List the sites whose submitted bytes are not here."""
+    """List the sites whose submitted bytes are not here, and would be of use.
+
+    What is encrypted is sealed to aggregators: of it a site needs the sum alone.
+    """
+    if view.plan.is_encrypted:
+        return frozenset()
     key = AttemptKey(attempt.started.round, attempt.started.attempt)
     own, rows = view.facts.pledges.get(key), view.facts.carriage.rows.get(key, {})
     missing = set()
@@ -43,6 +48,8 @@ def excused(
     from the second on their absence is no ground for an objection. Of masked updates
     it is settled before, by the set that was frozen.
     """
+    if view.plan.is_encrypted:
+        return frozenset()  # The sum says it.
     roster_length = attempt.started.roster_length
     submitted = {
         position: site

@@ -71,6 +71,12 @@ def _sight(plan: Plan) -> str:
             "updates are masked: nobody can read a single one, but for the sum of those that"
             f" count, while no more than {colluding(plan)} of a cohort work together"
         )
+    if plan.is_encrypted:
+        named = ", ".join(map(str, plan.homomorphic.aggregators))
+        return (
+            f"updates are encrypted, and sites {named} add them without the key: one of these and a"
+            " site of the run, which all share one key, could together read a single one"
+        )
     if plan.privacy.sealed:
         return (
             "updates are sealed: the members of a round can read each single one, and whoever was"
@@ -92,6 +98,11 @@ def _bounds(plan: Plan) -> str:
         return (
             f"{norm}, and no value above {masking.clip}, which its own site alone can see to; it is"
             f" packed in a ring of {masking.ring_bits} bits, and its bytes are published {late}"
+        )
+    if plan.is_encrypted:
+        return (
+            f"{norm}, and no value above {plan.homomorphic.clip}, which its own site alone can see"
+            f" to; it is encrypted, and its bytes are published {late}"
         )
     return f"{norm}, is packed as {plan.update.codec}, and its bytes are published {late}"
 

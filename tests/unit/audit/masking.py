@@ -129,10 +129,10 @@ class Masking(World):
         dealings, _ = read_dealings(frozen.dealers, self.players.bytes_of(record.dealings))
         return recover(frozen, dealings, self.players.bytes_of(record.disclosures))
 
-    def masked_inputs(self) -> MaskedInputs:
+    def hidden(self) -> dict[str, Any]:
         frozen = self.frozen()
         fixed_point = self.players.agreement.fixed_point
-        return MaskedInputs(frozen.dealers, fixed_point, frozen, self.recovery(frozen))
+        return {"masked": MaskedInputs(frozen.dealers, fixed_point, frozen, self.recovery(frozen))}
 
 
 def _joined(arrays: Mapping[str, FloatArray]) -> FloatArray:

@@ -25,6 +25,7 @@ from fednet.domain.record import RoundRecord
 from fednet.domain.sections import ModelSection, Section, TaskSection
 from fednet.domain.tensors import FloatArray
 from tests.unit.audit.books import RUN
+from tests.unit.audit.encrypted_school import PLANNED, Encrypted
 from tests.unit.audit.hidden_world import Following, Hidden
 from tests.unit.audit.masking import Masking
 from tests.unit.audit.modules import Batching, Sampling
@@ -239,6 +240,7 @@ RUNS: dict[str, tuple[Sections, type[School]]] = {
         },
         Following,
     ),
+    "encrypted": (PLANNED, Encrypted),
     "batched": ({"module": {"name": "batched", "batch_seconds": 60}}, Batched),
     "batched, with a committee": (
         {"module": {"name": "batched", "committee_sites": 3}},

@@ -15,7 +15,6 @@ import numpy as np
 
 from fednet.audit import (
     AuditReport,
-    MaskedInputs,
     PreviousRound,
     Recomputed,
     RoundInputs,
@@ -198,7 +197,7 @@ class World(Books):
             self.late(),
             self.refused(),
             self.seal(),
-            self.masked_inputs(),
+            **self.hidden(),
         )
         return recompute(inputs, number, SiteId(by), self.store.locate, self.folder)
 
@@ -210,8 +209,9 @@ class World(Books):
         """Give what seals the next state."""
         return None
 
-    def masked_inputs(self) -> MaskedInputs | None:
-        return None
+    def hidden(self) -> dict[str, Any]:
+        """Give what updates that are masked or encrypted are recomputed with."""
+        return {}
 
     def late(self) -> dict[Commitment, int]:
         """Say how late an update is by the state that it was trained from."""
@@ -250,9 +250,8 @@ class World(Books):
             "deadline": self.now + timing.attest_seconds,
             "inclusion": honest.inclusion(positions),
         }
-        proposal: ev.RoundProposed = self.emit(ev.RoundProposed, **(said | told))
-        self.proposal = proposal
-        return proposal
+        self.proposal = self.emit(ev.RoundProposed, **(said | told))
+        return self.proposal
 
     def attest(self, *sites: int, witness: Digest | None = None) -> None:
         assert self.proposed is not None
@@ -298,12 +297,8 @@ class World(Books):
         assert made is not None
         settled = Settlement(said.record, said.state, said.credits_root, said.credits_total)
         self.settlements[said.round] = settlement_hash(settled)
-        self.emit(
-            ev.RoundFinalized,
-            round=said.round,
-            attempt=said.attempt,
-            proposal=said.proposal,
-        )
+        at = {"round": said.round, "attempt": said.attempt, "proposal": said.proposal}
+        self.emit(ev.RoundFinalized, **at)
         self.previous_record, self.base, self.earned = said.record, said.state, made.record.earned
         self.base_path, self.last = made.base_path, made.record
         self.bases.append(self.base)
@@ -357,6 +352,7 @@ class World(Books):
         trusted: Collection[Address] = (),
         memory: AuditMemory | None = None,
         keys: KeySource | None = None,
+        **more: Any,
     ) -> AuditReport:
         """Audit with these checkpoints; by default with one that site 1 made just now."""
         reader: Any = self
@@ -364,6 +360,7 @@ class World(Books):
         return audit_run(
             reader, self.store, RUN, work_dir=self.folder, fetch_seconds=1,
             checkpoints=shown, trusted=trusted, memory=memory, keys=keys,
+            **more,
         )  # fmt: skip
 
     def _open(self, rounds: int) -> None:
