@@ -67,5 +67,6 @@ def give(app: App, key: str, number: int, target: Path) -> None:
 @pass_app
 def take(app: App, file: Path, account: str | None, password_file: Path | None) -> None:
     """Open the key in FILE with this site's encryption key, and keep it in this home."""
+    reader = wiring.reader(app)
     pairs = applying.encryption_keys(app, Signer(account, password_file))
-    click.echo(str(shared_keys.take(app, wiring.reader(app), pairs, file)))
+    click.echo(str(shared_keys.take(app, reader, pairs, file)))

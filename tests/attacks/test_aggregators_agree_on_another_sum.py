@@ -48,7 +48,7 @@ def test_the_sites_key_alone_does_not_show_it_and_verifies_nothing(tmp_path: Pat
     assert [each.verdict for each in report.rounds] == [RoundVerdict.SEALED]
 
 
-def test_the_right_sum_convicts_nobody(tmp_path: Path) -> None:
+def test_an_honest_sum_convicts_nobody(tmp_path: Path) -> None:
     world = EncryptedWorld(tmp_path)
     world.play()
     assert world.audit(keys=world.keyring(), shared_key=ckks_key()).verified

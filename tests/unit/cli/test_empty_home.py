@@ -40,7 +40,9 @@ NEEDS_NO_DEPLOYMENT = {
     "report verify", "run open", "sealed key",
     "simulate", "store run", "store start", "store status", "store stop",
 }  # fmt: skip
-WORKS = {"checkpoint list", "keys list", "store stop"}
+WORKS = {
+    "checkpoint list", "homomorphic list", "homomorphic new-key", "keys list", "store stop",
+}  # fmt: skip
 WRONG = "wrong.txt"
 
 
