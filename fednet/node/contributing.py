@@ -121,7 +121,7 @@ class Contributing:
             PrivacyError: The update would cost more privacy than is promised or allowed.
             SealedError: The state to start from was sealed before this site was a member.
         """
-        self._require_room(key, history)
+        self.require_room(key, history)
         try:
             base = self._workshop.previous(history, key.round)
         except SealedError as exc:
@@ -231,7 +231,13 @@ class Contributing:
         )
         self._commit(key, wrapped)
 
-    def _require_room(self, key: AttemptKey, history: RunHistory) -> None:
+    def require_room(self, key: AttemptKey, history: RunHistory) -> None:
+        """Sit an attempt out whose update could not be paid for.
+
+        Raises:
+            PrivacyError: It would cost more privacy than is promised or allowed.
+            LedgerError: The ledger does not say what is left.
+        """
         treasurer, plan = self._tools.treasurer, self._terms.plan
         if treasurer is None or plan.privacy.mechanism == "none":
             return

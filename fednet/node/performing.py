@@ -108,6 +108,9 @@ class Performer:
             ):  # fmt: skip
                 if self._masked is None:
                     raise RuntimeError(f"nothing is masked: {act}")
+                if isinstance(act, acts.Advertise):
+                    # Whoever cannot pay for an update must not be counted on for one.
+                    self.contributing.require_room(act.key, history)
                 self._masked.perform(act, history)
             case _:
                 self._send(act)

@@ -19,6 +19,7 @@ from fednet.domain.ledger import Phase
 from fednet.domain.masking_stages import MaskingStage
 from fednet.domain.privacy import noise_of_training
 from fednet.errors import BudgetExceededError
+from fednet.node import acts
 from fednet.node.expenses import ExpenseBook
 from fednet.node.ports import TrainingResult
 from fednet.node.treasury import Treasurer
@@ -174,6 +175,9 @@ def test_a_node_sits_out_what_would_go_past_its_ceiling_and_the_others_go_on(
     (error,) = network.errors
     assert isinstance(error, BudgetExceededError)
     assert "fednet privacy ceiling" in error.hint
+    # It advertised no keys that others would have had to make good.
+    advertised = [act.key.round for act in network.acted[4] if isinstance(act, acts.Advertise)]
+    assert advertised == [1]
     round_two = [each for each in network.chain.submissions() if each.round == RoundNumber(2)]
     assert {each.site for each in round_two} == {1, 2, 3, 5}
 
