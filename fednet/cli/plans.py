@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ def check(file: PlanFile) -> list[str]:
         *_promised(plan),
         *_sealed(plan),
         *_masked(plan),
+        *_hidden(plan, shape),
         *_encrypted(plan),
     ]
 
@@ -152,24 +154,35 @@ def _masked(plan: Plan) -> list[str]:
     if not plan.is_masked:
         return []
     # Imported when asked for: most plans mask nothing.
-    from fednet.privacy.masking import noise_in_mean, require_maskable
+    from fednet.privacy.masking import require_maskable
 
     agreed = require_maskable(plan)
     fixed_point, needed = agreed.fixed_point, agreed.parameters
-    hidden, noise = [], fixed_point.noise
-    if noise is not None:
-        hidden = [
-            f"noise: at least {noise.honest_sites} honest sites share what is promised; "
-            f"in the mean of {agreed.least_updates} updates of full weight it deviates "
-            f"by {noise_in_mean(plan.privacy, noise, agreed.least_updates):.3g} a value"
-            + (", in round 1" if plan.privacy.adapts else "")
-        ]
     return [
         f"masking: {plan.cohort.maximum_sites} sites at most, {needed.threshold} of "
         f"{needed.degree} neighbours unmask one, {agreed.least_updates} updates must count",
         f"masking: values up to {fixed_point.clip:g} in steps of 2^{-fixed_point.exponent} over "
         f"the examples, in a ring of {fixed_point.ring.value} bits",
-        *hidden,
+    ]
+
+
+def _hidden(plan: Plan, shape: StateShape) -> list[str]:
+    """Say how loud the noise is that hides whole sites of a plan's largest cohort."""
+    if not plan.privacy.hides_sites:
+        return []
+    # Imported when asked for: most plans hide nothing so.
+    from fednet.privacy.masking import agree_on, noise_in_mean
+
+    agreed = agree_on(plan, plan.cohort.maximum_sites)
+    noise, values = agreed.fixed_point.noise, shape.parts[0].layout.element_count
+    assert noise is not None  # the plan hides sites
+    deviation = noise_in_mean(plan.privacy, noise, agreed.least_updates)
+    longer = deviation * math.sqrt(values) / float(plan.privacy.clip_norm)
+    return [
+        f"noise: at least {noise.honest_sites} honest sites share what is promised; in the mean of "
+        f"{agreed.least_updates} updates of full weight it deviates by {deviation:.3g} a value"
+        + (" in round 1" if plan.privacy.adapts else ""),
+        f"noise: over {values} values, {longer:.3g} times as long as an update may be",
     ]
 
 

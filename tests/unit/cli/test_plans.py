@@ -141,8 +141,12 @@ def test_check_says_what_hides_whole_sites(app: App, tmp_path: Path) -> None:
     (spent,) = (line for line in found if line.startswith("privacy: epsilon "))
     assert spent.endswith("of 3 at delta 0.00001, whole sites")
     # Of ten 3 may vanish and 1 collude: 30 * sqrt(7 / 6) / 7
-    assert found[-1].startswith("noise: at least 6 honest sites share")
-    assert found[-1].endswith("deviates by 4.63 a value")
+    assert found[-2].startswith("noise: at least 6 honest sites share")
+    assert found[-2].endswith("deviates by 4.63 a value")
+    # And that in each value of a model of some thousand.
+    values = int(found[-1].split()[2])
+    assert values > 1_000
+    assert f"{30 * (7 / 6) ** 0.5 / 7 * values**0.5:.3g} times as long" in found[-1]
 
 
 def test_check_says_what_sealing_adds_to_a_blob(app: App, tmp_path: Path) -> None:
