@@ -231,7 +231,8 @@ CHECKS: tuple[Check, ...] = (
         "Encrypted sums",
         "A majority of the plan's aggregators committed to the same sum of each final round's"
         " encrypted updates, and adding the ciphertexts again, without any key of the sites', gives"
-        " these very bytes. Needs the aggregators' keys; without them it is called sealed.",
+        " these very bytes. Needs the aggregators' keys; without them it is called sealed. No"
+        " aggregator took part as a site, which has the key.",
     ),
     Check(
         35,

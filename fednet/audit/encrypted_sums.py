@@ -22,6 +22,7 @@ from fednet.audit.inputs import EncryptedInputs, OpenedUpdates, PreviousRound, R
 from fednet.audit.judging import judge
 from fednet.audit.report import RoundVerdict
 from fednet.audit.sealed import RunSeals
+from fednet.audit.snapshot import Snapshot
 from fednet.audit.sum_claims import AgreedSum, SumClaims
 from fednet.codec import check_state, sum_size_limit_bytes, update_blob_limit_bytes
 from fednet.domain import events as ev
@@ -66,6 +67,20 @@ class EncryptedAttempt:
         if self.sum is SumVerdict.UNREAD and verdict is RoundVerdict.VERIFIED:
             return RoundVerdict.SEALED
         return verdict
+
+
+def check_apart(snapshot: Snapshot, plan: Plan, findings: Findings) -> None:
+    """Tell of aggregators that are sites of the run as well: these have ciphertexts and the key."""
+    for event in snapshot.run_events:
+        if isinstance(event, ev.ConsentGiven) and event.site in plan.homomorphic.aggregator_sites:
+            findings.add(
+                ENCRYPTED_SUMS,
+                "aggregator-in-cohort",
+                f"site {event.site}",
+                "the plan names it to add ciphertexts without the key, and it took part as a site,"
+                " which has the key: it could read every update",
+                accused=event.site,
+            )
 
 
 @dataclass(slots=True)

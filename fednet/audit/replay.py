@@ -192,11 +192,12 @@ def _sums(
     folder: Path,
 ) -> SumsAudit:
     # Imported when a run encrypts: most do not.
-    from fednet.audit.encrypted_sums import SumsAudit
+    from fednet.audit.encrypted_sums import SumsAudit, check_apart
     from fednet.audit.sealed import RunSeals
     from fednet.audit.sum_claims import SumClaims
     from fednet.privacy.sealing import Keyring
 
+    check_apart(snapshot, plan, tools.findings)
     section = plan.homomorphic
     claims = SumClaims(section.aggregator_sites, section.majority)
     claims.extend(snapshot.events)

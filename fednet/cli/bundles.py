@@ -66,6 +66,7 @@ def audit(app: App, path: Path, options: Options) -> AuditReport:
             trusted=options.trusted,
             pins=options.pins,
             keys=options.keys(app, reader, store, reader.run_id),
+            shared_key=options.shared_key(app, reader, store, reader.run_id),
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from fednet.codec import update_blob_limit_bytes
+from fednet.codec import sum_size_limit_bytes, update_blob_limit_bytes
 from fednet.domain import events as ev
 from fednet.domain.batch_events import UpdatesBatched
 from fednet.domain.batches import (
@@ -44,6 +44,7 @@ _KINDS = (
     SharesDealt,
     SharesDisclosed,
     BlobsErased,
+    ev.LocatorAnnounced,
 )
 
 
@@ -66,6 +67,7 @@ class NamedBlobs:
         self._head: Head | None = None
         self._modules: set[Address] = set()
         self._plans: dict[RunId, Plan] = {}
+        self._said: list[ev.LocatorAnnounced] = []
         self._waiting: defaultdict[RunId, list[ev.LedgerEvent]] = defaultdict(list)
         self._reads: defaultdict[Place, list[_Read]] = defaultdict(list)
 
@@ -125,6 +127,10 @@ class NamedBlobs:
                 self._note_of_run(event.run, event)
             case BlobsErased():
                 self.erasures += 1
+            case ev.LocatorAnnounced():
+                self._said.append(event)
+                for plan in self._plans.values():
+                    self._want_sum(plan, event)
 
     def _note_of_run(self, run: RunId, event: ev.LedgerEvent) -> None:
         plan = self._plans.get(run)
@@ -159,6 +165,13 @@ class NamedBlobs:
         self._want((opened.initial_model, opened.initial_model_locator), plan.model.size_bytes)
         for event in self._waiting.pop(opened.run, []):
             self._note_of_run(opened.run, event)
+        for said in self._said:
+            self._want_sum(plan, said)
+
+    def _want_sum(self, plan: Plan, said: ev.LocatorAnnounced) -> None:
+        """Want what may be the sum of encrypted updates: that it is one, only its bytes say."""
+        if said.site in plan.homomorphic.aggregator_sites:
+            self._want((said.commitment, said.locator), sum_size_limit_bytes(plan))
 
     def _read_sheet(self, plan: Plan, batch: UpdatesBatched, rows: int, data: bytes) -> None:
         for row, entry in enumerate(read_sheet(data, rows, f"sheet {batch.sheet}")):

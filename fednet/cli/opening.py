@@ -16,9 +16,9 @@ from fednet.domain.identity import Commitment, GrantId, Locator, RoundNumber, Ru
 from fednet.domain.plan import Plan
 from fednet.domain.ports import LedgerReader, LedgerWriter
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
-from fednet.errors import PhaseError, SettingsError
+from fednet.errors import PhaseError, PlanError, SettingsError
 from fednet.exports import model_bytes
-from fednet.node.admission import check_admission
+from fednet.node.admission import ADDS_ONLY, check_admission
 from fednet.node.terms import read_terms
 
 
@@ -76,6 +76,13 @@ def examine(
     entry = queries.opening_of(reader, run)
     chosen = queries.live_grant(reader, entry.run, site, grant)
     plan = read_terms(reader, store, entry.opened).plan
+    if site in plan.homomorphic.aggregator_sites:
+        raise PlanError(
+            ADDS_ONLY,
+            subject=f"run {run}, site {site}",
+            expected="another site",
+            hint="`fednet node run --aggregate-only` adds without consent",
+        )
     local = app.settings().task.source
     plans.require_task(plan, local)
     dataset = reader.dataset(reader.access(chosen).dataset)

@@ -10,11 +10,14 @@ import numpy as np
 from fednet.audit import RoundVerdict, audit_run
 from fednet.audit.granted import Keys, SealedRun
 from fednet.blobs import EmbeddedStore
+from fednet.blobs.bundled import BundledStore
 from fednet.cli.queries import opening_of
 from fednet.codec import TensorFile
 from fednet.domain.events import SiteApplied
 from fednet.domain.identity import RoundNumber, RunId, SiteId
 from fednet.domain.ledger import Phase
+from fednet.ledger.bundle.export import export_run
+from fednet.ledger.bundle.reader import BundleReader
 from fednet.node.encrypting import keep_shared_key
 from fednet.node.terms import read_terms
 from fednet.privacy.homomorphic import CkksKey
@@ -55,6 +58,7 @@ def test_four_sites_encrypt_and_an_auditor_adds_and_decrypts_again(tmp_path: Pat
             both = audit_run(consortium.reader, store, run, keys=keyring, shared_key=key)
             assert both.verified, both.findings
             assert [each.verdict for each in both.rounds] == [RoundVerdict.VERIFIED] * ROUNDS
+            _require_bundle_verified(consortium, store, run, keyring, key, tmp_path / "bundle")
             blind = audit_run(consortium.reader, store, run)
             assert blind.is_sealed, blind.findings
             assert {each.verdict for each in blind.rounds} == {RoundVerdict.SEALED}
@@ -73,6 +77,23 @@ def _play(fleet: Fleet, run: RunId) -> None:
     assert [sorted(at.final_attempt.submissions) for at in rounds.values() if at.final_attempt] == [
         [1, 2, 3, 4]
     ] * ROUNDS
+
+
+def _require_bundle_verified(
+    consortium: Consortium,
+    store: EmbeddedStore,
+    run: RunId,
+    keyring: Keyring,
+    key: CkksKey,
+    path: Path,
+) -> None:
+    """One file holds all that an auditor with both keys needs, the sums among it."""
+    exported = export_run(consortium.reader, run, path, store, fetch_seconds=60)
+    assert exported.complete, exported.missing
+    reader = BundleReader(path)
+    with closing(BundledStore(reader.spans())) as spans:
+        report = audit_run(reader, spans, run, keys=keyring, shared_key=key)
+    assert report.verified, report.findings
 
 
 def _granted_by(

@@ -18,6 +18,7 @@ from fednet.domain.ledger import Head
 from fednet.domain.masking_events import SharesDealt, SharesDisclosed
 from fednet.domain.plan import MAX_PLAN_SIZE_BYTES, Plan
 from fednet.domain.record import MAX_RECORD_SIZE_BYTES, RoundRecord
+from fednet.domain.sealed_sizes import sealed_size_bytes
 from fednet.errors import (
     BlobMissingError,
     DigestMismatchError,
@@ -25,6 +26,7 @@ from fednet.errors import (
     MalformedBlobError,
     PlanError,
     SettingsError,
+    VerificationError,
 )
 from fednet.ledger.bundle import contents
 from fednet.ledger.bundle.archive import BLOB_FOLDER, ArchiveWriter, writing
@@ -40,6 +42,8 @@ SHARES_SIZE_CAP_BYTES = 16 << 20
 """Largest blob of shares of a masked round that is kept with it: 65,535 neighbours'."""
 _WIDEST_RING = 2
 """A masked update has up to eight bytes for each value of four."""
+_SUM_HEADER_BYTES = 1 << 20
+"""What names the updates of an encrypted sum."""
 _SLACK_BYTES = 1 << 20
 """What an update may add to the size of the model; the audit is stricter."""
 _CHUNK_SIZE_BYTES = 1 << 20
@@ -136,6 +140,7 @@ class _Blobs:
     _entries: dict[Commitment, contents.BlobEntry] = field(default_factory=dict)
     _files: dict[Commitment, BlobFile] = field(default_factory=dict)
     _tried: set[_Wanted] = field(default_factory=set)
+    _plan: Plan | None = None
 
     @property
     def entries(self) -> list[contents.BlobEntry]:
@@ -148,7 +153,8 @@ class _Blobs:
         plan_file = self._write(
             _Wanted(opened.plan, (opened.plan_locator,), MAX_PLAN_SIZE_BYTES, "plan", True)
         )
-        cap = _model_size(plan_file)
+        self._plan = _plan_of(plan_file)
+        cap = _model_size(self._plan)
         self._write(
             _Wanted(
                 opened.initial_model, (opened.initial_model_locator,), cap, "initial model", True
@@ -156,6 +162,10 @@ class _Blobs:
         )
         masked = self.capture.masking_times(self.capture.run_id) is not None
         update_cap = cap * _WIDEST_RING if masked else cap
+        if self._plan is not None and self._plan.is_encrypted:
+            section = self._plan.homomorphic
+            ciphertexts = section.ciphertext_size_bytes(cap) + _SLACK_BYTES
+            update_cap = sealed_size_bytes(ciphertexts, len(section.aggregators))
         wanted = list(self._of_rounds(update_cap + _SLACK_BYTES))
         wanted += [*self._shares(), *self._announced(), *self._letters()]
         for done, entry in enumerate(wanted):
@@ -251,6 +261,20 @@ class _Blobs:
         what = entry.what.replace("record", "state", 1)
         locators = (Locator(record.state_locator),)
         self._write(_Wanted(Commitment(record.state), locators, cap, what, entry.needed))
+        self._write_sum(entry, record, cap)
+
+    def _write_sum(self, entry: _Wanted, record: RoundRecord, cap: int) -> None:
+        """Write the sum of encrypted updates that a record names; aggregators say where it is."""
+        said = record.outcome.get("sum")
+        if self._plan is None or not self._plan.is_encrypted or not isinstance(said, str):
+            return
+        try:
+            commitment = Commitment(said)
+        except VerificationError:
+            return
+        size = self._plan.homomorphic.ciphertext_size_bytes(cap) + _SUM_HEADER_BYTES
+        what = entry.what.replace("record", "sum", 1)
+        self._write(_Wanted(commitment, tuple(self._others(commitment)), size, what, entry.needed))
 
     def _write(self, wanted: _Wanted) -> BlobFile | None:
         """Write one blob unless it is there; return the file that it was copied from.
@@ -304,15 +328,19 @@ class _Blobs:
         ]
 
 
-def _model_size(plan_file: BlobFile | None) -> int:
-    """Read from the plan how large its states are; nothing else can be fetched without it."""
+def _plan_of(plan_file: BlobFile | None) -> Plan | None:
+    """Read the plan; nothing else can be fetched without it."""
     if plan_file is None:
-        return 0
+        return None
     try:
-        plan = Plan.from_bytes(plan_file.read_bytes(), "plan")
-        return plan.stored_size_bytes(plan.model.size_bytes)
+        return Plan.from_bytes(plan_file.read_bytes(), "plan")
     except PlanError:
-        return 0
+        return None
+
+
+def _model_size(plan: Plan | None) -> int:
+    """Tell how large a plan's states are as they are stored."""
+    return 0 if plan is None else plan.stored_size_bytes(plan.model.size_bytes)
 
 
 def _require_same(bundle: BundleReader, capture: Capture) -> None:

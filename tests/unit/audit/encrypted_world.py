@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,6 +52,7 @@ class Encrypting(World):
     """Sites that share a key; three aggregators that have none."""
 
     def _open(self, rounds: int) -> None:
+        self.readers = count(1)
         self.keys: dict[Commitment, ContentKey] = {}
         self.blobs: dict[Commitment, Path] = {}
         self.sum: Path | None = None
@@ -70,7 +72,7 @@ class Encrypting(World):
 
     def seals(self, keys: Any) -> AttemptSeals:
         """Return the seals of the attempt at hand, for who has some keys."""
-        folder = self.folder / hashlib.sha256(repr(keys).encode()).hexdigest()[:8]
+        folder = self.folder / f"opened-{next(self.readers)}"
         named = frozenset(map(SiteId, AGGREGATORS))
         found = RunSeals(lambda: self.events(REGISTER), keys, folder, named)
         history = RunHistory.of(RUN, self.logged)

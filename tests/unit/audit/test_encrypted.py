@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fednet.audit import AuditReport, RoundVerdict, Severity
-from fednet.domain.identity import Commitment, SiteId
+from fednet.audit.encrypted_sums import check_apart
+from fednet.audit.findings import Findings
+from fednet.domain import events as ev
+from fednet.domain.identity import Commitment, GrantId, SiteId
 from fednet.domain.record import RoundRecord
 from fednet.privacy.homomorphic import CkksKey, Encrypting
 from tests.encrypting import ckks_key
@@ -194,6 +198,22 @@ def test_an_update_under_another_key_is_refused_by_its_header(tmp_path: Path) ->
 
     assert report.verified, report.findings
     assert [site.reason for site in report.rounds[0].sites] == ["", "", "malformed", ""]
+
+
+def test_an_aggregator_that_takes_part_as_a_site_is_told(tmp_path: Path) -> None:
+    world = EncryptedWorld(tmp_path)
+    consent = world.emit(
+        ev.ConsentGiven, site=SiteId(AGGREGATORS[0]), grant=GrantId(9), position=SITES,
+        maximum_examples=1000, expiry=1 << 33,
+    )  # fmt: skip
+    snapshot: Any = SimpleNamespace(run_events=[world.logged[0], consent])
+    findings = Findings()
+
+    check_apart(snapshot, world.plan, findings)
+
+    (found,) = findings.entries
+    assert (found.code, found.accused) == ("aggregator-in-cohort", AGGREGATORS[0])
+    assert "aggregator-in-cohort" in codes(world.audit())
 
 
 def test_a_proposal_without_an_agreed_sum_is_impossible(tmp_path: Path) -> None:

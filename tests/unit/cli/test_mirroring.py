@@ -37,6 +37,7 @@ from fednet.domain.masking_events import SharesDealt, SharesDisclosed
 from fednet.errors import BlobMissingError
 from fednet.node.removing import Remover
 from fednet.node.sweeping import Sweeper
+from tests.unit.node.test_decide_encrypted import ENCRYPTED
 from tests.unit.node.views import PLAN
 
 CAP, PATIENCE_SECONDS = 1 << 20, 10.0
@@ -199,6 +200,17 @@ def test_mirror_keeps_what_masked_rounds_and_readers_are_sent(consortium: Consor
     assert not consortium.keeps(dealt)
     consortium.open_run()
     mirrored(consortium, lambda: all(map(consortium.keeps, [dealt, disclosed])))
+
+
+def test_mirror_keeps_the_sums_that_a_plans_aggregators_announce(consortium: Consortium) -> None:
+    early, late, other = map(consortium.publish, (b"early sum", b"late sum", b"of a site"))
+    consortium.tell(ev.LocatorAnnounced, early[0], SiteId(6), early[1])
+    consortium.open_run(ENCRYPTED.to_bytes())
+    consortium.tell(ev.LocatorAnnounced, other[0], SiteId(1), other[1])
+    mirrored(consortium, lambda: consortium.keeps(early))
+    consortium.tell(ev.LocatorAnnounced, late[0], SiteId(7), late[1])
+    mirrored(consortium, lambda: consortium.keeps(late))
+    assert not consortium.keeps(other)
 
 
 def test_mirror_goes_on_where_a_plan_is_none(consortium: Consortium) -> None:
