@@ -181,10 +181,13 @@ def keep_shared_key(folder: Path, key: CkksKey) -> Path:
     path = folder / f"{key.identity}{KEY_SUFFIX}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        unfinished = path.with_suffix(".part")
+        opened = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(opened, "wb") as file:
             file.write(key.to_bytes())
             file.flush()
             os.fsync(file.fileno())
+        unfinished.replace(path)
     except OSError as exc:
         raise disk_error(path, exc) from exc
     return path

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from fednet.cli import main, shared_keys
+import fednet.node.terms as terms_module
+from fednet.cli import main, queries, shared_keys
 from fednet.cli.app import App
-from fednet.domain.identity import Digest, SiteId
+from fednet.domain.identity import Digest, RunId, SiteId
 from fednet.errors import SettingsError, UnsealingError
 from fednet.privacy.sealing import EncryptionKeys
 from tests.encrypting import ckks_key
+from tests.unit.domain.test_homomorphic_section import ENCRYPTED, plan_with
 
 READER: Any = SimpleNamespace(deployment=SimpleNamespace(chain_id=1337))
 
@@ -86,3 +88,26 @@ def test_the_command_makes_and_lists_keys(tmp_path: Path) -> None:
 
     assert made.exit_code == 0, made.output
     assert made.output.strip() in listed.output
+
+
+def of_run(app: App, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> Any:
+    """Ask for the key of a run whose plan has these sections."""
+    terms = SimpleNamespace(plan=plan_with(**sections))
+    monkeypatch.setattr(terms_module, "read_terms", lambda *_: terms)
+    monkeypatch.setattr(queries, "opening_of", lambda *_: SimpleNamespace(opened=None))
+    nothing: Any = None
+    return shared_keys.of_run(app, READER, nothing, RunId(1))
+
+
+def test_an_audit_finds_the_key_of_a_run_that_encrypts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = home(tmp_path / "home")
+    identity = shared_keys.make(app)
+    section = ENCRYPTED["homomorphic"] | {"key": str(identity)}
+
+    found = of_run(app, monkeypatch, **(ENCRYPTED | {"homomorphic": section}))
+
+    assert found.identity == identity
+    assert of_run(app, monkeypatch, **ENCRYPTED) is None
+    assert of_run(app, monkeypatch) is None
