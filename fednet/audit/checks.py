@@ -139,13 +139,13 @@ CHECKS: tuple[Check, ...] = (
         20,
         "Deadlines",
         "By the time of the blocks, every act came before its deadline, and every deadline is the"
-        " plan's.",
+        " plan's; no act of a masked attempt came before its stage.",
     ),
     Check(
         21,
         "Turns",
-        "Every proposal came from the site whose turn it was, or after the reveal and the grace"
-        " that the plan leaves it.",
+        "Every proposal, and every set of masked updates, came from the site whose turn it was, or"
+        " after the reveal and the grace that the plan leaves it.",
     ),
     Check(
         22,

@@ -33,6 +33,7 @@ from fednet.audit.findings import Findings, Severity
 from fednet.audit.ground import Ground, check_consents, check_ledger, check_plan
 from fednet.audit.inputs import PreviousRound
 from fednet.audit.masked_acts import check_masked_acts
+from fednet.audit.masked_times import check_masked_times
 from fednet.audit.membership import check_membership
 from fednet.audit.memory import AuditMemory, KeptRound, bind, now
 from fednet.audit.own_work import OwnWork
@@ -342,6 +343,7 @@ def _audit_rounds(
     check_samples(snapshot, history, plan, cohorts, findings)
     if plan.is_masked:
         check_masked_acts(snapshot, cohorts, findings)
+        check_masked_times(snapshot, plan, cohorts, findings)
     kept = {
         number: found
         for number, entry in history.rounds.items()

@@ -72,11 +72,17 @@ class Masking(World):
 
     def mask(self, liar: int = 0, **said: Any) -> None:
         """Play the stages up to the masked updates; a liar submits something else."""
-        players = self.players
-        players.advertise(*self.there("keys"))
-        players.close_keys()
-        players.deal(*self.there("shares"))
-        players.hold(*self.there("holdings"))
+        players, times = self.players, self.plan.masking
+        for stage, act, seconds in (
+            ("keys", players.advertise, times.key_seconds),
+            ("shares", players.deal, times.share_seconds),
+            ("holdings", players.hold, times.holding_seconds),
+        ):
+            act(*self.there(stage))
+            if self.away.get(stage):
+                self.now += seconds + 1  # who is away is waited for
+            if stage == "keys":
+                players.close_keys()
         for site in self.there("masked"):
             if site == liar:
                 self.submit(site, **said)
@@ -107,9 +113,16 @@ class Masking(World):
         return _joined(work_of(site, self.place.round))
 
     def freeze(self, inclusion: bytes = b"") -> None:
+        self.now = max(self.now, self.anybodys)
         self.players.propose_set(2, inclusion)
         self.players.affirm(*self.there("freezing"))
         self.players.freeze()
+
+    @property
+    def anybodys(self) -> int:
+        """Return from when on a first set may be anybody's."""
+        timing = self.plan.timing
+        return self.open_until - timing.propose_seconds + timing.grace_seconds
 
     def unmask(self) -> None:
         frozen = self.frozen()

@@ -96,6 +96,7 @@ def test_false_set_that_nobody_affirmed_accuses_its_author_where_a_right_one_fol
     world = world_of(tmp_path)
     world.mask()
     world.players.propose_set(4, pack_inclusion({0: Inclusion.INVALID}))
+    world.now += world.plan.masking.freeze_seconds + world.plan.timing.grace_seconds + 1
     world.players.propose_set(2, number=2)
     world.players.affirm(*world.sites, number=2)
     world.players.freeze(2)
