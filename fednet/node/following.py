@@ -21,6 +21,7 @@ from fednet.node.decide import decide
 from fednet.node.desk import Desk
 from fednet.node.fetching import Fetcher
 from fednet.node.hiding import Hidden, begin_hiding
+from fednet.node.mask_reading import MaskReading
 from fednet.node.performing import Performer
 from fednet.node.places import AttemptKey, ProposalKey, final_key
 from fednet.node.progress import Progress
@@ -80,6 +81,8 @@ class SharedWork:
     workshop: Workshop
     carrying: Carrying | None
     """In a run of the batched module."""
+    masks: MaskReading | None
+    """In a run whose updates are masked."""
 
 
 class RunFollower:
@@ -207,7 +210,8 @@ class RunFollower:
             )
             carrying = begin_carrying(tools.reader, terms, self._reading, self._fetcher, tools.bus)
         opened = self._opened.log.block
-        hidden = begin_hiding(tools, terms, self._reading, self._fetcher, opened)
+        masks = self._shared.masks if self._shared else None
+        hidden = begin_hiding(tools, terms, self._reading, self._fetcher, opened, masks)
         performer = Performer(tools, terms, workshop, self._fetcher, self._desk, carrying, hidden)
         self._crew = _Crew(terms, workshop, performer, carrying, hidden)
         return self._crew

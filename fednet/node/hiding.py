@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fednet.node.fetching import Fetcher
+    from fednet.node.mask_reading import MaskReading
     from fednet.node.masked_acts import MaskedActs
     from fednet.node.masking import Masking
     from fednet.node.reading import RunReading
@@ -133,14 +134,30 @@ class Hidden:
 
 
 def begin_hiding(
-    tools: SiteTools, terms: RunTerms, reading: RunReading, fetcher: Fetcher, first_block: int
+    tools: SiteTools,
+    terms: RunTerms,
+    reading: RunReading,
+    fetcher: Fetcher,
+    first_block: int,
+    masks: MaskReading | None = None,
 ) -> Hidden:
-    """Follow what hides the updates of a run."""
+    """Follow what hides the updates of a run.
+
+    Args:
+        tools: What the site acts with.
+        terms: Of the run.
+        reading: Where the run stands.
+        fetcher: Holds blobs.
+        first_block: In which the run was opened.
+        masks: What other sites of this process read of the ledger of masked rounds already.
+    """
     if terms.plan.is_masked:
+        from fednet.node.mask_reading import MaskReading
         from fednet.node.masking import Masking
 
+        masks = masks or MaskReading(tools.reader, terms.run, reading)
         roots = tools.journal.notes(terms.run).roots
-        masking = Masking(tools.reader, terms, reading, fetcher, tools.site, roots)
+        masking = Masking(tools.reader, terms, reading, masks, fetcher, tools.site, roots)
         return Hidden(tools, terms, masking=masking)
     if terms.plan.is_encrypted:
         from fednet.node.encrypting import key_of

@@ -14,16 +14,11 @@ from fednet.audit import MaskedInputs
 from fednet.domain.blobs import Wanted
 from fednet.domain.history import AttemptHistory
 from fednet.domain.identity import Commitment, RoundNumber, SiteId
-from fednet.domain.ledger import Phase, RunState
-from fednet.domain.masking_stages import (
-    MaskingAttempt,
-    MaskingHistory,
-    MaskingStage,
-    MaskingState,
-)
+from fednet.domain.masking_stages import MaskingAttempt, MaskingHistory, MaskingStage
 from fednet.domain.ports import LedgerReader
-from fednet.errors import AggregationError, HeadMovedError, PlanError, VerificationError
+from fednet.errors import AggregationError, PlanError, VerificationError
 from fednet.node.fetching import Fetcher
+from fednet.node.mask_reading import MaskReading
 from fednet.node.places import AttemptKey, final_key, find_attempt, position_in
 from fednet.node.reading import RunReading
 from fednet.node.terms import RunTerms
@@ -46,7 +41,6 @@ from fednet.privacy.masking import (
 )
 
 _Settled = TypeVar("_Settled")
-_MASKED_PHASES = (Phase.COLLECTING, Phase.PROPOSING, Phase.ATTESTING)
 CLOCK_MARGIN_SECONDS = 2
 """By which a stage's end has to be past on this clock, where no block has told it."""
 
@@ -74,6 +68,7 @@ class Masking:
         reader: Ledger to read.
         terms: What the run agreed on.
         reading: Where the run stands.
+        masks: What the ledger of masked rounds says of it.
         fetcher: Holds the shares.
         site: This site.
         roots: Attempts of which the journal knows this site's secrets; a live view.
@@ -84,6 +79,7 @@ class Masking:
         reader: LedgerReader,
         terms: RunTerms,
         reading: RunReading,
+        masks: MaskReading,
         fetcher: Fetcher,
         site: SiteId,
         roots: Mapping[AttemptKey, bytes],
@@ -91,19 +87,11 @@ class Masking:
         self._reader = reader
         self._terms = terms
         self._reading = reading
+        self._log = masks
         self._fetcher = fetcher
         self._site = site
         self._roots = roots
-        self._reset()
-
-    def _reset(self) -> None:
-        self.history = MaskingHistory()
-        self._generation = self._reading.generation
-        self._block = -1
-        self._last_log = (-1, -1)
-        self._state: MaskingState | None = None
-        self._run_state: RunState | None = None
-        """Of the run, when ``_state`` was read."""
+        self._generation = masks.generation
         self._companies: dict[AttemptKey, _Company] = {}
 
     def look(self) -> None:
@@ -112,47 +100,15 @@ class Masking:
         Raises:
             LedgerError: The chain does not answer, or went back under us.
         """
-        if self._generation != self._reading.generation:
-            self._reset()
-        block = self._reading.block
-        if block == self._block:
-            return
-        events = [
-            event
-            for event in self._reader.masking_events(self._terms.run, self._block + 1)
-            if (event.log.block, event.log.index) > self._last_log
-            # What is newer than the run's own history waits until that knows who submitted.
-            if event.log.block <= block
-        ]
-        try:
-            self.history.extend(events)
-        except KeyError as exc:
-            raise HeadMovedError(
-                "records of masks do not follow on", subject=f"run {self._terms.run}"
-            ) from exc
-        if events:
-            self._last_log = (events[-1].log.block, events[-1].log.index)
-        if self._may_have_closed():
-            self._reading.read_state()
-        # After the events, so that it may lead them and never lags behind them. What the passing
-        # of time alone changes is reckoned from it.
-        run_state = self._reading.state
-        if run_state.phase in _MASKED_PHASES and (events or run_state != self._run_state):
-            self._state = self._reader.masking_state(self._terms.run)
-            self._run_state = run_state
-        self._block = block
+        self._log.look()
+        if self._generation != self._log.generation:
+            self._generation = self._log.generation
+            self._companies = {}
 
-    def _may_have_closed(self) -> bool:
-        """Tell whether every masked update that can come is in: no event says that this closes.
-
-        The chain waits for those that said what they hold, the run's state names the whole cohort.
-        """
-        state = self._reading.state
-        key = AttemptKey(state.round, state.attempt)
-        attempt = find_attempt(self._reading.history, key)
-        if state.phase is not Phase.COLLECTING or attempt is None:
-            return False
-        return 0 < len(self.history.attempt(*key).holdings) <= len(attempt.submissions)
+    @property
+    def history(self) -> MaskingHistory:
+        """Return what each site did in each attempt; read only."""
+        return self._log.history
 
     @property
     def frozen_attempts(self) -> frozenset[AttemptKey]:
@@ -259,7 +215,7 @@ class Masking:
 
     def _stage(self, key: AttemptKey, record: MaskingAttempt) -> tuple[MaskingStage, int]:
         """Tell what an attempt waits for; NONE while the log lags behind the state."""
-        state, current = self._state, self._reading.state
+        state, current = self._log.state, self._reading.state
         if key != AttemptKey(current.round, current.attempt):
             return MaskingStage.UNMASKING if record.frozen else MaskingStage.NONE, 0
         if state is None or (state.round, state.attempt) != key:

@@ -24,6 +24,7 @@ from fednet.node.acts import Done, Fetch, FetchShares, Wait
 from fednet.node.carrying import begin_carrying
 from fednet.node.fetching import Fetcher
 from fednet.node.following import RunFollower, SharedWork
+from fednet.node.mask_reading import MaskReading
 from fednet.node.ports import TrainerPort
 from fednet.node.terms import read_terms
 from fednet.node.workshop import Workshop
@@ -137,7 +138,12 @@ class _Stage:
         """How often in a row all sites waited for a time, and for nothing that is under way."""
         self._workshop = Workshop(terms, store, self._fetcher, folder, threads=1)
         self._carrying = begin_carrying(reader, terms, self._reading, self._fetcher, LocalBus())
-        shared = SharedWork(self._reading, self._fetcher, terms, self._workshop, self._carrying)
+        self._masks = (
+            MaskReading(reader, terms.run, self._reading) if terms.plan.is_masked else None
+        )
+        shared = SharedWork(
+            self._reading, self._fetcher, terms, self._workshop, self._carrying, self._masks
+        )
         self._journals: list[Journal] = []
         self._followers: list[RunFollower] = []
         for place, member in enumerate(crowd.members):
@@ -251,6 +257,12 @@ class _Stage:
 
     def _step(self, follower: RunFollower) -> str | None:
         """Let one site act once; None if it waits, also for blobs, else what went wrong or ""."""
+        said = self._lead(follower)
+        if said is not None and self._masks is not None:
+            self._masks.ask_again()
+        return said
+
+    def _lead(self, follower: RunFollower) -> str | None:
         try:
             act = follower.step()
         except AggregationError as exc:
