@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -33,6 +34,8 @@ NOISY = (
     "--set", "update.minimum_examples=32",
 )  # fmt: skip
 
+_Found = TypeVar("_Found", str, list[dict[str, int]])
+
 
 @pytest.fixture(scope="module")
 def taps() -> Iterator[dict[str, Wiretap]]:
@@ -52,7 +55,8 @@ def operator(
         taps["chain"] = Wiretap.of_chain(url)
         return taps["chain"].url
 
-    with consortium(tmp_path_factory.mktemp("with a space"), between=between) as found:
+    folder = tmp_path_factory.mktemp("with a space")
+    with consortium(folder, inside=True, between=between) as found:
         yield found
 
 
@@ -67,7 +71,7 @@ def north(operator: Person, taps: dict[str, Wiretap], tmp_path: Path) -> Iterato
         hub = operator.reads("store", "status")["address"]
         with closing(KuboStore(daemon.endpoint, home / "dialling")) as store:
             store.connect([hub])
-        yield Person(home, {"FEDNET_STORE_RPC": taps["store"].url})
+        yield Person(home, {"FEDNET_STORE_RPC": taps["store"].url}, inside=True)
     finally:
         daemon.close()
 
@@ -76,7 +80,7 @@ def test_two_sites_go_the_whole_way(
     operator: Person, north: Person, taps: dict[str, Wiretap], tmp_path: Path
 ) -> None:
     data, _ = hospitals(2).write(tmp_path / "data")
-    sites = [north, Person(tmp_path / "south")]
+    sites = [north, Person(tmp_path / "south", inside=True)]
     for person, path in zip(sites, data, strict=True):
         join(operator, person, person.home.name, path)
     assert [site["standing"] for site in operator.reads("site", "list")] == ["active"] * 2
@@ -187,7 +191,7 @@ def _panel(url: str) -> str:
         return str(answer.read().decode())
 
 
-def until(probe: Callable[[], str], seconds: float = 60.0) -> str:
+def until(probe: Callable[[], _Found], seconds: float = 60.0) -> _Found:
     """Ask again and again until there is an answer."""
     end = time.monotonic() + seconds
     while not (found := probe()):
@@ -217,10 +221,14 @@ def see_what_was_measured(operator: Person, watched: str) -> None:
 
 def compare_checkpoints(operator: Person, member: Person) -> None:
     """Hand a member's checkpoints to the operator, who audits with them and from memory."""
-    kept = member.reads("checkpoint", "list")
+
+    def kept_now() -> list[dict[str, int]]:
+        found: list[dict[str, int]] = member.reads("checkpoint", "list")
+        return found if found and found[-1]["round"] == 2 else []
+
+    kept = until(kept_now)
     # Rounds in quick succession share one checkpoint: the newest covers those before it.
     assert {entry["site"] for entry in kept} == {1}
-    assert kept[-1]["round"] == 2
     theirs = member.home.parent / "theirs.jsonl"
     theirs.write_text(member.types("checkpoint", "show", str(len(kept))).stdout)
     operator.types("checkpoint", "import", str(theirs))
