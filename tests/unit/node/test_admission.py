@@ -18,6 +18,7 @@ from fednet.domain.identity import (
     GrantId,
     Locator,
     RunId,
+    SiteId,
 )
 from fednet.domain.sections import PrivacySection
 from fednet.errors import LedgerUnavailableError
@@ -63,8 +64,9 @@ def obstacle(
 ) -> str:
     trainer = SimpleNamespace(digest=lambda plan: digest)
     tools: Any = SimpleNamespace(
-        airlock=Airlock(policy_of(policy, "policy")), reader=reader, trainer=trainer, gate=None
-    )
+        airlock=Airlock(policy_of(policy, "policy")), reader=reader, trainer=trainer, gate=None,
+        site=SiteId(1),
+    )  # fmt: skip
     return find_obstacle(tools, terms, OPENED, GrantId(6))
 
 
