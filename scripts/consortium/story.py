@@ -31,7 +31,7 @@ from scripts.consortium import comparison, tampering, watching
 from scripts.consortium.members import Member, StoryError, helpers, together
 
 HOSPITALS = ("North", "East", "South", "West")
-ROUNDS = 5
+ROUNDS = 4
 SEED = 0
 LOCAL_EPOCHS, BATCH_SIZE, LEARNING_RATE = 4, 16, "0.2"
 CLIP, MOST_EXAMPLES = Decimal(2), 200
