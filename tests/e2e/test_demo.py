@@ -10,6 +10,9 @@ from pathlib import Path
 
 from fednet.audit.checks import CHECKS
 from scripts.consortium.processes import at_home_in
+from scripts.consortium.story import HOSPITALS, ROUNDS, RUN
+from tests.e2e.secrets_of import roots_of, search_homes
+from tests.secrecy import Leak
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +35,7 @@ def test_demo_tells_the_whole_story(tmp_path: Path) -> None:
     demo = start(folder, home)
     told, said = demo.communicate(timeout=280)
     assert demo.returncode == 0, said
-    for number in range(1, 5):
+    for number in range(1, ROUNDS + 1):
         assert f"round {number} verified" in told
     assert "replayed in one process, unmasked, end in the same bytes" in told
     assert "asked 16 times and let out 16 updates, masked" in told
@@ -45,6 +48,17 @@ def test_demo_tells_the_whole_story(tmp_path: Path) -> None:
     assert "explorer --open" in told
     assert at_home_in(folder) == set()
     assert list(home.iterdir()) == []
+    assert secrets_told(folder, f"{told}{said}".encode()) == []
+
+
+def secrets_told(folder: Path, told: bytes) -> list[Leak]:
+    """Look for keys, the roots of masks and rows of data in all that a demo said and kept."""
+    homes = [folder / name.lower() for name in ("office", *HOSPITALS)]
+    roots = [root for home in homes[1:] for root in roots_of(home, RUN)]
+    assert len(roots) == ROUNDS * len(HOSPITALS)
+    data = sorted((folder / "data").glob("site-*.csv"))
+    assert len(data) == len(HOSPITALS)
+    return search_homes(homes, data, {"what it told": told}, roots)
 
 
 def test_demo_stopped_in_the_middle_leaves_no_process(tmp_path: Path) -> None:
