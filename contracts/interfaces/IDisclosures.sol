@@ -120,7 +120,7 @@ interface IDisclosures is IDisclosuresRecords, IRecordLog {
 
     /// @notice Give an account the right to read a run's sealed blobs.
     /// @param run Run, counted from 1.
-    /// @param site Site that admits and has consented to the run; zero is the consortium's operator.
+    /// @param site Site that admits; it may be none of the run's. Zero is the consortium's operator.
     /// @param account Account of the reader, of a member or not.
     /// @param key X25519 public key of the reader.
     /// @param letter SHA-256 of the letter that carries the run's keys, sealed to that key.

@@ -50,7 +50,8 @@ def grant(
 ) -> None:  # fmt: skip
     """Grant a reader the keys to RUN's sealed blobs so far, on the record.
 
-    In the home of a site that took part. Blobs of later rounds need another grant.
+    In the home of a site that took part, or that added encrypted updates. Blobs
+    of later rounds need another grant.
     """
     signer = Signer(account, password_file)
     reader, writer = wiring.reader(app), wiring.writer(app, signer)

@@ -77,9 +77,9 @@ class Person:
             )
         return subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
 
-    def reads(self, *words: str) -> Any:
+    def reads(self, *words: str, expect: int = 0) -> Any:
         """Run a reading command and take its JSON."""
-        return json.loads(self.types(*words, "--json").stdout)
+        return json.loads(self.types(*words, "--json", expect=expect).stdout)
 
     @contextmanager
     def keeps(self, *words: str) -> Iterator[subprocess.Popen[str]]:
