@@ -142,3 +142,9 @@ def join(operator: Person, person: Person, name: str, data: Path) -> int:
     operator.types("site", "admit", str(site))
     person.types(*words)
     return int(site)
+
+
+def verdicts(person: Person, *words: str, expect: int = 0) -> list[str]:
+    """Audit run 1; return what is said of each round."""
+    report = person.reads("audit", "1", "--afresh", *words, expect=expect)
+    return [entry["verdict"] for entry in report["rounds"]]

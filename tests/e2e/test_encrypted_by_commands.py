@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fednet.learning.partition import hospitals
-from tests.e2e.cli_world import Person, consortium, join
+from tests.e2e.cli_world import Person, consortium, join, verdicts
 
 SITES, AGGREGATORS = 3, 3
 NUMBERS = range(SITES + 1, SITES + AGGREGATORS + 1)
@@ -72,9 +72,3 @@ def test_sites_share_a_key_and_aggregators_without_it_add(operator: Person, tmp_
         public = auditor.types("sealed", "key").stdout.strip()
         aggregators[0].types("sealed", "grant", "1", *words, "--reader-key", public)
         assert verdicts(auditor, "--with-key") == ["verified"]
-
-
-def verdicts(person: Person, *words: str, expect: int = 0) -> list[str]:
-    """Audit the run; return what is said of each round."""
-    report = person.reads("audit", "1", "--afresh", *words, expect=expect)
-    return [entry["verdict"] for entry in report["rounds"]]
