@@ -1,8 +1,8 @@
 """Bring many acts of many accounts onto the chain at once, instead of one after the other.
 
 For a rehearsal, whose accounts are all in this process. Acts of one account come
-into blocks in the order in which they were made; those of several in the order of
-their sending, where the chain takes them as they come and all offer the same.
+into blocks in the order in which they were made; those of several in any order, as a
+chain may take the calls of one request side by side, unless they are sent in order.
 """
 
 from __future__ import annotations
@@ -59,8 +59,12 @@ class Convoy:
         twin.use(_Seat(self._rpc, writer.account, self._chain_id, self._waiting))
         return twin
 
-    def send(self) -> list[Receipt]:
+    def send(self, *, in_order: bool = False) -> list[Receipt]:
         """Send what waits, and return the receipts in the order of the acts.
+
+        Args:
+            in_order: Whether acts of several accounts have to come onto the chain in the order in
+                which they were made: each is handed over before the next, which takes longer.
 
         Raises:
             RevertedError: A contract refused an act; the first one that failed.
@@ -72,7 +76,10 @@ class Convoy:
         for start in range(0, len(waiting), _AT_ONCE):
             part = waiting[start : start + _AT_ONCE]
             raws, transactions = self._sign(part)
-            self._submit(part, raws)
+            if in_order:
+                self._submit_in_order(part, raws)
+            else:
+                self._submit(part, raws)
             for item, raw in zip(part, self._receipts(transactions), strict=True):
                 item.transactor.require_success(item.draft, raw)
                 receipts.append(read_receipt(raw))
@@ -111,6 +118,13 @@ class Convoy:
             first = waiting[0]
             subject = f"one of {len(waiting)} acts, from {first.draft.subject} on"
             raise first.transactor.refused(replace(first.draft, subject=subject), exc) from exc
+
+    def _submit_in_order(self, waiting: Sequence[_Waiting], raws: Sequence[str]) -> None:
+        for item, raw in zip(waiting, raws, strict=True):
+            try:
+                self._rpc.call("eth_sendRawTransaction", raw, again=False)
+            except RpcRefusedError as exc:
+                raise item.transactor.refused(item.draft, exc) from exc
 
     def _receipts(self, transactions: Sequence[str]) -> list[Json]:
         found: dict[str, Json] = {}

@@ -69,7 +69,7 @@ class Convoy(Protocol):
         """Return a writer of the same account whose acts wait for `send`."""
         ...
 
-    def send(self) -> list[Receipt]:
+    def send(self, *, in_order: bool = False) -> list[Receipt]:
         """Send what waits; return the receipts in the order of the acts."""
         ...
 
@@ -117,10 +117,9 @@ class Crowd:
         ]
 
     def consent(self, run: RunId) -> None:
-        """Let every site grant access to its data and consent to a run.
+        """Let every site grant access to its data and consent to a run, in the order of sites.
 
-        The first ones' consents stand before the last, which begins the run, so
-        that positions follow the order of sites.
+        Consents give the positions on the roster.
         """
         operator, aboard = self._convoy.aboard(self.operator), self._convoy.aboard
         for member in self.members:
@@ -132,7 +131,7 @@ class Crowd:
         self._convoy.send()
         for member, grant in zip(self.members, grants, strict=True):
             aboard(member.writer).consent(run, member.site, grant)
-        self._convoy.send()
+        self._convoy.send(in_order=True)
 
 
 def _application(number: int, account: Address) -> Application:

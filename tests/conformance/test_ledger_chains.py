@@ -174,3 +174,21 @@ def test_time_passes_on_a_chain_of_ones_own(make: Make, engine: str) -> None:
     rpc.close()
     assert 5_000 <= passed - before < 5_060
     assert later >= passed
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_port_that_was_taken_at_the_last_moment_is_given_up(
+    make: Make, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = make(engine)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        choose, chosen = LocalChain._choose_port, [taken.getsockname()[1]]
+
+        def unlucky(self: LocalChain, port: int) -> int:
+            chosen.append(choose(self, port))
+            return chosen[0] if len(chosen) == 2 else chosen[-1]
+
+        monkeypatch.setattr(LocalChain, "_choose_port", unlucky)
+        assert chain.start().endswith(f":{chosen[2]}")
+    assert chain.status().is_running

@@ -28,6 +28,10 @@ _START_TIMEOUT_SECONDS = 60.0
 _STOP_PATIENCE_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 _ASKING_TIMEOUT_SECONDS = 5.0
+_MOST_PORTS = 3
+"""Tried in turn, where any will do."""
+_IN_USE = "address already in use"
+"""What both engines say in some case."""
 _PASSED_ON = ("PATH", "LANG", "TMPDIR", "TZ")
 
 
@@ -103,9 +107,7 @@ class LocalChain:
             process = self._process()
             # One that was being killed when we looked ends while we wait for it.
             if process is None or not self._answers(process):
-                process = self._start()
-                if not self._answers(process):
-                    raise self._failed("the chain ended at its start")
+                self._start_anew(int(self._port or self._kept().get("port", 0)))
         return self.url
 
     def status(self) -> ChainStatus:
@@ -162,8 +164,16 @@ class LocalChain:
         finally:
             rpc.close()
 
-    def _start(self) -> Process:
-        port = self._choose_port()
+    def _start_anew(self, wanted: int) -> None:
+        for _ in range(_MOST_PORTS):
+            if self._answers(self._start(self._choose_port(wanted))):
+                return
+            # Where any port will do, somebody else may have taken the chosen one meanwhile.
+            if wanted or _IN_USE not in self._last_words().lower():
+                break
+        raise self._failed("the chain ended at its start")
+
+    def _start(self, port: int) -> Process:
         command = self.engine.command(self._home, self._host, port, self._is_brief)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment["HOME"] = str(self._home)  # engines keep caches in it
@@ -180,8 +190,7 @@ class LocalChain:
         write_whole(self._file, json.dumps(kept).encode(), mode=0o600)
         return process
 
-    def _choose_port(self) -> int:
-        port = self._port or int(self._kept().get("port", 0))
+    def _choose_port(self, port: int) -> int:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             # As servers do, so that connections of the last run that fade away do not count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
