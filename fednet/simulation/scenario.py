@@ -88,13 +88,17 @@ class Scenario:
         """
         if not 1 <= self.sites <= MOST_SITES:
             raise SettingsError(
-                "impossible number of sites", expected=f"1 to {MOST_SITES}", actual=self.sites
+                "impossible number of sites",
+                expected=f"1 to {MOST_SITES}",
+                actual=self.sites,
+                hint=HELP,
             )
         if self.attack is not None and self.attack.count >= self.sites:
             raise SettingsError(
                 "every site would be hostile",
                 expected=f"fewer than {self.sites}",
                 actual=self.attack.count,
+                hint="let fewer be hostile (--attack), or rehearse more sites (--sites)",
             )
         if self.vanishing is None:
             return
@@ -103,6 +107,7 @@ class Scenario:
                 "every site would vanish",
                 expected=f"fewer than {self.sites}",
                 actual=self.vanishing.count,
+                hint="let fewer vanish (--vanish), or rehearse more sites (--sites)",
             )
         if self.attack is not None:
             raise SettingsError(

@@ -7,6 +7,7 @@ from fednet.errors import SettingsError
 from fednet.learning.hostile import ATTACKS
 from fednet.simulation.comparison import merged, variant, variants
 from fednet.simulation.scenario import Attack, Partition, Scenario
+from fednet.simulation.vanishing import Vanishing
 
 
 def test_partitions_are_read() -> None:
@@ -30,10 +31,15 @@ def test_other_attacks_are_refused(text: str) -> None:
 def test_a_scenario_needs_an_honest_site() -> None:
     attack = Attack.parse("noise:3", tuple(ATTACKS))
     assert Scenario(4, Partition("iid"), attack, 0).attack == Attack("noise", 3)
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError) as hostile:
         Scenario(3, Partition("iid"), attack, 0)
-    with pytest.raises(SettingsError):
+    assert "--attack" in str(hostile.value.hint)
+    with pytest.raises(SettingsError) as empty:
         Scenario(0, Partition("iid"), None, 0)
+    assert "--help" in str(empty.value.hint)
+    with pytest.raises(SettingsError) as gone:
+        Scenario(3, Partition("iid"), None, 0, Vanishing(3))
+    assert "--vanish" in str(gone.value.hint)
 
 
 def test_every_variant_makes_a_possible_plan() -> None:
