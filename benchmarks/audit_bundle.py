@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks._figures import show
 from benchmarks._updates import peak_bytes
 from fednet.aggregation import aggregate, begin_digest
-from fednet.audit import evidence, recomputation
+from fednet.audit import evidence, judging, recomputation
 from fednet.audit.replay import audit_run
 from fednet.blobs import EmbeddedStore, new_swarm_key
 from fednet.blobs.bundled import BundledStore
@@ -192,7 +192,7 @@ def _timed(spent: dict[str, float]) -> Iterator[None]:
 
     with (
         patch.object(evidence.Evidence, "_fetch", timing("fetch", evidence.Evidence._fetch)),
-        patch.object(recomputation, "judge_update", timing("intake", judge_update)),
+        patch.object(judging, "judge_update", timing("intake", judge_update)),
         patch.object(recomputation, "aggregate", timing("combine", aggregate)),
         patch.object(recomputation, "begin_digest", timing("digest", begin_digest)),
     ):
